@@ -1,0 +1,1 @@
+"""HQL: from text to rows. Read session.py first."""

@@ -1,0 +1,476 @@
+"""The syntax tree of expressions, queries and relations: frozen, typed, printable.
+
+Every node carries the `span` of its text; spans take no part in equality, so two texts that mean
+the same parse to equal trees. `str(node)` is HQL again (printer.py). Statements are in
+statements/, one file each. Names are kept as written; comparing them is the binder's work.
+
+Not sqlglot's classes: importing sqlglot costs 130 ms, more than half of importing pyarrow and
+duckdb together, its nodes are untyped dictionaries, and both printers would be ours all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+
+class Span(NamedTuple):
+    """A stretch of the statement's text: 1-based line and column, 0-based offsets [start, end)."""
+
+    line: int
+    column: int
+    start: int
+    end: int
+
+
+NOWHERE = Span(1, 1, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """Anything that can stand in a tree."""
+
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        from hartonomous.hql.printer import print_node
+
+        return print_node(self)
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier(Node):
+    """One word of a name; `quoted` only says how it was written (names ignore case anyhow)."""
+
+    text: str
+    quoted: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectName(Node):
+    """A table, view, function … : one part, or schema and part; `#temp` keeps its mark."""
+
+    parts: tuple[Identifier, ...]
+
+    @property
+    def last(self) -> str:
+        return self.parts[-1].text
+
+
+@dataclass(frozen=True, slots=True)
+class TypeName(Node):
+    """A type as written, e.g. ("NVARCHAR", ("MAX",)); types.make_type gives its meaning."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+
+
+# --- expressions ---------------------------------------------------------------------------------
+
+
+class Expression(Node):
+    """A scalar value."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Literal(Expression):
+    """A constant: None, int (decimal digits only), Decimal (`1.5`), float (`1e0`), str, bytes."""
+
+    value: int | Decimal | float | str | bytes | None
+    # 1 == 1.0 == Decimal(1) in Python; the kind keeps such literals apart in comparisons
+    kind: str = "NULL"  # NULL, INTEGER, DECIMAL, FLOAT, STRING, BINARY
+
+
+@dataclass(frozen=True, slots=True)
+class VectorLiteral(Expression):
+    """`[0.1, 0.2]`: numeric constants only."""
+
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Default(Expression):
+    """DEFAULT as a value in INSERT … VALUES and UPDATE … SET."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnName(Expression):
+    """`a`, `t.a`, `s.t.a`; the last part is the column."""
+
+    parts: tuple[Identifier, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Star(Expression):
+    """`*`, `t.*`; also `inserted.*`. Only in select lists, OUTPUT and COUNT(*)."""
+
+    qualifier: tuple[Identifier, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Variable(Expression):
+    """`@name`, a variable or a parameter; `@@name` keeps both marks. `name` has no first mark."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder(Expression):
+    """`:name`, or `?` with its 0-based place among the question marks of the text."""
+
+    name: str | None
+    index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unary(Expression):
+    """op: "-", "+", "NOT", "~"."""
+
+    op: str
+    operand: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(Expression):
+    """op: + - * / % & | ^ || = <> < <= > >= AND OR (`!=` is read as `<>`)."""
+
+    op: str
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull(Expression):
+    operand: Expression
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IsDistinct(Expression):
+    """IS [NOT] DISTINCT FROM."""
+
+    left: Expression
+    right: Expression
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Between(Expression):
+    operand: Expression
+    low: Expression
+    high: Expression
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Like(Expression):
+    operand: Expression
+    pattern: Expression
+    escape: Expression | None = None
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InList(Expression):
+    operand: Expression
+    values: tuple[Expression, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InQuery(Expression):
+    operand: Expression
+    query: Query
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quantified(Expression):
+    """`a < ALL (query)`; quantifier: ANY (SOME) or ALL."""
+
+    op: str
+    left: Expression
+    quantifier: str
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Exists(Expression):
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Subquery(Expression):
+    """A query in parentheses as a scalar value."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Expression):
+    """CASE [operand] WHEN … THEN … [ELSE …] END; IIF is a function."""
+
+    operand: Expression | None
+    whens: tuple[tuple[Expression, Expression], ...]
+    otherwise: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cast(Expression):
+    """CAST, TRY_CAST, CONVERT, TRY_CONVERT (the last two with an optional style)."""
+
+    operand: Expression
+    type: TypeName
+    try_: bool = False
+    style: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collate(Expression):
+    operand: Expression
+    collation: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamedArgument(Expression):
+    """`@name = value` in an argument list; the binder decides whether it is one or a comparison."""
+
+    name: str
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBound(Node):
+    """kind: UNBOUNDED PRECEDING, PRECEDING, CURRENT ROW, FOLLOWING, UNBOUNDED FOLLOWING."""
+
+    kind: str
+    offset: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame(Node):
+    """unit: ROWS, RANGE, GROUPS; exclude: None, CURRENT ROW, GROUP, TIES, NO OTHERS."""
+
+    unit: str
+    start: FrameBound
+    end: FrameBound | None = None
+    exclude: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderItem(Node):
+    """nulls: None (NULLs are lowest), FIRST or LAST."""
+
+    expression: Expression
+    descending: bool = False
+    nulls: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpec(Node):
+    partition_by: tuple[Expression, ...] = ()
+    order_by: tuple[OrderItem, ...] = ()
+    frame: Frame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall(Expression):
+    """`f(a, b)`, `dbo.f(a)`, `COUNT(*)`, `SUM(DISTINCT x) OVER (…)`, `STRING_AGG(x, ',') WITHIN
+    GROUP (ORDER BY y)`. Words without parentheses that are functions (CURRENT_TIMESTAMP) parse to
+    ColumnName; the binder knows them."""
+
+    name: ObjectName
+    arguments: tuple[Expression, ...] = ()
+    distinct: bool = False
+    within: tuple[OrderItem, ...] = ()
+    filter: Expression | None = None
+    over: WindowSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodCall(Expression):
+    """`x.f(…)`, or `x.f` after a call. A chain that begins with plain names, `t.g.STX()` or
+    `dbo.f(1)`, parses to FunctionCall with the dotted name; the binder resolves it."""
+
+    target: Expression
+    name: Identifier
+    arguments: tuple[Expression, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StaticCall(Expression):
+    """`geometry::Point(0, 0)`."""
+
+    type: str
+    name: Identifier
+    arguments: tuple[Expression, ...] = ()
+
+
+# --- relations -----------------------------------------------------------------------------------
+
+
+class Relation(Node):
+    """Something that can stand in FROM."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SystemTime(Node):
+    """FOR SYSTEM_TIME AS OF; kind: COMMIT, BRANCH, TIME."""
+
+    kind: str
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class TableName(Relation):
+    """A table, view or CTE by name."""
+
+    name: ObjectName
+    alias: Identifier | None = None
+    columns: tuple[Identifier, ...] = ()
+    as_of: SystemTime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VariableTable(Relation):
+    """`@t` in FROM: a table variable or a table parameter."""
+
+    name: str
+    alias: Identifier | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Derived(Relation):
+    """(query) AS t(a, b); VALUES as a table too. lateral is set by APPLY."""
+
+    query: Query
+    alias: Identifier | None = None
+    columns: tuple[Identifier, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionTable(Relation):
+    """f(…) in FROM; `schema` is OPENJSON's WITH list: (name, type, path)."""
+
+    call: FunctionCall
+    alias: Identifier | None = None
+    columns: tuple[Identifier, ...] = ()
+    schema: tuple[tuple[Identifier, TypeName, str | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Relation):
+    """kind: INNER, LEFT, RIGHT, FULL, CROSS, CROSS APPLY, OUTER APPLY. A comma is CROSS."""
+
+    kind: str
+    left: Relation
+    right: Relation
+    on: Expression | None = None
+
+
+# --- queries -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SelectItem(Node):
+    """`e [AS] name`, `name = e`, `*`. assign_to: `@v = e` assigns (then no name)."""
+
+    expression: Expression
+    alias: Identifier | None = None
+    assign_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Top(Node):
+    count: Expression
+    percent: bool = False
+    with_ties: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupingElement(Node):
+    """kind: PLAIN (one expression in sets[0]), SETS, ROLLUP, CUBE (each set a tuple)."""
+
+    kind: str
+    sets: tuple[tuple[Expression, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Select(Node):
+    """One SELECT block."""
+
+    items: tuple[SelectItem, ...]
+    distinct: bool = False
+    top: Top | None = None
+    into: ObjectName | None = None
+    source: Relation | None = None
+    where: Expression | None = None
+    group_by: tuple[GroupingElement, ...] = ()
+    having: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Values(Node):
+    rows: tuple[tuple[Expression, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetOperation(Node):
+    """op: UNION, INTERSECT, EXCEPT. INTERSECT binds tighter."""
+
+    op: str
+    all: bool
+    left: QueryBody
+    right: QueryBody
+
+
+@dataclass(frozen=True, slots=True)
+class CommonTable(Node):
+    name: Identifier
+    columns: tuple[Identifier, ...]
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class ForJson(Node):
+    """FOR JSON PATH | AUTO [, ROOT('r')] [, INCLUDE_NULL_VALUES] [, WITHOUT_ARRAY_WRAPPER]."""
+
+    mode: str = "PATH"
+    root: str | None = None
+    include_nulls: bool = False
+    without_wrapper: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Option(Node):
+    """One hint of OPTION (…): name as in HQL.md ("RECALL", "TIMEOUT", "USE INDEX", "NO INDEX",
+    "MEMORY", "MAXRECURSION"); value None, an expression or an index name."""
+
+    name: str
+    value: Expression | Identifier | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Node):
+    """A whole query: WITH, body, ORDER BY, OFFSET/FETCH or LIMIT, FOR JSON, OPTION."""
+
+    body: QueryBody
+    ctes: tuple[CommonTable, ...] = ()
+    recursive: bool = False
+    order_by: tuple[OrderItem, ...] = ()
+    limit: Expression | None = None
+    offset: Expression | None = None
+    for_json: ForJson | None = None
+    options: tuple[Option, ...] = ()
+
+
+#: what a Query wraps; a Query inside one is a parenthesised query with clauses of its own
+QueryBody = Select | Values | SetOperation | Query

@@ -1,0 +1,1 @@
+"""Names and types: syntax trees to logical plans."""

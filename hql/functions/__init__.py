@@ -1,0 +1,1 @@
+"""Functions: one registry, one file per family."""

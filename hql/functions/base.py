@@ -1,0 +1,55 @@
+"""What a function is: name, signatures, how it is computed, doc, example.
+
+A function is computed in one of two ways:
+- relational: `render` gives the relational engine's SQL for its rendered arguments;
+- native: `kernel` computes it over Arrow arrays (vectors, geometry, models). A native call whose
+  arguments come from one scan is computed before the fragment, else inside it as an Arrow function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hartonomous.hql.types import Type
+
+if TYPE_CHECKING:
+    from hartonomous.hql.ast import Span
+
+#: given the argument types (and constant values where known, else None), the result type and the
+#: types that the arguments are to be cast to; raises BindFault without a span (the binder adds it)
+Resolver = Callable[[Sequence[Type], Sequence[Any]], tuple[Type, tuple[Type, ...]]]
+
+#: given the arguments' SQL, the argument types, the result type and the place in the text (for
+#: error messages): SQL text that can stand anywhere an operand can (parenthesised if need be)
+Renderer = Callable[[Sequence[str], Sequence[Type], Type, "Span"], str]
+
+#: given Arrow arrays of equal length (constants repeated as pa.Scalar): an Arrow array
+Kernel = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function or operator.
+
+    kind: scalar, aggregate, window, table. `volatile` functions are computed per row and keep
+    results from being reused; `null_on_null` says that a NULL argument makes NULL (then constant
+    folding and kernels may skip it). `parameters` are names for `@name = value` and for the help.
+    """
+
+    name: str
+    kind: str
+    resolve: Resolver
+    render: Renderer | None = None
+    kernel: Kernel | None = None
+    parameters: tuple[str, ...] = ()
+    doc: str = ""
+    example: str = ""
+    volatile: bool = False
+    null_on_null: bool = True
+    columns: tuple[tuple[str, Type], ...] = field(default=())  # of a table function
+
+    @property
+    def is_native(self) -> bool:
+        return self.kernel is not None

@@ -1,0 +1,1 @@
+"""Operators: what runs, pulling Arrow record batches."""

@@ -1,0 +1,345 @@
+"""The logical plan: what the binder makes, what rules rewrite, what lower.py turns into operators.
+
+A plan keeps the shape of SELECT blocks (clauses, not single relational operators), so that it
+renders one to one as a fragment for the relational engine. Every expression is bound: it has a
+type, and every column names the relation it comes from by that relation's number, which is unique
+in the statement. All values are frozen.
+
+Implicit conversions are explicit here: the binder has put a Cast wherever a value changes type, so
+both operands of a comparison and all branches of a CASE have one type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hartonomous.hql.ast import NOWHERE, Span
+from hartonomous.hql.types import Type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from hartonomous.hql.functions.base import Function
+    from hartonomous.storage.catalog import TableEntry
+
+
+# --- expressions ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expr:
+    """A bound scalar expression."""
+
+    type: Type
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Expr):
+    """A column of relation number `relation` (of this block or, if correlated, an outer one)."""
+
+    relation: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Expr):
+    """A value known now, in Python's form: None, bool, int, float, Decimal, str, bytes (VARBINARY
+    and, 16 of them, UNIQUEIDENTIFIER), date, time, datetime (naive, UTC), numpy float32[n]."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Expr):
+    """A parameter or variable: its type is known at planning, its value at execution."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Expr):
+    """A scalar function or operator of the registry; operators are functions named by their sign
+    (`+`, `=`, `AND`, `IS NULL` …)."""
+
+    function: Function
+    arguments: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cast(Expr):
+    """Conversion of `operand` to `type`; `try_` gives NULL for a value that has no counterpart."""
+
+    operand: Expr
+    try_: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Expr):
+    """Searched CASE (the simple form has become comparisons)."""
+
+    whens: tuple[tuple[Expr, Expr], ...]
+    otherwise: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InList(Expr):
+    operand: Expr
+    values: tuple[Expr, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InQuery(Expr):
+    operand: Expr
+    query: Plan
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quantified(Expr):
+    """op: = <> < <= > >=; quantifier: ANY, ALL."""
+
+    op: str
+    left: Expr
+    quantifier: str
+    query: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Exists(Expr):
+    query: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarQuery(Expr):
+    query: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Sort key. nulls_first is always decided (NULLs are lowest unless the text says otherwise)."""
+
+    expr: Expr
+    descending: bool = False
+    nulls_first: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate(Expr):
+    function: Function
+    arguments: tuple[Expr, ...]
+    distinct: bool = False
+    filter: Expr | None = None
+    order_by: tuple[Order, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FrameEdge:
+    """kind as in ast.FrameBound."""
+
+    kind: str
+    offset: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window(Expr):
+    """A ranking function, or an aggregate, over a window. frame: (unit, start, end, exclude)."""
+
+    function: Function
+    arguments: tuple[Expr, ...]
+    partition_by: tuple[Expr, ...] = ()
+    order_by: tuple[Order, ...] = ()
+    frame: tuple[str, FrameEdge, FrameEdge | None, str | None] | None = None
+    distinct: bool = False
+    filter: Expr | None = None
+
+
+# --- relations -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An output column."""
+
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Something in FROM. `relation` is unique in the statement; `alias` is for people."""
+
+    relation: int
+    alias: str
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan(Source):
+    """Rows of a stored table. `fields` are the columns that the statement reads (rule
+    prune_columns narrows them); `ranges` are conjuncts that zone maps may use (rule push_ranges);
+    `address` adds the BIGINT column `__address` (UPDATE, DELETE)."""
+
+    table: TableEntry
+    ranges: tuple[Range, ...] = ()
+    address: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """`low <(=) column <(=) high`, or column IN values, or IS NULL; ends are Constant or
+    Parameter. Only ever used to leave rows out that cannot match: the exact test stays above."""
+
+    column: str
+    low: Expr | None = None
+    high: Expr | None = None
+    low_open: bool = False
+    high_open: bool = False
+    values: tuple[Expr, ...] | None = None
+    is_null: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowSource(Source):
+    """An Arrow table that came as a parameter, or a system table's rows; `key` finds it at
+    execution (`@rows`, or `sys.tables`)."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Derived(Source):
+    """A subquery. `lateral` may see what stands left of it (APPLY)."""
+
+    plan: Plan
+    lateral: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CteReference(Source):
+    """A use of common table `cte` (a number unique in the statement)."""
+
+    cte: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableFunction(Source):
+    """A set-returning function of the registry, e.g. OPENJSON, GENERATE_SERIES."""
+
+    function: Function
+    arguments: tuple[Expr, ...]
+    lateral: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """kind: INNER, LEFT, RIGHT, FULL, CROSS. APPLY is CROSS or LEFT with a lateral right side."""
+
+    kind: str
+    left: Joined | Source
+    right: Joined | Source
+    on: Expr | None = None
+
+
+# --- plans ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A select item: the name it is shown under, and its expression."""
+
+    name: str
+    expr: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class SelectBlock:
+    """group_by: None = not grouped, () = one group. grouping_sets are index tuples into group_by;
+    None = plain."""
+
+    outputs: tuple[Output, ...]
+    source: Joined | Source | None = None
+    where: Expr | None = None
+    group_by: tuple[Expr, ...] | None = None
+    grouping_sets: tuple[tuple[int, ...], ...] | None = None
+    having: Expr | None = None
+    distinct: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesBlock:
+    """Rows of expressions; all rows have the types of `fields` (casts are explicit)."""
+
+    rows: tuple[tuple[Expr, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetBlock:
+    """op: UNION, INTERSECT, EXCEPT; both sides give the same types."""
+
+    op: str
+    all: bool
+    left: Plan
+    right: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Cte:
+    """A common table. A recursive one has a body that is a UNION [ALL] SetBlock whose right side
+    refers to it."""
+
+    number: int
+    name: str
+    fields: tuple[Field, ...]
+    plan: Plan
+    recursive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A query. `order_by` holds expressions over the block (SelectBlock: over its sources or,
+    as OutputColumn, over its outputs). limit_ties: TOP … WITH TIES; limit_percent: TOP … PERCENT.
+    `json` is FOR JSON's options, applied last."""
+
+    fields: tuple[Field, ...]
+    body: SelectBlock | ValuesBlock | SetBlock | Plan
+    ctes: tuple[Cte, ...] = ()
+    order_by: tuple[Order, ...] = ()
+    limit: Expr | None = None
+    offset: Expr | None = None
+    limit_ties: bool = False
+    limit_percent: bool = False
+    json: Any = None
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        from hartonomous.hql.explain import describe_plan
+
+        return describe_plan(self)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputColumn(Expr):
+    """In ORDER BY: the block's output number `index`."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoundQuery:
+    """What the planner keeps for a text: the plan, the parameters it needs, whether a volatile
+    function occurs (then no result may be reused), and tables read (for locks and grants)."""
+
+    plan: Plan
+    parameters: tuple[tuple[str, Type], ...] = ()
+    volatile: bool = False
+    tables: tuple[str, ...] = ()
+
+
+def schema_of(fields: tuple[Field, ...]) -> pa.Schema:
+    """The Arrow schema of a result with these fields."""
+    import pyarrow as pa
+
+    return pa.schema([pa.field(f.name, f.type.arrow) for f in fields])

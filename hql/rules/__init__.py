@@ -1,0 +1,1 @@
+"""Rules: rewrites of the logical plan, in the order of RULES."""

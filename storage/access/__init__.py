@@ -1,0 +1,1 @@
+"""Access methods: ways to find rows by key."""

@@ -1,0 +1,175 @@
+"""The catalog: what tables, views and schemas there are. Frozen entries, copied on change.
+
+Entries are found by (kind, schema, name), names folded. Storage reads of a table entry what it
+must enforce (columns, keys) and carries the rest (defaults, checks, computed columns, view text)
+as HQL text that it never looks into. Encoded as canonical msgpack (docs/FORMAT.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from hartonomous.storage.errors import AlreadyExists, NotFound
+
+
+def fold(name: str) -> str:
+    """The form under which names are compared."""
+    return name.casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnEntry:
+    """One column. `id` is unique within its table and never reused: it names the column in
+    segments, so that a rename touches no file. `type` is HQL's text form of the type."""
+
+    id: int
+    name: str
+    type: str
+    arrow: pa.DataType
+    nullable: bool = True
+    default: str | None = None  # HQL expression
+    identity: tuple[int, int] | None = None  # (seed, step)
+    computed: str | None = None  # HQL expression
+    persisted: bool = False  # a computed column that is stored; the others have no data
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """A key: PRIMARY KEY, UNIQUE constraint, or index. NULLs: a row with a NULL in a unique
+    (not primary) key never collides, as the SQL standard has it."""
+
+    id: int
+    name: str
+    columns: tuple[int, ...]  # column ids
+    kind: str  # PRIMARY KEY, UNIQUE, INDEX
+
+    @property
+    def is_unique(self) -> bool:
+        return self.kind != "INDEX"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckEntry:
+    name: str
+    text: str  # HQL predicate over the table's columns
+
+
+@dataclass(frozen=True, slots=True)
+class TableEntry:
+    """A table. `id` is database-wide and never reused. `next_id` is the next column or key id.
+    `temporary` tables (`#t`) belong to a session and never reach the disk."""
+
+    id: int
+    schema: str
+    name: str
+    columns: tuple[ColumnEntry, ...]
+    keys: tuple[KeyEntry, ...] = ()
+    checks: tuple[CheckEntry, ...] = ()
+    next_id: int = 1
+    temporary: bool = False
+    kind: str = field(default="table", init=False)
+
+    def find_column(self, name: str) -> ColumnEntry | None:
+        folded = fold(name)
+        return next((c for c in self.columns if fold(c.name) == folded), None)
+
+    @property
+    def stored(self) -> tuple[ColumnEntry, ...]:
+        """The columns that have data in segments, in order."""
+        return tuple(c for c in self.columns if c.computed is None or c.persisted)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """Logical names and types of the stored columns."""
+        return pa.schema([pa.field(c.name, c.arrow, c.nullable) for c in self.stored])
+
+
+@dataclass(frozen=True, slots=True)
+class ViewEntry:
+    """A view: the HQL text of its query and the names of its columns."""
+
+    id: int
+    schema: str
+    name: str
+    text: str
+    columns: tuple[str, ...] = ()
+    kind: str = field(default="view", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaEntry:
+    id: int
+    schema: str  # always ""
+    name: str
+    kind: str = field(default="schema", init=False)
+
+
+Entry = TableEntry | ViewEntry | SchemaEntry
+
+
+def key_of(entry: Entry) -> tuple[str, str]:
+    """Tables and views share one namespace; schemas have their own (under "")."""
+    return fold(entry.schema), fold(entry.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All entries at one moment. `version` changes with every change (plan caches key on it)."""
+
+    version: int = 0
+    entries: Mapping[tuple[str, str], Entry] = field(default_factory=dict)
+
+    def find(self, schema: str, name: str) -> Entry | None:
+        return self.entries.get((fold(schema), fold(name)))
+
+    def get(self, schema: str, name: str) -> Entry:
+        entry = self.find(schema, name)
+        if entry is None:
+            raise NotFound(f'"{schema}.{name}" does not exist')
+        return entry
+
+    def tables(self) -> Iterator[TableEntry]:
+        return (e for e in self.entries.values() if isinstance(e, TableEntry))
+
+    def with_entry(self, entry: Entry, version: int, *, or_replace: bool = False) -> Catalog:
+        key = key_of(entry)
+        if key in self.entries and not or_replace:
+            raise AlreadyExists(f'"{entry.name}" already exists')
+        return replace(self, version=version, entries={**self.entries, key: entry})
+
+    def without(self, entry: Entry, version: int) -> Catalog:
+        key = key_of(entry)
+        rest = {k: v for k, v in self.entries.items() if k != key}
+        return replace(self, version=version, entries=rest)
+
+
+def entry_to_map(entry: Entry) -> dict[str, Any]:
+    """Plain values for msgpack; Arrow types as IPC schema bytes."""
+    out: dict[str, Any] = asdict(entry)
+    for column in out.get("columns", ()):
+        if isinstance(column, dict):
+            column["arrow"] = pa.schema([("x", column["arrow"])]).serialize().to_pybytes()
+    return out
+
+
+def entry_from_map(data: Mapping[str, Any]) -> Entry:
+    """The inverse of entry_to_map."""
+    fields = {k: v for k, v in data.items() if k != "kind"}
+    if data["kind"] == "schema":
+        return SchemaEntry(**fields)
+    if data["kind"] == "view":
+        return ViewEntry(**{**fields, "columns": tuple(fields["columns"])})
+    columns = tuple(_column(c) for c in fields.pop("columns"))
+    keys = tuple(KeyEntry(**{**k, "columns": tuple(k["columns"])}) for k in fields.pop("keys"))
+    checks = tuple(CheckEntry(**c) for c in fields.pop("checks"))
+    return TableEntry(columns=columns, keys=keys, checks=checks, **fields)
+
+
+def _column(data: Mapping[str, Any]) -> ColumnEntry:
+    arrow = pa.ipc.read_schema(pa.py_buffer(data["arrow"])).field(0).type
+    identity = tuple(data["identity"]) if data["identity"] else None
+    return ColumnEntry(**{**data, "arrow": arrow, "identity": identity})  # type: ignore[arg-type]
