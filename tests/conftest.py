@@ -1,0 +1,81 @@
+"""pytest's side of golden scripts: collects `tests/golden/**/*.golden`, compares, updates.
+
+`pytest --golden-update` writes the answers into the scripts; review them as a diff.
+`pytest --twist NAME` runs every script under another configuration: rows must not change.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from golden_format import TWISTS, comparable
+
+#: a script says so in its first lines where a twist cannot hold, and why
+EXEMPT = re.compile(r"^# not under (?P<twists>[\w, ]+): \S+", re.MULTILINE)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden-update", action="store_true", help="write the answers of scripts")
+    parser.addoption("--twist", choices=TWISTS, default="none", help="run scripts under a twist")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.suffix != ".golden":
+        return None
+    collector: pytest.Collector = GoldenFile.from_parent(parent, path=file_path)
+    return collector
+
+
+class Mismatch(Exception):
+    """The answers differ from the script's."""
+
+
+class GoldenFile(pytest.File):
+    def collect(self) -> Iterable[pytest.Item]:
+        yield GoldenItem.from_parent(self, name=self.path.stem)
+
+
+class GoldenItem(pytest.Item):
+    def runtest(self) -> None:
+        from golden_runner import Runner  # the whole engine: not for runs without golden scripts
+
+        twist = str(self.config.getoption("--twist"))
+        update = bool(self.config.getoption("--golden-update"))
+        assert not (update and (os.environ.get("CI") or twist != "none")), (
+            "answers are written on a developer's machine only, and without a twist"
+        )
+        old = self.path.read_text(encoding="utf-8")
+        if any(twist in re.split(r"[ ,]+", m["twists"]) for m in EXEMPT.finditer(old)):
+            pytest.skip(f"the script says that it does not hold under {twist}")
+        with tempfile.TemporaryDirectory() as folder, Runner(Path(folder), twist) as runner:
+            new = runner.script(old)
+        if update:
+            if new != old:
+                self.path.write_text(new, encoding="utf-8")
+        elif comparable(new, twist) != comparable(old, twist):
+            raise Mismatch(
+                "\n".join(
+                    difflib.unified_diff(
+                        comparable(old, twist),
+                        comparable(new, twist),
+                        f"{self.path.name} (script)",
+                        "now",
+                        lineterm="",
+                    )
+                )
+            )
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        if isinstance(excinfo.value, (Mismatch, AssertionError)):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo, style))
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, f"golden: {self.path.parent.name}/{self.name}"
