@@ -180,11 +180,40 @@ class Source:
 class Scan(Source):
     """Rows of a stored table. `fields` are the columns that the statement reads (rule
     prune_columns narrows them); `ranges` are conjuncts that zone maps may use (rule push_ranges);
-    `address` adds the BIGINT column `__address` (UPDATE, DELETE)."""
+    `address` and `row_id` add the BIGINT columns `__address` (UPDATE, DELETE) and `__row_id` (ties
+    of a top-k). The rest is filled by rules: `computed` columns are native functions of this
+    scan's columns (hoist_native); at most one of `lookup` (point_lookup), `nearest` (top_k) and
+    `limit` (fold_limits) says that only some rows are read, always a superset of those needed."""
 
     table: TableEntry
     ranges: tuple[Range, ...] = ()
     address: bool = False
+    row_id: bool = False
+    computed: tuple[Output, ...] = ()
+    lookup: Lookup | None = None
+    nearest: Nearest | None = None
+    limit: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Equality with all columns of key `key`: one Constant or Parameter for each."""
+
+    key: int
+    columns: tuple[str, ...]
+    values: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The `count` rows (a sum of its parts: limit, offset) whose computed column `by` is smallest,
+    ties by row id, among those that `filter` lets through (a plan over this very scan that gives
+    one BIGINT column, the row's ordinal)."""
+
+    by: str
+    count: tuple[Expr, ...]
+    nulls_first: bool = True
+    filter: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
