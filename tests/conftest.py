@@ -79,3 +79,13 @@ class GoldenItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, f"golden: {self.path.parent.name}/{self.name}"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Pass rates by file, wherever a worker measured them."""
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, ())]
+    rates = sorted({v for r in reports for k, v in r.user_properties if k == "sqllogictest"})
+    if rates:
+        terminalreporter.section("sqllogictest: records passed, by file")
+        for line in rates:
+            terminalreporter.write_line(line)
