@@ -1,0 +1,198 @@
+"""Zone maps: least and greatest value and number of NULLs of each batch of a column.
+
+They leave out batches that cannot hold a match; what they let through is a superset. Exactly:
+- `lows[i]` and `highs[i]` bound every value of batch i that is neither NULL nor NaN, inclusively;
+  both are None if there is none.
+- Strings are bounded by the first 32 bytes of their UTF-8 form, whose byte order is code point
+  order. A cut least value is a lower bound as it stands. A cut greatest value is a *prefix* of
+  the bound (flag PREFIX): a value lies above it only if its own first bytes do.
+- A batch with NaN carries flag NAN and passes every range, whatever the caller's order of NaN.
+- Vectors, structs, lists and binary have NULL counts only; all their batches pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as t
+
+STRING_BYTES: Final = 32
+PREFIX: Final = 1
+NAN: Final = 2
+UNBOUNDED: Final = 4  # no bounds are known
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatistics:
+    """Of one column of one batch; bounds in stored form (`stored_value`)."""
+
+    rows: int
+    nulls: int
+    low: Any
+    high: Any
+    flags: int
+
+
+def has_bounds(kind: pa.DataType) -> bool:
+    """Whether least and greatest values of the type are kept."""
+    return bool(
+        t.is_integer(kind)
+        or t.is_floating(kind)
+        or t.is_temporal(kind)
+        or t.is_decimal128(kind)
+        or t.is_boolean(kind)
+        or t.is_string(kind)
+    )
+
+
+def measure(array: pa.Array) -> BatchStatistics:
+    """The statistics of one batch of a column of a stored type."""
+    kind, rows, nulls = array.type, len(array), array.null_count
+    if not has_bounds(kind):
+        return BatchStatistics(rows, nulls, None, None, UNBOUNDED)
+    if nulls == rows:
+        return BatchStatistics(rows, nulls, None, None, 0)
+    flags = 0
+    if t.is_floating(kind) and pc.any(pc.is_nan(array)).as_py():
+        flags = NAN
+        array = array.filter(pc.invert(pc.is_nan(array)))
+        if len(array) == array.null_count:
+            return BatchStatistics(rows, nulls, None, None, flags)
+    bounds = pc.min_max(_ordered(array))
+    low, high = (_plain(bounds[name]) for name in ("min", "max"))
+    if t.is_string(kind):
+        low = low[:STRING_BYTES]
+        if len(high) > STRING_BYTES:
+            high, flags = high[:STRING_BYTES], flags | PREFIX
+    return BatchStatistics(rows, nulls, low, high, flags)
+
+
+def _ordered(array: pa.Array) -> pa.Array:
+    """An array whose min_max is fast and in stored form's order."""
+    kind = array.type
+    if t.is_temporal(kind):
+        return array.view(pa.int64() if kind.bit_width == 64 else pa.int32())
+    return array.cast(pa.binary()) if t.is_string(kind) else array
+
+
+def _plain(scalar: pa.Scalar) -> Any:
+    return stored_value(scalar.as_py(), scalar.type)
+
+
+def stored_value(value: Any, kind: pa.DataType) -> Any:
+    """A Python value of a column's type in the form that bounds have: int, float, bytes (of a
+    string), Decimal, bool; None stays None."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if isinstance(value, (date, datetime, time)):
+        scalar = pa.scalar(value, kind)
+        return scalar.cast(pa.int32() if kind.bit_width == 32 else pa.int64()).as_py()
+    return value
+
+
+class ZoneMap:
+    """The statistics of all batches of one column of a segment."""
+
+    def __init__(self, kind: pa.DataType, batches: Sequence[BatchStatistics]) -> None:
+        self.kind, self.batches = kind, tuple(batches)
+
+    @property
+    def nulls(self) -> int:
+        return sum(b.nulls for b in self.batches)
+
+    def may_match(
+        self,
+        low: Any = None,
+        high: Any = None,
+        *,
+        low_open: bool = False,
+        high_open: bool = False,
+        values: Sequence[Any] | None = None,
+        is_null: bool = False,
+    ) -> np.ndarray:
+        """bool[batches]: False where surely no row satisfies all the conditions given:
+        low <= x (< if open), x <= high (< if open), x in values, x IS NULL.
+
+        Values are Python values of the column's type; a NULL satisfies none but is_null.
+        """
+        if is_null:
+            return np.array([b.nulls > 0 for b in self.batches], dtype=np.bool_)
+        low, high = stored_value(low, self.kind), stored_value(high, self.kind)
+        low = None if low != low else low  # a NaN bounds nothing here
+        high = None if high != high else high
+        some = None if values is None else [stored_value(v, self.kind) for v in values]
+        return np.array(
+            [_may_match(b, low, high, low_open, high_open, some) for b in self.batches],
+            dtype=np.bool_,
+        )
+
+    def to_map(self) -> dict[str, Any]:
+        """Plain values for msgpack; decimals as text."""
+        return {
+            "rows": [b.rows for b in self.batches],
+            "nulls": [b.nulls for b in self.batches],
+            "lows": [_packed(b.low) for b in self.batches],
+            "highs": [_packed(b.high) for b in self.batches],
+            "flags": bytes(b.flags for b in self.batches),
+        }
+
+    @staticmethod
+    def from_map(kind: pa.DataType, data: dict[str, Any]) -> ZoneMap:
+        keys = ("rows", "nulls", "lows", "highs", "flags")
+        columns = zip(*(data[k] for k in keys), strict=True)
+        make = Decimal if t.is_decimal(kind) else None
+        return ZoneMap(
+            kind,
+            [
+                BatchStatistics(r, n, _unpacked(a, make), _unpacked(b, make), f)
+                for r, n, a, b, f in columns
+            ],
+        )
+
+
+def _may_match(
+    batch: BatchStatistics,
+    low: Any,
+    high: Any,
+    low_open: bool,
+    high_open: bool,
+    values: list[Any] | None,
+) -> bool:
+    if batch.nulls == batch.rows:
+        return False
+    if batch.flags & (NAN | UNBOUNDED):
+        return True
+    if low is not None and _above(low, batch, low_open):
+        return False
+    if high is not None and (high <= batch.low if high_open else high < batch.low):
+        return False
+    return values is None or _any_inside(batch, values)
+
+
+def _above(value: Any, batch: BatchStatistics, is_open: bool) -> bool:
+    """Whether every value of the batch is below `value` (not above it, if open)."""
+    if batch.flags & PREFIX:
+        return bool(value[: len(batch.high)] > batch.high)
+    return bool(value >= batch.high if is_open else value > batch.high)
+
+
+def _any_inside(batch: BatchStatistics, values: list[Any]) -> bool:
+    return any(
+        v is not None and (v != v or (batch.low <= v and not _above(v, batch, False)))
+        for v in values
+    )
+
+
+def _packed(value: Any) -> Any:
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _unpacked(value: Any, make: type[Decimal] | None) -> Any:
+    return value if value is None or make is None else make(value)
