@@ -57,8 +57,9 @@ def format_rows(table: pa.Table, *, ordered: bool) -> list[str]:
     return lines if ordered else sorted(lines)
 
 
-def format_types(names: Sequence[str], types: Sequence[str]) -> str:
-    return ", ".join(f"{n} {t}" for n, t in zip(names, types, strict=True))
+def format_types(description: Sequence[tuple[Any, ...]]) -> str:
+    """`a INT, b NVARCHAR(3)` from PEP 249's description."""
+    return ", ".join(f"{column[0]} {column[1]}" for column in description)
 
 
 def format_messages(messages: Iterable[str]) -> list[str]:

@@ -49,8 +49,8 @@ from hartonomous.storage.errors import Error
 LINE = re.compile(r"(?:\[(?P<tags>[\w ,]+)\]\s*)?(?P<name>\w*)(?P<bang>!?)> ?(?P<text>.*)", re.S)
 TAGS = {"plan", "types"}
 EXPLAIN = re.compile(r"\s*EXPLAIN\b", re.I)
-#: a session that holds any of these would lose it by reopening
-HELD = re.compile(r"#\w+|\bBEGIN\s+TRAN|\bSAVE\s+TRAN|\bDECLARE\b.*\bCURSOR\b", re.I | re.S)
+#: a temporary table would be lost by reopening
+TEMPORARY = re.compile(r"[\s(]#\w+")
 
 
 class Runner:
@@ -82,7 +82,7 @@ class Runner:
 
     def script(self, text: str) -> str:
         """The script with its outputs as they are now."""
-        if self.twist == "reopen" and HELD.search(text):
+        if self.twist == "reopen" and TEMPORARY.search(text):
             self.twist = "none"
         blocks = text.strip("\n").split("\n\n")
         return "\n\n".join(self.block(block) for block in blocks) + "\n"
@@ -118,7 +118,7 @@ class Runner:
         else:
             assert not match["bang"], f"no error from\n{text}\nbut\n" + "\n".join(out)
         finally:
-            if self.twist == "reopen":
+            if self.twist == "reopen" and not any(s.in_transaction for s in self.sessions.values()):
                 self.close()
         yield from (prefix + x for x in out)
 
@@ -139,10 +139,8 @@ class Runner:
             plan = session.execute(f"EXPLAIN {text}", parameters).fetchall()
             out += format_plan(plan)
         cursor = session.execute(text, parameters)
-        while True:
-            out += self.result(cursor, text, tags)
-            if not cursor.nextset():
-                return out
+        results = self.results(cursor, text, tags)
+        return out + format_messages(cursor.messages) + results
 
     @staticmethod
     def printed(text: str) -> str:
@@ -158,18 +156,19 @@ class Runner:
         return once
 
     @staticmethod
-    def result(cursor: Any, text: str, tags: set[str]) -> list[str]:
+    def results(cursor: Any, text: str, tags: set[str]) -> list[str]:
         if cursor.description is None:
-            out = [f"{cursor.rowcount} rows"] if cursor.rowcount >= 0 else []
-            return format_messages(cursor.messages) + out
-        if EXPLAIN.match(text):
-            return format_messages(cursor.messages) + format_plan(cursor.fetchall())
-        table = cursor.fetch_arrow_table()
-        out = format_messages(cursor.messages)
-        if "types" in tags:
-            names = [column[0] for column in cursor.description]
-            out.append(format_types(names, [str(column[1]) for column in cursor.description]))
-        return out + format_rows(table, ordered=is_ordered(text))
+            return [f"{cursor.rowcount} rows"] if cursor.rowcount >= 0 else []
+        out: list[str] = []
+        while True:
+            if EXPLAIN.match(text):
+                out += format_plan(cursor.fetchall())
+            else:
+                if "types" in tags:
+                    out.append(format_types(cursor.description))
+                out += format_rows(cursor.fetch_arrow_table(), ordered=is_ordered(text))
+            if not cursor.nextset():
+                return out
 
     # --- commands --------------------------------------------------------------------------------
 
