@@ -1,0 +1,30 @@
+"""The words of the language: which are reserved, and what terminals are called in messages."""
+
+from __future__ import annotations
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: Words that cannot be names unless they are quoted: they begin a statement or a clause (HQL.md
+#: sections 2, 4 and 7), or they are operators and marks of expressions. Every other keyword may
+#: name a column, table or function. docs/KEYWORDS.md lists all.
+STATEMENT_WORDS = _words(
+    """ALTER BEGIN BREAK CHECKPOINT CLOSE COMMIT CONTINUE COPY CREATE DEALLOCATE DECLARE DELETE
+    DROP EXEC EXECUTE EXPLAIN FETCH IF INSERT MERGE OPEN PRINT RAISERROR RETURN ROLLBACK SAVE
+    SAVEPOINT SELECT SET SHOW THROW TRUNCATE UPDATE VALUES VERIFY WAITFOR WHILE WITH"""
+)
+CLAUSE_WORDS = _words(
+    """AS CHECK CONSTRAINT CROSS DEFAULT DISTINCT ELSE END EXCEPT FOR FROM FULL GROUP HAVING INNER
+    INTERSECT INTO JOIN LEFT LIMIT OFFSET ON OPTION ORDER OUTER OUTPUT REFERENCES RIGHT THEN TOP
+    UNION UNIQUE USING WHEN WHERE"""
+)
+EXPRESSION_WORDS = _words("ALL AND BETWEEN BY CASE COLLATE EXISTS IN IS LIKE NOT NULL OR")
+RESERVED = STATEMENT_WORDS | CLAUSE_WORDS | EXPRESSION_WORDS
+
+#: reserved words that are functions before a parenthesis
+FUNCTION_WORDS = _words("LEFT RIGHT")
+
+#: words with a syntax of their own before a parenthesis: a function of that name must be quoted
+CALL_WORDS = _words("CAST TRY_CAST CONVERT TRY_CONVERT")

@@ -1,0 +1,41 @@
+"""What every statement offers: its place, its text, how it is built and how it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from hartonomous.hql.ast import Node, Span
+from hartonomous.hql.errors import NotSupported
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
+
+#: makes a value from a grammar rule's children and the place of its text
+Builder = Callable[[list[Any], Span], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement(Node):
+    """A parsed statement: frozen data that prints itself and runs itself.
+
+    `span` cuts the statement's own text out of the text it came in; `str()` is HQL without a
+    closing `;`. The grammar rule `NAME_statement` of grammar/statements/NAME.lark is built by
+    `build`; rules that only this statement uses are in `rules`.
+    """
+
+    title: ClassVar[str]
+    rules: ClassVar[Mapping[str, Builder]] = {}
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        """The statement from its rule's children, which by default are its fields in order."""
+        return cls(*children, span=span)
+
+    def run(self, context: Context) -> Result:
+        """Does what the statement says; raises subclasses of Error."""
+        raise NotSupported(
+            f"not supported yet: {self.title}", line=self.span.line, column=self.span.column
+        )

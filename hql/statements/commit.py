@@ -1,0 +1,21 @@
+"""COMMIT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hartonomous.hql.ast import Identifier
+from hartonomous.hql.printer import line
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Commit(Statement):
+    """COMMIT [TRAN[SACTION] [name]]"""
+
+    name: Identifier | None = None
+    title: ClassVar[str] = "COMMIT"
+
+    def __str__(self) -> str:
+        return line("COMMIT TRAN", self.name) if self.name else "COMMIT"

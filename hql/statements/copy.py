@@ -1,0 +1,40 @@
+"""COPY: rows from a file, or to one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import Expression, Identifier, ObjectName, Option, Query, Span
+from hartonomous.hql.printer import line, parens
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Copy(Statement):
+    """COPY t [(columns)] FROM | TO path, or COPY (query) TO path; direction: FROM, TO.
+    `path` is a string or a variable."""
+
+    table: ObjectName | None
+    columns: tuple[Identifier, ...]
+    query: Query | None
+    direction: str
+    path: Expression
+    options: tuple[Option, ...] = ()
+    title: ClassVar[str] = "COPY"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        source, direction, path, options = children
+        table, columns, query = source
+        return cls(table, columns, query, direction.upper(), path, options or (), span=span)
+
+    def __str__(self) -> str:
+        return line(
+            "COPY",
+            self.table or f"({self.query})",
+            parens(self.columns),
+            self.direction,
+            self.path,
+            self.options and f"WITH {parens(self.options)}",
+        )

@@ -1,0 +1,45 @@
+"""CREATE FUNCTION, CREATE OR ALTER FUNCTION, ALTER FUNCTION."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import ObjectName, Query, Span, TypeName
+from hartonomous.hql.printer import line, parens, statements
+from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.statements.parts import ParameterDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class CreateFunction(Statement):
+    """A scalar function has `returns` and `body` (one Block, or the rest of the batch), a table
+    function (`RETURNS TABLE AS RETURN query`) has `query` and no `returns`. mode as for
+    procedures."""
+
+    name: ObjectName
+    parameters: tuple[ParameterDefinition, ...]
+    returns: TypeName | None
+    body: tuple[Statement, ...] = ()
+    query: Query | None = None
+    mode: str = "CREATE"
+    title: ClassVar[str] = "CREATE FUNCTION"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        mode, name, parameters, returns, body = children
+        if isinstance(body, Query):
+            return cls(name, parameters or (), None, (), body, mode, span=span)
+        return cls(name, parameters or (), returns, body, None, mode, span=span)
+
+    def __str__(self) -> str:
+        text = f"RETURN ({self.query})" if self.query else statements(self.body, last="")
+        return line(
+            self.mode,
+            "FUNCTION",
+            f"{self.name}{parens(self.parameters) or '()'}",
+            "RETURNS",
+            self.returns or "TABLE",
+            "AS",
+            text,
+        )

@@ -1,0 +1,51 @@
+"""CREATE INDEX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import Identifier, ObjectName, Option, OrderItem, Span
+from hartonomous.hql.printer import line, parens
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class CreateIndex(Statement):
+    """CREATE [UNIQUE] INDEX ix ON t (a, b DESC) [USING method] [WITH (…)]; `columns` hold plain
+    columns as OrderItem, method is RTREE, VECTOR, BTREE or None."""
+
+    name: Identifier
+    table: ObjectName
+    columns: tuple[OrderItem, ...]
+    unique: bool = False
+    method: str | None = None
+    options: tuple[Option, ...] = ()
+    if_not_exists: bool = False
+    title: ClassVar[str] = "CREATE INDEX"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        unique, if_not_exists, name, table, columns, method, options = children
+        return cls(
+            name,
+            table,
+            columns,
+            unique is not None,
+            method and str(method).upper(),
+            options or (),
+            bool(if_not_exists),
+            span=span,
+        )
+
+    def __str__(self) -> str:
+        return line(
+            "CREATE UNIQUE INDEX" if self.unique else "CREATE INDEX",
+            "IF NOT EXISTS" if self.if_not_exists else "",
+            self.name,
+            "ON",
+            self.table,
+            parens(self.columns),
+            self.method and f"USING {self.method}",
+            self.options and f"WITH {parens(self.options)}",
+        )

@@ -1,0 +1,37 @@
+"""CREATE PROCEDURE, CREATE OR ALTER PROCEDURE, ALTER PROCEDURE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import ObjectName, Span
+from hartonomous.hql.printer import commas, line, statements
+from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.statements.parts import ParameterDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class CreateProcedure(Statement):
+    """mode: CREATE, CREATE OR ALTER, ALTER. `body` is one Block, or the rest of the batch."""
+
+    name: ObjectName
+    parameters: tuple[ParameterDefinition, ...]
+    body: tuple[Statement, ...]
+    mode: str = "CREATE"
+    title: ClassVar[str] = "CREATE PROCEDURE"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        mode, name, parameters, body = children
+        return cls(name, parameters or (), body, mode, span=span)
+
+    def __str__(self) -> str:
+        return line(
+            self.mode,
+            "PROCEDURE",
+            self.name,
+            commas(self.parameters),
+            "AS",
+            statements(self.body, last=""),
+        )

@@ -1,0 +1,27 @@
+"""CREATE SCHEMA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import Identifier, Span
+from hartonomous.hql.printer import line
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSchema(Statement):
+    """CREATE SCHEMA [IF NOT EXISTS] s"""
+
+    name: Identifier
+    if_not_exists: bool = False
+    title: ClassVar[str] = "CREATE SCHEMA"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        if_not_exists, name = children
+        return cls(name, bool(if_not_exists), span=span)
+
+    def __str__(self) -> str:
+        return line("CREATE SCHEMA", "IF NOT EXISTS" if self.if_not_exists else "", self.name)

@@ -1,0 +1,35 @@
+"""CREATE TABLE: columns and constraints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import ObjectName, Span
+from hartonomous.hql.printer import line, parens
+from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.statements.parts import ColumnDefinition, Constraint
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTable(Statement):
+    """CREATE TABLE [IF NOT EXISTS] t (…)"""
+
+    table: ObjectName
+    columns: tuple[ColumnDefinition, ...]
+    constraints: tuple[Constraint, ...] = ()
+    if_not_exists: bool = False
+    title: ClassVar[str] = "CREATE TABLE"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        if_not_exists, table, (columns, constraints) = children
+        return cls(table, columns, constraints, bool(if_not_exists), span=span)
+
+    def __str__(self) -> str:
+        return line(
+            "CREATE TABLE",
+            "IF NOT EXISTS" if self.if_not_exists else "",
+            self.table,
+            parens((*self.columns, *self.constraints)),
+        )

@@ -1,0 +1,38 @@
+"""CREATE VIEW, CREATE OR ALTER VIEW, ALTER VIEW."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import Identifier, ObjectName, Query, Span
+from hartonomous.hql.printer import line, parens
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class CreateView(Statement):
+    """mode: CREATE, CREATE OR ALTER, ALTER. `query.span` cuts out the text to keep."""
+
+    name: ObjectName
+    columns: tuple[Identifier, ...]
+    query: Query
+    mode: str = "CREATE"
+    if_not_exists: bool = False
+    title: ClassVar[str] = "CREATE VIEW"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        mode, if_not_exists, name, columns, query = children
+        return cls(name, columns or (), query, mode, bool(if_not_exists), span=span)
+
+    def __str__(self) -> str:
+        return line(
+            self.mode,
+            "VIEW",
+            "IF NOT EXISTS" if self.if_not_exists else "",
+            self.name,
+            parens(self.columns),
+            "AS",
+            self.query,
+        )

@@ -1,0 +1,20 @@
+"""DEALLOCATE a cursor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hartonomous.hql.ast import Identifier
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Deallocate(Statement):
+    """DEALLOCATE c"""
+
+    cursor: Identifier
+    title: ClassVar[str] = "DEALLOCATE"
+
+    def __str__(self) -> str:
+        return f"DEALLOCATE {self.cursor}"

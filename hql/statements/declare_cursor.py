@@ -1,0 +1,28 @@
+"""DECLARE … CURSOR FOR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import Identifier, Query, Span
+from hartonomous.hql.printer import line
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class DeclareCursor(Statement):
+    """DECLARE c CURSOR [LOCAL …] FOR query; `options` are upper-case words."""
+
+    name: Identifier
+    query: Query
+    options: tuple[str, ...] = ()
+    title: ClassVar[str] = "DECLARE CURSOR"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        name, *options, query = children
+        return cls(name, query, tuple(str(o).upper() for o in options), span=span)
+
+    def __str__(self) -> str:
+        return line("DECLARE", self.name, "CURSOR", *self.options, "FOR", self.query)

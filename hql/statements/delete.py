@@ -1,0 +1,40 @@
+"""DELETE [FROM] … [FROM …] [WHERE …]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import Expression, Identifier, ObjectName, Relation, Span, Variable
+from hartonomous.hql.printer import line
+from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.statements.parts import Output, With
+
+
+@dataclass(frozen=True, slots=True)
+class Delete(Statement):
+    """`table` may be an alias that the second FROM (`source`) declares."""
+
+    table: ObjectName | Variable
+    alias: Identifier | None = None
+    output: Output | None = None
+    source: Relation | None = None
+    where: Expression | None = None
+    ctes: With | None = None
+    title: ClassVar[str] = "DELETE"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        with_, table, alias, output, source, where = children
+        return cls(table, alias, output, source, where, with_, span=span)
+
+    def __str__(self) -> str:
+        return line(
+            self.ctes,
+            "DELETE FROM",
+            self.table,
+            self.alias and f"AS {self.alias}",
+            self.output,
+            self.source and f"FROM {self.source}",
+            self.where and f"WHERE {self.where}",
+        )

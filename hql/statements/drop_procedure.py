@@ -1,0 +1,27 @@
+"""DROP PROCEDURE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import ObjectName, Span
+from hartonomous.hql.printer import commas, line
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class DropProcedure(Statement):
+    """DROP PROCEDURE [IF EXISTS] a, b"""
+
+    names: tuple[ObjectName, ...]
+    if_exists: bool = False
+    title: ClassVar[str] = "DROP PROCEDURE"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        if_exists, *names = children
+        return cls(tuple(names), bool(if_exists), span=span)
+
+    def __str__(self) -> str:
+        return line("DROP PROCEDURE", "IF EXISTS" if self.if_exists else "", commas(self.names))

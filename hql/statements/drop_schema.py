@@ -1,0 +1,27 @@
+"""DROP SCHEMA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import Identifier, Span
+from hartonomous.hql.printer import line
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class DropSchema(Statement):
+    """DROP SCHEMA [IF EXISTS] s"""
+
+    name: Identifier
+    if_exists: bool = False
+    title: ClassVar[str] = "DROP SCHEMA"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        if_exists, name = children
+        return cls(name, bool(if_exists), span=span)
+
+    def __str__(self) -> str:
+        return line("DROP SCHEMA", "IF EXISTS" if self.if_exists else "", self.name)

@@ -1,0 +1,63 @@
+"""EXEC procedure arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import Expression, Node, ObjectName, Span
+from hartonomous.hql.printer import commas, line, operand
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Argument(Node):
+    """`[@name =] value [OUTPUT]`; `value` None is DEFAULT, `name` has no mark."""
+
+    name: str | None
+    value: Expression | None
+    output: bool = False
+
+    def __str__(self) -> str:
+        return line(
+            self.name and f"@{self.name} =",
+            operand(self.value) if self.value else "DEFAULT",
+            "OUTPUT" if self.output else "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Execute(Statement):
+    """EXEC [@result =] procedure arguments; `result` is the variable for its RETURN value."""
+
+    procedure: ObjectName
+    arguments: tuple[Argument, ...] = ()
+    result: str | None = None
+    title: ClassVar[str] = "EXEC"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        result, procedure, *arguments = children
+        given = tuple(a for a in arguments if a)
+        return cls(procedure, given, result.name if result else None, span=span)
+
+    def __str__(self) -> str:
+        return line(
+            "EXEC",
+            self.result and f"@{self.result} =",
+            self.procedure,
+            commas(self.arguments),
+        )
+
+
+def _argument(children: list[Any], span: Span) -> Argument:
+    name, value, output = children
+    return Argument(name and name.name, value, output is not None, span=span)
+
+
+def _default(children: list[Any], span: Span) -> Argument:
+    (name,) = children
+    return Argument(name and name.name, None, span=span)
+
+
+Execute.rules = {"execute_argument": _argument, "execute_default": _default}

@@ -1,0 +1,20 @@
+"""EXEC(text)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hartonomous.hql.ast import Expression
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteText(Statement):
+    """EXEC(expression): runs the text it gives"""
+
+    text: Expression
+    title: ClassVar[str] = "EXEC"
+
+    def __str__(self) -> str:
+        return f"EXEC({self.text})"

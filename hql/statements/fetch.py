@@ -1,0 +1,36 @@
+"""FETCH: the next row of a cursor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import Identifier, Span
+from hartonomous.hql.printer import line
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch(Statement):
+    """FETCH [direction] FROM c [INTO @a, @b]; direction: NEXT, PRIOR, FIRST, LAST. `into` are names
+    of variables without their marks; without INTO the row is a result."""
+
+    direction: str
+    cursor: Identifier
+    into: tuple[str, ...] = ()
+    title: ClassVar[str] = "FETCH"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        direction, cursor, *into = children
+        names = tuple(v.name for v in into if v)
+        return cls(direction, cursor, names, span=span)
+
+    def __str__(self) -> str:
+        return line(
+            "FETCH",
+            self.direction,
+            "FROM",
+            self.cursor,
+            self.into and f"INTO {', '.join('@' + name for name in self.into)}",
+        )

@@ -1,0 +1,23 @@
+"""IF … ELSE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hartonomous.hql.ast import Expression
+from hartonomous.hql.printer import line
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class IfElse(Statement):
+    """IF condition statement [ELSE statement]"""
+
+    condition: Expression
+    then: Statement
+    otherwise: Statement | None = None
+    title: ClassVar[str] = "IF"
+
+    def __str__(self) -> str:
+        return line("IF", self.condition, self.then, self.otherwise and f"ELSE {self.otherwise}")

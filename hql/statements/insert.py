@@ -1,0 +1,38 @@
+"""INSERT: rows from VALUES, a query, or defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import Identifier, ObjectName, Query, Span, Variable
+from hartonomous.hql.printer import line, parens
+from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.statements.parts import Output, With
+
+
+@dataclass(frozen=True, slots=True)
+class Insert(Statement):
+    """`source` None is DEFAULT VALUES. `table` is a Variable for a table variable."""
+
+    table: ObjectName | Variable
+    columns: tuple[Identifier, ...]
+    source: Query | None
+    output: Output | None = None
+    ctes: With | None = None
+    title: ClassVar[str] = "INSERT"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        with_, table, columns, output, source = children
+        return cls(table, columns or (), source, output, with_, span=span)
+
+    def __str__(self) -> str:
+        return line(
+            self.ctes,
+            "INSERT INTO",
+            self.table,
+            parens(self.columns),
+            self.output,
+            self.source or "DEFAULT VALUES",
+        )

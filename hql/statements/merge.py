@@ -1,0 +1,96 @@
+"""MERGE INTO … USING … WHEN MATCHED …."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import Expression, Identifier, Node, ObjectName, Relation, Span, Variable
+from hartonomous.hql.printer import commas, line, parens
+from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.statements.parts import Assignment, Output, With
+
+
+@dataclass(frozen=True, slots=True)
+class MergeClause(Node):
+    """match: MATCHED, NOT MATCHED, NOT MATCHED BY SOURCE; action: UPDATE, DELETE, INSERT (with
+    `columns` and `values`; `values` empty is DEFAULT VALUES)."""
+
+    match: str
+    condition: Expression | None
+    action: str
+    assignments: tuple[Assignment, ...] = ()
+    columns: tuple[Identifier, ...] = ()
+    values: tuple[Expression, ...] = ()
+
+    def __str__(self) -> str:
+        rest = ""
+        if self.action == "UPDATE":
+            rest = f"SET {commas(self.assignments)}"
+        elif self.action == "INSERT":
+            values = f"VALUES {parens(self.values)}" if self.values else "DEFAULT VALUES"
+            rest = line(parens(self.columns), values)
+        condition = self.condition and f"AND {self.condition}"
+        return line("WHEN", self.match, condition, "THEN", self.action, rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Merge(Statement):
+    """MERGE INTO table USING source ON condition WHEN …"""
+
+    table: ObjectName | Variable
+    alias: Identifier | None
+    source: Relation
+    on: Expression
+    clauses: tuple[MergeClause, ...]
+    output: Output | None = None
+    ctes: With | None = None
+    title: ClassVar[str] = "MERGE"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        with_, table, alias, source, on, *rest, output = children
+        return cls(table, alias, source, on, tuple(rest), output, with_, span=span)
+
+    def __str__(self) -> str:
+        return line(
+            self.ctes,
+            "MERGE INTO",
+            self.table,
+            self.alias and f"AS {self.alias}",
+            "USING",
+            self.source,
+            "ON",
+            self.on,
+            *self.clauses,
+            self.output,
+        )
+
+
+def _clause(children: list[Any], span: Span) -> MergeClause:
+    match, condition, (action, assignments, columns, values) = children
+    return MergeClause(match, condition, action, assignments, columns, values, span=span)
+
+
+def _update(children: list[Any], span: Span) -> tuple[Any, ...]:
+    return "UPDATE", tuple(children), (), ()
+
+
+def _delete(children: list[Any], span: Span) -> tuple[Any, ...]:
+    return "DELETE", (), (), ()
+
+
+def _insert(children: list[Any], span: Span) -> tuple[Any, ...]:
+    columns, values = children
+    return "INSERT", (), columns or (), values or ()
+
+
+Merge.rules = {
+    "merge_clause": _clause,
+    "merge_update": _update,
+    "merge_delete": _delete,
+    "merge_insert": _insert,
+    "matched": lambda children, span: "MATCHED",
+    "not_matched": lambda children, span: "NOT MATCHED",
+    "not_matched_by_source": lambda children, span: "NOT MATCHED BY SOURCE",
+}

@@ -1,0 +1,20 @@
+"""OPEN a cursor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hartonomous.hql.ast import Identifier
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCursor(Statement):
+    """OPEN c"""
+
+    cursor: Identifier
+    title: ClassVar[str] = "OPEN"
+
+    def __str__(self) -> str:
+        return f"OPEN {self.cursor}"

@@ -1,0 +1,21 @@
+"""RETURN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hartonomous.hql.ast import Expression
+from hartonomous.hql.printer import line
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnValue(Statement):
+    """RETURN [expression]"""
+
+    value: Expression | None = None
+    title: ClassVar[str] = "RETURN"
+
+    def __str__(self) -> str:
+        return line("RETURN", self.value)

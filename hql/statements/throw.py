@@ -1,0 +1,24 @@
+"""THROW."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hartonomous.hql.ast import Expression
+from hartonomous.hql.printer import commas, line
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Throw(Statement):
+    """THROW [number, message, state]; without values it raises again what CATCH caught."""
+
+    number: Expression | None = None
+    message: Expression | None = None
+    state: Expression | None = None
+    title: ClassVar[str] = "THROW"
+
+    def __str__(self) -> str:
+        values = [v for v in (self.number, self.message, self.state) if v]
+        return line("THROW", commas(values))

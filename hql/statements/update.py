@@ -1,0 +1,43 @@
+"""UPDATE … SET … [FROM …] [WHERE …]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from hartonomous.hql.ast import Expression, Identifier, ObjectName, Relation, Span, Variable
+from hartonomous.hql.printer import commas, line
+from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.statements.parts import Assignment, Output, With
+
+
+@dataclass(frozen=True, slots=True)
+class Update(Statement):
+    """`table` may be an alias that FROM declares; `source` is FROM."""
+
+    table: ObjectName | Variable
+    alias: Identifier | None
+    assignments: tuple[Assignment, ...]
+    output: Output | None = None
+    source: Relation | None = None
+    where: Expression | None = None
+    ctes: With | None = None
+    title: ClassVar[str] = "UPDATE"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        with_, table, alias, assignments, output, source, where = children
+        return cls(table, alias, assignments, output, source, where, with_, span=span)
+
+    def __str__(self) -> str:
+        return line(
+            self.ctes,
+            "UPDATE",
+            self.table,
+            self.alias and f"AS {self.alias}",
+            "SET",
+            commas(self.assignments),
+            self.output,
+            self.source and f"FROM {self.source}",
+            self.where and f"WHERE {self.where}",
+        )

@@ -1,0 +1,20 @@
+"""WAITFOR DELAY."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hartonomous.hql.ast import Expression
+from hartonomous.hql.statements.base import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class WaitFor(Statement):
+    """WAITFOR DELAY '00:00:01' or a variable"""
+
+    delay: Expression
+    title: ClassVar[str] = "WAITFOR DELAY"
+
+    def __str__(self) -> str:
+        return f"WAITFOR DELAY {self.delay}"
