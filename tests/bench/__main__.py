@@ -1,0 +1,51 @@
+"""Runs the benchmarks, each in a process of its own: `python tests/bench [--full] [NAME …]`.
+
+With `--write`, the result goes to docs/BENCHMARKS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import subprocess
+import sys
+from pathlib import Path
+
+from harness import machine
+
+HERE = Path(__file__).parent
+BENCHMARKS = ("cold_start", "planning", "queries", "bulk_load", "commits", "reopen")
+REPORT = HERE.parents[1] / "docs" / "BENCHMARKS.md"
+INTRODUCTION = """\
+# Benchmarks
+
+Written by `make bench BENCH="--full --write"`; one benchmark alone: `python tests/bench/NAME.py`.
+Ours and the peers' runs take turns in one process on the same data, the shortest run counts, and
+results are compared before anything is timed. `×` is our figure as a multiple of the peer's: below
+1 is better for times and sizes, above 1 for rates.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python tests/bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--full", action="store_true", help="the sizes that claims are made from")
+    parser.add_argument("--write", action="store_true", help=f"write {REPORT.name}")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"no benchmark called {', '.join(sorted(unknown))}")
+    size = "the full sizes" if options.full else "small sizes: a look, not a claim"
+    sections = [INTRODUCTION, f"{datetime.date.today()}, {size}. {machine()}", ""]
+    print("\n".join(sections), flush=True)
+    for name in options.names or BENCHMARKS:
+        command = [sys.executable, str(HERE / f"{name}.py"), *(["--full"] if options.full else [])]
+        section = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        print(section, flush=True)
+        sections.append(section)
+    if options.write:
+        REPORT.write_text("\n".join(sections).rstrip("\n") + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""The benchmarks run and fill their tables; how fast is for docs/BENCHMARKS.md to say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+HERE = Path(__file__).parent
+SCRIPTS = sorted(
+    p.stem for p in HERE.glob("*.py") if "run_alone(benchmark)" in p.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_benchmark_runs(name: str, tmp_path: Path) -> None:
+    if name == "bulk_load":
+        pytest.importorskip("lancedb", reason="lancedb is not installed: pip install -e '.[bench]'")
+    command = [sys.executable, str(HERE / f"{name}.py")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("## ") and "| Hartonomous |" in done.stdout
+
+
+def test_every_benchmark_is_listed() -> None:
+    listed = (HERE / "__main__.py").read_text(encoding="utf-8").partition("BENCHMARKS = (")[2]
+    names = {word.strip('" ') for word in listed.partition(")")[0].split(",")}
+    assert names == set(SCRIPTS)
