@@ -242,7 +242,9 @@ class Disk:
             finally:
                 os.close(descriptor)
 
-    def lock(self, path: Path, *, shared: bool = False, content: bytes | None = None) -> Lock | None:
+    def lock(
+        self, path: Path, *, shared: bool = False, content: bytes | None = None
+    ) -> Lock | None:
         """Lock a file, made if missing, without waiting; None if another process holds it.
 
         `content` is written into it once it is ours (who holds it, for error messages).
@@ -250,7 +252,9 @@ class Disk:
         with translated("lock", path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
             try:
-                fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+                fcntl.flock(
+                    descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
+                )
             except BlockingIOError:
                 os.close(descriptor)
                 return None
@@ -274,4 +278,6 @@ def _sync_file_range(descriptor: int, offset: int, length: int) -> None:
     call = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None)
     if call is not None:
         begin_writing = 2  # SYNC_FILE_RANGE_WRITE
-        call(ctypes.c_int(descriptor), ctypes.c_int64(offset), ctypes.c_int64(length), begin_writing)
+        call(
+            ctypes.c_int(descriptor), ctypes.c_int64(offset), ctypes.c_int64(length), begin_writing
+        )

@@ -182,7 +182,5 @@ def put_together(
         return pa.Array.from_buffers(kind, length, own, nulls)
     if t.is_list(kind):
         own.append(next(buffers))
-    inner = [
-        put_together(kind.field(i).type, nodes, buffers) for i in range(kind.num_fields)
-    ]
+    inner = [put_together(kind.field(i).type, nodes, buffers) for i in range(kind.num_fields)]
     return pa.Array.from_buffers(kind, length, own, nulls, children=inner)

@@ -120,9 +120,7 @@ class SegmentWriter:
             buffers += own_buffers
         self._write_batch(rows, nodes, buffers)
 
-    def _write_batch(
-        self, rows: int, nodes: list[physical.Node], buffers: list[pa.Buffer]
-    ) -> None:
+    def _write_batch(self, rows: int, nodes: list[physical.Node], buffers: list[pa.Buffer]) -> None:
         sizes = np.array([b.size for b in buffers], np.int64)
         padded = sizes + (-sizes % ALIGNMENT)
         starts = np.concatenate(([0], np.cumsum(padded)))

@@ -1,0 +1,271 @@
+"""The write-ahead log: records of commits since the last checkpoint.
+
+wal/000001.wal    header, frames (wal_frames.py), then zeros that were allocated ahead (they
+                  make fdatasync cheaper: no change of the file's length)
+wal/durable       32 bytes, mapped: how far the log is synced, for reader processes
+
+A failed write or sync poisons the log: after it the page cache cannot be trusted, so nothing is
+acknowledged any more until the database is opened again.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import xxhash
+
+from hartonomous.storage.disk import Data, Disk, File
+from hartonomous.storage.errors import DiskFault
+from hartonomous.storage.wal_frames import (
+    FILE_HEADER,
+    Frame,
+    Scan,
+    broken_off,
+    check_gapless,
+    file_header,
+    file_number,
+    file_numbers,
+    file_offset,
+    make_frame,
+    path_of,
+    position,
+)
+
+#: bytes allocated ahead of the end
+ALLOCATION: Final = 4 << 20
+
+_SLOT: Final = struct.Struct("<QQ")
+DURABLE_SIZE: Final = 2 * _SLOT.size
+
+
+class DurableMark:
+    """wal/durable: how far the log is synced, shared by mapping.
+
+    Two slots of (position, xxh3-64 of it) written in turn, so that one is always whole; the
+    greater whole one counts. It is not synced: it means something only while a writer lives.
+    """
+
+    def __init__(self, disk: Disk, folder: Path, *, writable: bool) -> None:
+        self._map = disk.map_shared(folder / "durable", DURABLE_SIZE, writable=writable)
+        self._slot = 0
+
+    def publish(self, at: int) -> None:
+        packed = at.to_bytes(8, "little")
+        checksum = xxhash.xxh3_64_intdigest(packed)
+        self._map[self._slot : self._slot + _SLOT.size] = _SLOT.pack(at, checksum)
+        self._slot = _SLOT.size - self._slot
+
+    def reset(self, at: int) -> None:
+        """What a new writer found durable; it may be less than its predecessor published."""
+        self.publish(at)
+        self.publish(at)
+
+    def read(self) -> int | None:
+        """The published position; None if no writer ever published one."""
+        found = None
+        for slot in (0, _SLOT.size):
+            at, checksum = _SLOT.unpack(self._map[slot : slot + _SLOT.size])
+            if xxhash.xxh3_64_intdigest(at.to_bytes(8, "little")) == checksum:
+                found = at if found is None else max(found, at)
+        return found
+
+    def close(self) -> None:
+        self._map.close()
+
+
+class Wal:
+    """The writer's log. First recover(), then append() and sync() from any thread."""
+
+    def __init__(self, disk: Disk, folder: Path) -> None:
+        self._disk, self._folder = disk, folder
+        self._changed = threading.Condition()
+        self._file: File | None = None
+        self._number = 0
+        self._end = 0  # offset after the last appended frame
+        self._written = 0  # offset up to which the file is written
+        self._allocated = 0
+        self._pending: list[Data] = []
+        self._durable = 0
+        self._is_leading = False
+        self._failure: DiskFault | None = None
+        self._mark: DurableMark | None = None
+
+    # --- opening -------------------------------------------------------------------------
+
+    def recover(self, start: int) -> Iterator[Frame]:
+        """All whole frames from position `start` on; after the last, the log is ready for
+        append(). A torn tail is cut. If there is no log yet, its first file is made.
+
+        Raises Corruption for a damaged frame or a missing file.
+        """
+        self._disk.do_make_folder(self._folder)
+        first = max(1, file_number(start))
+        numbers = [n for n in file_numbers(self._disk, self._folder) if n >= first]
+        check_gapless(self._folder, numbers, first)
+        scan = None
+        for number in numbers:
+            scan = Scan(
+                self._disk, self._folder, number, file_offset(start) if number == first else 0
+            )
+            yield from scan.frames()
+            if (scan.torn or scan.headless) and number != numbers[-1]:
+                raise broken_off(self._folder, number, scan.end)
+        if scan is None:
+            self._create(first)
+        elif scan.headless:
+            self._disk.do_remove(path_of(self._folder, numbers[-1]))
+            self._create(numbers[-1])
+        else:
+            self._continue(numbers[-1], scan)
+        self._mark = DurableMark(self._disk, self._folder, writable=True)
+        self._mark.reset(self._durable)
+
+    def _continue(self, number: int, scan: Scan) -> None:
+        self._file = self._disk.open(path_of(self._folder, number), writable=True)
+        if scan.size != scan.end:
+            self._file.truncate(scan.end)
+        self._file.sync()  # what a killed writer left in the page cache is durable from here on
+        self._at_end(number, scan.end)
+
+    def _create(self, number: int) -> None:
+        self._file = self._disk.do_create(path_of(self._folder, number))
+        self._file.write([file_header(number)], 0)
+        self._file.sync()
+        self._disk.do_sync_folder(self._folder)
+        self._at_end(number, FILE_HEADER)
+
+    def _at_end(self, number: int, offset: int) -> None:
+        self._number, self._end, self._written, self._allocated = number, offset, offset, offset
+        self._durable = position(number, offset)
+
+    # --- writing -------------------------------------------------------------------------
+
+    @property
+    def end(self) -> int:
+        """The position after the last appended frame."""
+        return position(self._number, self._end)
+
+    @property
+    def durable(self) -> int:
+        """The position up to which the log is synced."""
+        return self._durable
+
+    @property
+    def file_bytes(self) -> int:
+        """Bytes in the current file."""
+        return self._end
+
+    def append(self, *pieces: Data) -> int:
+        """Put a record at the end; the position after it, for sync(). The pieces (its body, cut
+        anyhow) must not change until then."""
+        with self._changed:
+            self._check()
+            frame = make_frame(pieces, position(self._number, self._end))
+            self._pending += frame
+            self._end += sum(len(p) for p in frame)
+            return position(self._number, self._end)
+
+    def sync(self, at: int) -> None:
+        """Return when the log is durable up to `at`. One caller at a time writes and syncs for
+        all that wait. DiskFault for all of them if that fails, and from then on."""
+        with self._changed:
+            while True:
+                if self._durable >= at:
+                    return
+                self._check()
+                if not self._is_leading:
+                    break
+                self._changed.wait()
+            self._is_leading = True
+            pending, self._pending = self._pending, []
+            end = self._end
+        try:
+            self._write(pending, end)
+        except BaseException as fault:
+            self._poison(fault)
+            raise
+        with self._changed:
+            self._advance(end)
+
+    def start_file(self) -> int:
+        """Begin a new file; the position where it begins. What was appended before is synced."""
+        with self._changed:
+            while self._is_leading:
+                self._changed.wait()
+            self._check()
+            pending, self._pending = self._pending, []
+            try:
+                self._write(pending, self._end, is_last=True)
+                assert self._file is not None
+                self._file.close()
+                self._advance(self._end)
+                self._create(self._number + 1)
+            except BaseException as fault:
+                self._poison(fault)
+                raise
+            self._advance(self._end)
+            return position(self._number, FILE_HEADER)
+
+    def remove_files_below(self, number: int) -> None:
+        """Drop files that a checkpoint has made superfluous."""
+        for old in file_numbers(self._disk, self._folder):
+            if old < number:
+                self._disk.do_remove(path_of(self._folder, old))
+
+    def close(self) -> None:
+        """Sync what was appended, give back what was allocated ahead, close. After a failure it
+        only closes."""
+        with self._changed:
+            while self._is_leading:
+                self._changed.wait()
+            if self._file is None:
+                return
+            file, self._file = self._file, None
+            try:
+                if self._failure is None:
+                    file.write(self._pending, self._written)
+                    file.truncate(self._end)
+                    file.sync()
+            finally:
+                file.close()
+                if self._mark is not None:
+                    self._mark.close()
+
+    def _write(self, pending: list[Data], end: int, *, is_last: bool = False) -> None:
+        file = self._file
+        assert file is not None
+        if end > self._allocated:
+            length = max(ALLOCATION, end - self._allocated)
+            file.allocate(self._allocated, length)
+            self._allocated += length
+        if pending:
+            self._written += file.write(pending, self._written)
+        assert self._written == end, (self._written, end)
+        if is_last:
+            file.truncate(end)
+        file.sync()
+
+    def _advance(self, end: int) -> None:
+        self._durable = position(self._number, end)
+        if self._mark is not None:
+            self._mark.publish(self._durable)
+        self._is_leading = False
+        self._changed.notify_all()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise DiskFault(
+                f"the log failed earlier: {self._failure.message}",
+                hint="close the database and open it again",
+            )
+        assert self._file is not None, "recover() first"
+
+    def _poison(self, fault: BaseException) -> None:
+        with self._changed:
+            self._failure = fault if isinstance(fault, DiskFault) else DiskFault(repr(fault))
+            self._is_leading = False
+            self._changed.notify_all()
