@@ -7,8 +7,9 @@ as HQL text that it never looks into. Encoded as canonical msgpack (docs/FORMAT.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -122,6 +123,7 @@ class Catalog:
 
     version: int = 0
     entries: Mapping[tuple[str, str], Entry] = field(default_factory=dict)
+    tables_by_id: Mapping[int, TableEntry] = field(default_factory=dict)
 
     def find(self, schema: str, name: str) -> Entry | None:
         return self.entries.get((fold(schema), fold(name)))
@@ -135,16 +137,47 @@ class Catalog:
     def tables(self) -> Iterator[TableEntry]:
         return (e for e in self.entries.values() if isinstance(e, TableEntry))
 
+    def members(self, schema: str) -> list[Entry]:
+        """The tables and views of a schema."""
+        folded = fold(schema)
+        return [e for (s, _), e in self.entries.items() if s == folded and e.kind != "schema"]
+
     def with_entry(self, entry: Entry, version: int, *, or_replace: bool = False) -> Catalog:
         key = key_of(entry)
         if key in self.entries and not or_replace:
             raise AlreadyExists(f'"{entry.name}" already exists')
-        return replace(self, version=version, entries={**self.entries, key: entry})
+        by_id = self.tables_by_id
+        if isinstance(entry, TableEntry):
+            by_id = {**by_id, entry.id: entry}
+        return Catalog(version, {**self.entries, key: entry}, by_id)
 
     def without(self, entry: Entry, version: int) -> Catalog:
         key = key_of(entry)
         rest = {k: v for k, v in self.entries.items() if k != key}
-        return replace(self, version=version, entries=rest)
+        by_id = {i: t for i, t in self.tables_by_id.items() if i != entry.id}
+        return Catalog(version, rest, by_id)
+
+
+#: the schema of names written without one; it is there from the start and cannot be dropped
+DEFAULT_SCHEMA = SchemaEntry(1, "", "dbo")
+
+
+def first_catalog() -> Catalog:
+    """What a new database begins with."""
+    return Catalog().with_entry(DEFAULT_SCHEMA, next_version())
+
+
+def physical_name(column: ColumnEntry) -> str:
+    """The name of a column in segments and WAL records; a rename does not change it."""
+    return f"c{column.id}"
+
+
+_versions = itertools.count(1)
+
+
+def next_version() -> int:
+    """A catalog version that no other catalog of this process has."""
+    return next(_versions)
 
 
 def entry_to_map(entry: Entry) -> dict[str, Any]:

@@ -1,0 +1,309 @@
+"""Chunk: an immutable block of rows of one table, and who can see which of them.
+
+    rows      batches of 65,536 rows (the last may be shorter), columns named c<id>
+    row_ids   one number (contiguous, ascending) or int64[rows]
+    births    the sequence of the commit that made the row: one number or int64[rows]
+    deaths    a growing log of (sequence, offset), appended in sequence order
+
+A row is visible at s when birth <= s < death. The log is shared by all snapshots: a snapshot at s
+reads the prefix of deaths up to s. It is written by the committing thread alone, under the commit
+lock, and a reader takes a consistent prefix because the count is published last.
+
+Which rows a batch hides is kept per batch (`Hidden`), so that one delete in a segment of a million
+rows leaves all other batches uncopied and their caches warm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from hartonomous.storage.keys import ChunkKey
+    from hartonomous.storage.statistics import ZoneMap
+
+BATCH_BITS = 16
+BATCH_ROWS = 1 << BATCH_BITS  # 65,536
+SEGMENT_ROWS = 1 << 20
+
+Int64 = npt.NDArray[np.int64]
+NO_ROWS: Int64 = np.empty(0, np.int64)
+
+
+class Rows(Protocol):
+    """Where a chunk's column data come from: memory, or a mapped segment."""
+
+    count: int
+
+    def column(self, name: str, batch: int) -> pa.Array | None:
+        """One column of one batch; None when the chunk is older than the column."""
+
+    def zone_map(self, name: str) -> ZoneMap | None:
+        """Bounds of the column's batches; None if not worth having, or without the column."""
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the rows lie in an object on disk."""
+
+    def batch_bytes(self, name: str, batch: int) -> int:
+        """Bytes of one column in one batch."""
+
+
+class DeathLog:
+    """Deaths of a chunk's rows in sequence order; grows, never shrinks, never changes."""
+
+    __slots__ = ("_offsets", "_sequences", "count")
+
+    def __init__(self, sequences: Int64 = NO_ROWS, offsets: Int64 = NO_ROWS) -> None:
+        assert len(sequences) == len(offsets)
+        self._sequences, self._offsets = sequences, offsets
+        self.count = len(sequences)
+
+    def append(self, sequence: int, offsets: Int64) -> None:
+        """Under the commit lock only. The count is set last: readers see whole appends."""
+        start, stop = self.count, self.count + len(offsets)
+        assert start == 0 or self._sequences[start - 1] <= sequence
+        if stop > len(self._sequences):
+            capacity = max(stop, 2 * start, 8)
+            sequences, grown = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
+            sequences[:start], grown[:start] = self._sequences[:start], self._offsets[:start]
+            sequences[start:stop], grown[start:stop] = sequence, offsets
+            self._sequences, self._offsets = sequences, grown
+        else:
+            self._sequences[start:stop], self._offsets[start:stop] = sequence, offsets
+        self.count = stop
+
+    def prefix(self, sequence: int) -> int:
+        """How many deaths there are up to and including `sequence`."""
+        count = self.count
+        sequences = self._sequences
+        if count == 0 or sequences[count - 1] <= sequence:
+            return count
+        return int(np.searchsorted(sequences[:count], sequence, "right"))
+
+    def offsets(self, start: int, stop: int) -> Int64:
+        return self._offsets[start:stop]
+
+    def sequences(self, start: int, stop: int) -> Int64:
+        return self._sequences[start:stop]
+
+
+class Hidden:
+    """The rows of one batch that a selection leaves out, and the columns without them."""
+
+    __slots__ = ("_columns", "_keep", "offsets", "size")
+
+    def __init__(self, offsets: Int64, size: int) -> None:
+        self.offsets = offsets  # within the batch, ascending, distinct
+        self.size = size
+        self._keep: pa.Array | None = None
+        self._columns: dict[str, pa.Array] = {}
+
+    @property
+    def kept(self) -> int:
+        return self.size - len(self.offsets)
+
+    def keep(self) -> npt.NDArray[np.bool_]:
+        mask = np.ones(self.size, np.bool_)
+        mask[self.offsets] = False
+        return mask
+
+    def filter(self, name: str, values: pa.Array) -> pa.Array:
+        """`values` of this batch without the hidden rows; kept for the next scan."""
+        found = self._columns.get(name)
+        if found is None:
+            if self._keep is None:
+                self._keep = pa.array(self.keep())
+            found = self._columns[name] = values.filter(self._keep)
+        return found
+
+    def mask(self, offsets: Int64) -> npt.NDArray[np.bool_]:
+        """Which of `offsets` (within the batch) are hidden."""
+        place = np.searchsorted(self.offsets, offsets)
+        place[place == len(self.offsets)] = 0
+        return np.asarray(self.offsets[place] == offsets)
+
+
+class Selection:
+    """The visible rows of a chunk: all but those in `hidden`, by batch number."""
+
+    __slots__ = ("chunk", "deaths", "hidden", "row_count")
+
+    def __init__(self, chunk: Chunk, deaths: int, hidden: Mapping[int, Hidden]) -> None:
+        self.chunk, self.deaths, self.hidden = chunk, deaths, hidden
+        self.row_count = chunk.count - sum(len(h.offsets) for h in hidden.values())
+
+    def without(self, offsets: Int64, deaths: int | None = None) -> Selection:
+        """This selection less more rows; batches that lose nothing keep their caches."""
+        if len(offsets) == 0:
+            return Selection(self.chunk, self.deaths if deaths is None else deaths, self.hidden)
+        hidden = dict(self.hidden)
+        offsets = np.unique(offsets) if len(offsets) > 1 else offsets
+        batches = offsets >> BATCH_BITS
+        numbers, starts = np.unique(batches, return_index=True)
+        for number, part in zip(numbers.tolist(), np.split(offsets, starts[1:]), strict=True):
+            within = part & (BATCH_ROWS - 1)
+            old = hidden.get(number)
+            if old is not None:
+                within = np.union1d(old.offsets, within)
+            hidden[number] = Hidden(within, self.chunk.batch_size(number))
+        return Selection(self.chunk, self.deaths if deaths is None else deaths, hidden)
+
+    def is_visible(self, offsets: Int64) -> npt.NDArray[np.bool_]:
+        """Which rows of the chunk are visible, bool[len(offsets)]."""
+        out = np.ones(len(offsets), np.bool_)
+        if not self.hidden or not len(offsets):
+            return out
+        batches = offsets >> BATCH_BITS
+        for number in np.unique(batches).tolist():
+            hidden = self.hidden.get(number)
+            if hidden is not None:
+                here = batches == number
+                out[here] = ~hidden.mask(offsets[here] & (BATCH_ROWS - 1))
+        return out
+
+    def offsets(self) -> Int64:
+        """The visible rows' offsets, ascending."""
+        if not self.hidden:
+            return np.arange(self.chunk.count, dtype=np.int64)
+        mask = np.ones(self.chunk.count, np.bool_)
+        for number, hidden in self.hidden.items():
+            mask[hidden.offsets + (number << BATCH_BITS)] = False
+        return np.flatnonzero(mask)
+
+
+class Chunk:
+    """See the module's head. Everything but `deaths` and the caches is fixed once made."""
+
+    __slots__ = (
+        "_id_order",
+        "_latest",
+        "births",
+        "count",
+        "deaths",
+        "keys",
+        "newest_birth",
+        "row_ids",
+        "rows",
+    )
+
+    def __init__(
+        self,
+        rows: Rows,
+        row_ids: int | Int64,
+        births: int | Int64,
+        deaths: DeathLog | None = None,
+    ) -> None:
+        self.rows, self.count = rows, rows.count
+        self.row_ids, self.births = row_ids, births
+        self.deaths = deaths if deaths is not None else DeathLog()
+        self.newest_birth = births if isinstance(births, int) else int(births.max(initial=0))
+        self.keys: dict[int, ChunkKey] = {}
+        self._latest = Selection(self, 0, {})
+        self._id_order: tuple[Int64, Int64] | None = None
+
+    @property
+    def batch_count(self) -> int:
+        return (self.count + BATCH_ROWS - 1) >> BATCH_BITS
+
+    def batch_size(self, batch: int) -> int:
+        return min(BATCH_ROWS, self.count - (batch << BATCH_BITS))
+
+    def selection(self, sequence: int) -> Selection:
+        """The rows visible at `sequence`; the newest selection is kept and grown."""
+        if self.newest_birth > sequence:
+            unborn = np.flatnonzero(self.births_at(slice(None)) > sequence)
+            seen = self.deaths.prefix(sequence)
+            return Selection(self, 0, {}).without(
+                np.concatenate([unborn, self.deaths.offsets(0, seen)])
+            )
+        latest = self._latest
+        seen = self.deaths.prefix(sequence)
+        if latest.deaths == seen:
+            return latest
+        if latest.deaths > seen:
+            return Selection(self, 0, {}).without(self.deaths.offsets(0, seen), seen)
+        grown = latest.without(self.deaths.offsets(latest.deaths, seen), seen)
+        self._latest = grown
+        return grown
+
+    def row_ids_at(self, offsets: Int64 | slice) -> Int64:
+        if isinstance(self.row_ids, int):
+            if isinstance(offsets, slice):
+                start, stop, _ = offsets.indices(self.count)
+                return np.arange(self.row_ids + start, self.row_ids + stop, dtype=np.int64)
+            return offsets + self.row_ids
+        return self.row_ids[offsets]
+
+    def births_at(self, offsets: Int64 | slice) -> Int64:
+        if isinstance(self.births, int):
+            count = (
+                len(range(*offsets.indices(self.count)))
+                if isinstance(offsets, slice)
+                else len(offsets)
+            )
+            return np.full(count, self.births, np.int64)
+        return self.births[offsets]
+
+    def find_row_ids(self, ids: Int64) -> tuple[Int64, Int64]:
+        """Where rows with these ids lie: (index into `ids`, offset), all pairs. An id occurs more
+        than once when an update put a new version into the same chunk."""
+        if isinstance(self.row_ids, int):
+            index = np.flatnonzero((ids >= self.row_ids) & (ids < self.row_ids + self.count))
+            return index, ids[index] - self.row_ids
+        if self._id_order is None:
+            order = np.argsort(self.row_ids, kind="stable")
+            self._id_order = order, self.row_ids[order]
+        order, ordered = self._id_order
+        return expand(
+            np.searchsorted(ordered, ids, "left"), np.searchsorted(ordered, ids, "right"), order
+        )
+
+    def column(self, name: str, type_: pa.DataType, batch: int) -> pa.Array:
+        """One column of one batch, hidden rows included."""
+        found = self.rows.column(name, batch)
+        return found if found is not None else pa.nulls(self.batch_size(batch), type_)
+
+    def take(self, name: str, type_: pa.DataType, offsets: Int64) -> pa.Array:
+        """Values at offsets, in their order."""
+        if self.batch_count == 1:
+            return self.column(name, type_, 0).take(pa.array(offsets))
+        batches = offsets >> BATCH_BITS
+        ascending = bool(np.all(batches[1:] >= batches[:-1]))
+        order = None if ascending else np.argsort(batches, kind="stable")
+        inner = offsets if order is None else offsets[order]
+        numbers, starts = np.unique(inner >> BATCH_BITS, return_index=True)
+        parts = [
+            self.column(name, type_, number).take(pa.array(part & (BATCH_ROWS - 1)))
+            for number, part in zip(numbers.tolist(), np.split(inner, starts[1:]), strict=True)
+        ]
+        if not parts:
+            return pa.nulls(0, type_)
+        whole = pa.concat_arrays(parts)
+        return whole if order is None else whole.take(pa.array(inverse(order)))
+
+
+def inverse(order: Int64) -> Int64:
+    """The permutation that undoes `order`."""
+    out = np.empty(len(order), np.int64)
+    out[order] = np.arange(len(order))
+    return out
+
+
+def expand(left: Int64, right: Int64, order: Int64) -> tuple[Int64, Int64]:
+    """Ranges [left, right) of `order` as pairs (number of the range, element)."""
+    counts = right - left
+    if not counts.any():
+        return NO_ROWS, NO_ROWS
+    index = np.repeat(np.arange(len(counts)), counts)
+    ends = np.cumsum(counts)
+    within = np.arange(int(ends[-1])) - np.repeat(ends - counts, counts)
+    return index, order[np.repeat(left, counts) + within].astype(np.int64, copy=False)
+
+
+def concat(parts: Sequence[Int64]) -> Int64:
+    return np.concatenate(parts) if parts else NO_ROWS

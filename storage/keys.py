@@ -1,0 +1,260 @@
+"""Keys: finding rows by the values of PRIMARY KEY, UNIQUE and INDEX columns.
+
+Every chunk has, per key, the hashes of its rows in ascending order beside the rows' offsets, and
+for a key whose first column is a whole number or a time that column's minimum and maximum. A probe
+skips chunks by the range (ascending keys touch none), finds candidates by binary search, and
+compares their values. Made when first asked for; a checkpoint keeps it as an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from hartonomous.storage.catalog import ColumnEntry, KeyEntry, TableEntry, physical_name
+from hartonomous.storage.chunk import BATCH_ROWS, NO_ROWS, Chunk, Int64, Selection, expand
+from hartonomous.storage.errors import ConstraintFault
+from hartonomous.storage.keyhash import UInt64, equal_rows, hash_rows, integers, valid_rows
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumns:
+    """A key with its columns resolved."""
+
+    key: KeyEntry
+    columns: tuple[ColumnEntry, ...]
+
+    @staticmethod
+    def of(table: TableEntry, key: KeyEntry) -> KeyColumns:
+        by_id = {c.id: c for c in table.columns}
+        return KeyColumns(key, tuple(by_id[i] for i in key.columns))
+
+
+class Probe:
+    """Rows looked for: their key columns, hashes and range. Rows with a NULL match nothing."""
+
+    __slots__ = ("_hashes", "columns", "count", "range", "rows")
+
+    def __init__(self, columns: Sequence[pa.Array]) -> None:
+        valid = valid_rows(columns)
+        #: numbers of the rows that can match, or None for all
+        self.rows = None if valid is None else np.flatnonzero(valid)
+        if self.rows is not None:
+            picked = pa.array(self.rows)
+            columns = [c.take(picked) for c in columns]
+        self.columns = columns
+        self.count = len(columns[0])
+        self.range = value_range(columns[0])
+        self._hashes: UInt64 | None = None
+
+    @property
+    def hashes(self) -> UInt64:
+        if self._hashes is None:
+            self._hashes = hash_rows(self.columns)
+        return self._hashes
+
+    def numbers(self, index: Int64) -> Int64:
+        """Row numbers as the caller counts them."""
+        return index if self.rows is None else self.rows[index]
+
+
+def value_range(column: pa.Array) -> tuple[int, int] | None:
+    """Minimum and maximum of a column of whole numbers without NULLs; None for others."""
+    values = integers(column)
+    if values is None or not len(values):
+        return None
+    if len(values) == 1:
+        only = int(values[0])
+        return only, only
+    return int(values.min()), int(values.max())
+
+
+class ChunkKey:
+    """One key of one chunk. `hashes` ascending uint64[M], `offsets` int64 or uint32[M], M <= rows:
+    rows with a NULL in the key are left out."""
+
+    __slots__ = ("_index", "chunk", "key", "range")
+
+    def __init__(
+        self,
+        chunk: Chunk,
+        key: KeyColumns,
+        range_: tuple[int, int] | None,
+        index: tuple[UInt64, Int64] | None,
+    ) -> None:
+        self.chunk, self.key, self.range = chunk, key, range_
+        self._index = index
+
+    @property
+    def index(self) -> tuple[UInt64, Int64]:
+        if self._index is None:
+            self._index = build_index(self.chunk, self.key)
+        return self._index
+
+    @property
+    def has_index(self) -> bool:
+        return self._index is not None
+
+    def moved_to(self, chunk: Chunk) -> ChunkKey:
+        """The same key for a chunk of the same rows."""
+        return ChunkKey(chunk, self.key, self.range, self._index)
+
+    def excludes(self, probe: Probe) -> bool:
+        """Whether no probed row can be here, judged by ranges alone."""
+        mine, theirs = self.range, probe.range
+        return (
+            mine is not None and theirs is not None and (theirs[0] > mine[1] or theirs[1] < mine[0])
+        )
+
+    def find(self, probe: Probe) -> tuple[Int64, Int64]:
+        """(index into the probe, offset) of all rows here with equal keys, visible or not."""
+        hashes, offsets = self.index
+        if not len(hashes):
+            return NO_ROWS, NO_ROWS
+        wanted = probe.hashes
+        left = np.searchsorted(hashes, wanted, "left")
+        right = np.searchsorted(hashes, wanted, "right")
+        rows, found = expand(left, right, offsets)
+        if not len(rows):
+            return rows, found
+        picked = pa.array(rows)
+        theirs = [c.take(picked) for c in probe.columns]
+        mine = [self.chunk.take(physical_name(c), c.arrow, found) for c in self.key.columns]
+        same = equal_rows(mine, theirs)
+        return rows[same], found[same]
+
+
+def chunk_key(chunk: Chunk, key: KeyColumns) -> ChunkKey:
+    """A chunk's part of a key, its range computed now and its index when needed."""
+    found = chunk.keys.get(key.key.id)
+    if found is None:
+        range_, lows, highs = None, [], []
+        name, type_ = physical_name(key.columns[0]), key.columns[0].arrow
+        for batch in range(chunk.batch_count):
+            column = chunk.column(name, type_, batch)
+            if column.null_count:
+                column = column.drop_null()
+            part = value_range(column)
+            if part is not None:
+                lows.append(part[0])
+                highs.append(part[1])
+        if lows:
+            range_ = min(lows), max(highs)
+        found = chunk.keys[key.key.id] = ChunkKey(chunk, key, range_, None)
+    return found
+
+
+def build_index(chunk: Chunk, key: KeyColumns) -> tuple[UInt64, Int64]:
+    """Hashes of all rows (the invisible ones too), sorted, with offsets."""
+    hashes: list[UInt64] = []
+    offsets: list[Int64] = []
+    for batch in range(chunk.batch_count):
+        columns = [chunk.column(physical_name(c), c.arrow, batch) for c in key.columns]
+        start = batch * BATCH_ROWS
+        here = np.arange(start, start + len(columns[0]), dtype=np.int64)
+        hashed, valid = hash_rows(columns), valid_rows(columns)
+        hashes.append(hashed if valid is None else hashed[valid])
+        offsets.append(here if valid is None else here[valid])
+    if len(hashes) == 1 and len(hashes[0]) <= 1:
+        return hashes[0], offsets[0]
+    return sort_index(np.concatenate(hashes), np.concatenate(offsets))
+
+
+def sort_index(hashes: UInt64, offsets: Int64) -> tuple[UInt64, Int64]:
+    order = np.argsort(hashes, kind="stable")
+    return hashes[order], offsets[order]
+
+
+def merge_keys(parts: Sequence[Chunk], merged: Chunk) -> None:
+    """Give a merged chunk the keys that all of its parts have, without hashing again."""
+    for key_id, first in parts[0].keys.items():
+        keys = [part.keys.get(key_id) for part in parts]
+        known = [k for k in keys if k is not None]
+        if len(known) < len(parts):
+            continue
+        ranges = [k.range for k in known if k.range is not None]
+        whole = (min(r[0] for r in ranges), max(r[1] for r in ranges)) if ranges else None
+        index = None
+        if all(k.has_index for k in known):
+            starts = np.cumsum([0, *(p.count for p in parts[:-1])])
+            index = sort_index(
+                np.concatenate([k.index[0] for k in known]),
+                np.concatenate(
+                    [k.index[1] + s for k, s in zip(known, starts.tolist(), strict=True)]
+                ),
+            )
+        merged.keys[key_id] = ChunkKey(merged, first.key, whole, index)
+
+
+def find_visible(
+    selections: Iterable[tuple[int, Selection]], key: KeyColumns, probe: Probe
+) -> Iterable[tuple[int, Int64, Int64]]:
+    """Per chunk: (its ordinal, rows of the probe, offsets) of visible rows with equal keys."""
+    if not probe.count:
+        return
+    for ordinal, selection in selections:
+        if not selection.row_count:
+            continue
+        part = chunk_key(selection.chunk, key)
+        if part.excludes(probe):
+            continue
+        rows, offsets = part.find(probe)
+        if len(rows):
+            visible = selection.is_visible(offsets)
+            if visible.any():
+                yield ordinal, probe.numbers(rows[visible]), offsets[visible]
+
+
+def find_duplicate(probe: Probe) -> int | None:
+    """The number of a row whose key occurs earlier among the probed rows themselves."""
+    if probe.count < 2:
+        return None
+    if _is_ascending(probe):
+        return None
+    hashes, order = sort_index(probe.hashes, np.arange(probe.count, dtype=np.int64))
+    start = 1
+    while True:  # equal hashes at distance 1, then 2, … until no run is that long
+        same = np.flatnonzero(hashes[start:] == hashes[:-start])
+        if not len(same):
+            return None
+        left, right = pa.array(order[same]), pa.array(order[same + start])
+        equal = equal_rows(
+            [c.take(left) for c in probe.columns], [c.take(right) for c in probe.columns]
+        )
+        if equal.any():
+            later = np.maximum(order[same], order[same + start])[equal]
+            return int(probe.numbers(later[:1])[0])
+        start += 1
+
+
+def _is_ascending(probe: Probe) -> bool:
+    """Strictly ascending whole numbers in the first column cannot repeat."""
+    values = integers(probe.columns[0])
+    return values is not None and bool(np.all(values[1:] > values[:-1]))
+
+
+def unique_violation(
+    table: TableEntry, key: KeyColumns, columns: Sequence[pa.Array], row: int
+) -> ConstraintFault:
+    """The error for row number `row` of the offered key columns."""
+    names = ", ".join(c.name for c in key.columns)
+    values = ", ".join(_shown(c[row].as_py()) for c in columns)
+    return ConstraintFault(
+        f'{key.key.kind} "{key.key.name}" ({names}) of table "{table.name}" '
+        f"already has the value ({values})",
+        code="UNIQUE_VIOLATION",
+    )
+
+
+def _shown(value: object) -> str:
+    text = (
+        f"'{value}'"
+        if isinstance(value, str)
+        else f"0x{value.hex().upper()}"
+        if isinstance(value, bytes)
+        else str(value)
+    )
+    return text if len(text) <= 80 else text[:77] + "…"

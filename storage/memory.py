@@ -1,0 +1,71 @@
+"""Rows in memory: the tail of a table (its rows lie in the WAL), or all of an in-memory one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+
+from hartonomous.storage.chunk import BATCH_ROWS
+from hartonomous.storage.physical import plain
+from hartonomous.storage.statistics import ZoneMap, measure
+
+#: below this, reading rows is cheaper than knowing their minimum and maximum
+MEASURED_ROWS_MIN = 4096
+
+
+class MemoryRows:
+    """Record batches with physical column names, all but the last of 65,536 rows."""
+
+    is_mapped = False
+
+    __slots__ = ("_index", "_zone_maps", "batches", "count", "schema")
+
+    def __init__(self, schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> None:
+        assert all(b.num_rows == BATCH_ROWS for b in batches[:-1])
+        self.schema = schema
+        self.batches = batches
+        self.count = sum(b.num_rows for b in batches)
+        self._index = {name: number for number, name in enumerate(schema.names)}
+        self._zone_maps: dict[str, ZoneMap] = {}
+
+    def column(self, name: str, batch: int) -> pa.Array | None:
+        index = self._index.get(name)
+        return None if index is None else self.batches[batch].column(index)
+
+    def batch_bytes(self, name: str, batch: int) -> int:
+        column = self.column(name, batch)
+        return 0 if column is None else int(column.nbytes)
+
+    def zone_map(self, name: str) -> ZoneMap | None:
+        """Measured at the first question, and only for rows worth leaving out."""
+        index = self._index.get(name)
+        if index is None or self.count < MEASURED_ROWS_MIN:
+            return None
+        found = self._zone_maps.get(name)
+        if found is None:
+            batches = [measure(plain(b.column(index))) for b in self.batches]
+            found = self._zone_maps[name] = ZoneMap(self.schema.field(index).type, batches)
+        return found
+
+
+def rebatch(schema: pa.Schema, pieces: Iterable[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """The same rows in batches of exactly 65,536, the last one shorter."""
+    pieces = [p for p in pieces if p.num_rows]
+    if len(pieces) == 1 and pieces[0].num_rows <= BATCH_ROWS:
+        return list(pieces)
+    table = pa.Table.from_batches(pieces, schema)
+    return [one_batch(table.slice(start, BATCH_ROWS)) for start in range(0, len(table), BATCH_ROWS)]
+
+
+def one_batch(table: pa.Table) -> pa.RecordBatch:
+    """A table's rows as one record batch."""
+    arrays = [
+        column.chunk(0)
+        if column.num_chunks == 1
+        else pa.concat_arrays(column.chunks)
+        if column.num_chunks
+        else pa.nulls(0, column.type)
+        for column in table.columns
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=table.schema)

@@ -1,0 +1,58 @@
+"""What storage derives from a table entry and needs at every change: schemas, NOT NULL, keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from hartonomous.storage.catalog import ColumnEntry, TableEntry, physical_name
+from hartonomous.storage.keys import KeyColumns
+
+
+@dataclass(frozen=True, slots=True)
+class TableShape:
+    table: TableEntry
+    stored: tuple[ColumnEntry, ...]
+    logical: pa.Schema
+    physical: pa.Schema
+    types: list[pa.DataType]
+    required: tuple[int, ...]  # positions among the stored columns that take no NULL
+    unique: tuple[tuple[KeyColumns, tuple[int, ...]], ...]  # with positions of its columns
+
+
+_shapes: dict[int, TableShape] = {}
+_SHAPES_MAX = 1024
+
+
+def shape_of(table: TableEntry) -> TableShape:
+    """Kept by the entry's identity: hashing an entry costs more than what is kept."""
+    found = _shapes.get(id(table))
+    if found is None or found.table is not table:
+        if len(_shapes) >= _SHAPES_MAX:
+            _shapes.clear()
+        found = _shapes[id(table)] = _shape(table)
+    return found
+
+
+def _shape(table: TableEntry) -> TableShape:
+    stored = table.stored
+    places = {column.id: place for place, column in enumerate(stored)}
+    required = {place for place, column in enumerate(stored) if not column.nullable}
+    unique = []
+    for key in table.keys:
+        positions = tuple(places[i] for i in key.columns)
+        if key.kind == "PRIMARY KEY":
+            required.update(positions)
+        if key.is_unique:
+            unique.append((KeyColumns.of(table, key), positions))
+    physical = pa.schema([pa.field(physical_name(c), c.arrow) for c in stored])
+    return TableShape(
+        table,
+        stored,
+        table.arrow_schema,
+        physical,
+        physical.types,
+        tuple(sorted(required)),
+        tuple(unique),
+    )

@@ -1,0 +1,225 @@
+"""A table at one moment: its chunks, and the view through which queries read them.
+
+Row address (BIGINT): ordinal of the chunk in the view << 32 | offset in the chunk. An address
+holds for the view that gave it and, inside one transaction, for the transaction's later changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hartonomous.storage.catalog import ColumnEntry, TableEntry, physical_name
+from hartonomous.storage.chunk import BATCH_BITS, NO_ROWS, Chunk, Int64, Selection, concat, inverse
+from hartonomous.storage.errors import Cancelled, NotFound
+from hartonomous.storage.keys import KeyColumns, Probe, find_visible
+from hartonomous.storage.ranges import ColumnRange, matching_batches
+
+ADDRESS_BITS = 32
+OFFSET_MASK = (1 << ADDRESS_BITS) - 1
+ADDRESS = "__address"
+ROW_ID = "__row_id"
+
+__all__ = ["ColumnRange", "ScanResult", "TableState", "TableView"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """A table as one commit left it: the one at `sequence`, the last that changed it."""
+
+    id: int
+    sequence: int
+    chunks: tuple[Chunk, ...] = ()
+    view_cache: dict[int, TableView] = field(default_factory=dict, compare=False, repr=False)
+
+    def view(self, table: TableEntry) -> TableView:
+        """Kept, so that scans of an unchanged table find what earlier ones made."""
+        found = self.view_cache.get(id(table))
+        if found is None or found.table is not table:
+            selections = tuple(c.selection(self.sequence) for c in self.chunks)
+            found = TableView(table, tuple(enumerate(selections)))
+            self.view_cache[id(table)] = found
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """Rows of a scan and what reading them took. `table`: logical names, record batches as stored
+    (mapped memory itself where no row is hidden)."""
+
+    table: pa.Table
+    batches_total: int
+    batches_pruned: int
+    segments_total: int
+    segments_pruned: int
+    bytes_mapped: int
+
+
+class TableView:
+    """The visible rows of a table. Immutable; results of scans are kept with it."""
+
+    __slots__ = ("_results", "parts", "row_count", "table")
+
+    def __init__(self, table: TableEntry, parts: tuple[tuple[int, Selection], ...]) -> None:
+        self.table = table
+        self.parts = parts  # (ordinal in addresses, visible rows of a chunk)
+        self.row_count = sum(s.row_count for _, s in parts)
+        self._results: dict[tuple[Any, ...], ScanResult] = {}
+
+    def scan(
+        self,
+        columns: Sequence[str],
+        ranges: Sequence[ColumnRange] = (),
+        *,
+        address: bool = False,
+        row_id: bool = False,
+        cancel: Callable[[], bool] | None = None,
+    ) -> ScanResult:
+        """The named columns of all rows that may satisfy `ranges` (a superset: only whole batches
+        are left out), then `__address` and `__row_id` as int64 if asked for. Raises NotFound for
+        an unknown column, Corruption for a damaged block, Cancelled when `cancel()` is true."""
+        entries = [self.column(name) for name in columns]
+        named = [(physical_name(self.column(r.column)), r) for r in ranges]
+        batches = [matching_batches(selection.chunk, named) for _, selection in self.parts]
+        pruned = any(
+            len(b) < s.chunk.batch_count for b, (_, s) in zip(batches, self.parts, strict=True)
+        )
+        key = (tuple(columns), address, row_id, tuple(map(tuple, batches)) if pruned else None)
+        found = self._results.get(key)
+        if found is None:
+            table, mapped = self._read(list(columns), entries, batches, address, row_id, cancel)
+            found = self._result(table, batches, mapped)
+            if len(self._results) >= 16:
+                self._results.clear()
+            self._results[key] = found
+        return found
+
+    def _read(
+        self,
+        names: list[str],
+        entries: Sequence[ColumnEntry],
+        batches: Sequence[Sequence[int]],
+        address: bool,
+        row_id: bool,
+        cancel: Callable[[], bool] | None,
+    ) -> tuple[pa.Table, int]:
+        columns: list[list[pa.Array]] = [[] for _ in entries]
+        addresses: list[pa.Array] = []
+        row_ids: list[pa.Array] = []
+        mapped = 0
+        for (ordinal, selection), wanted in zip(self.parts, batches, strict=True):
+            if not selection.row_count:
+                continue
+            chunk = selection.chunk
+            for batch in wanted:
+                if cancel is not None and cancel():
+                    raise Cancelled("the statement was cancelled")
+                hidden = selection.hidden.get(batch)
+                if hidden is not None and not hidden.kept:
+                    continue
+                for entry, into in zip(entries, columns, strict=True):
+                    name = physical_name(entry)
+                    values = chunk.column(name, entry.arrow, batch)
+                    if chunk.rows.is_mapped:
+                        mapped += chunk.rows.batch_bytes(name, batch)
+                    into.append(values if hidden is None else hidden.filter(name, values))
+                if address or row_id:
+                    offsets = _offsets(selection, batch)
+                    if address:
+                        addresses.append(pa.array(offsets + (ordinal << ADDRESS_BITS)))
+                    if row_id:
+                        row_ids.append(pa.array(chunk.row_ids_at(offsets)))
+        fields = [(n, e.arrow) for n, e in zip(names, entries, strict=True)]
+        if address:
+            columns.append(addresses)
+            fields.append((ADDRESS, pa.int64()))
+        if row_id:
+            columns.append(row_ids)
+            fields.append((ROW_ID, pa.int64()))
+        arrays = [pa.chunked_array(c, t) for c, (_, t) in zip(columns, fields, strict=True)]
+        return pa.table(arrays, pa.schema(fields)), mapped
+
+    def _result(self, table: pa.Table, batches: Sequence[Sequence[int]], mapped: int) -> ScanResult:
+        chunks = [s.chunk for _, s in self.parts]
+        segments = [(c, b) for c, b in zip(chunks, batches, strict=True) if c.rows.is_mapped]
+        total = sum(c.batch_count for c in chunks)
+        return ScanResult(
+            table,
+            batches_total=total,
+            batches_pruned=total - sum(map(len, batches)),
+            segments_total=len(segments),
+            segments_pruned=sum(1 for c, b in segments if c.batch_count and not len(b)),
+            bytes_mapped=mapped,
+        )
+
+    def column(self, name: str) -> ColumnEntry:
+        """The stored column of that name; raises NotFound."""
+        found = self.table.find_column(name)
+        if found is None or (found.computed is not None and not found.persisted):
+            raise NotFound(f'table "{self.table.name}" stores no column "{name}"')
+        return found
+
+    def gather(self, column: str, addresses: Int64) -> pa.Array:
+        """The column's values at `addresses`, in their order; duplicates allowed."""
+        entry = self.column(column)
+        name = physical_name(entry)
+        chunks = {ordinal: selection.chunk for ordinal, selection in self.parts}
+        addresses = np.asarray(addresses, np.int64)
+        if not len(addresses):
+            return pa.nulls(0, entry.arrow)
+        ordinals = addresses >> ADDRESS_BITS
+        if (ordinals == ordinals[0]).all():
+            return chunks[int(ordinals[0])].take(name, entry.arrow, addresses & OFFSET_MASK)
+        order = np.argsort(addresses >> BATCH_BITS, kind="stable")
+        parts = [
+            chunks[ordinal].take(name, entry.arrow, offsets)
+            for ordinal, offsets in split_addresses(addresses[order])
+        ]
+        whole = pa.concat_arrays(parts)
+        return whole.take(pa.array(inverse(order)))
+
+    def row_ids(self, addresses: Int64) -> Int64:
+        """The row ids at `addresses`, which must be ascending."""
+        chunks = {ordinal: selection.chunk for ordinal, selection in self.parts}
+        return concat([chunks[o].row_ids_at(offsets) for o, offsets in split_addresses(addresses)])
+
+    def lookup(self, key_id: int, rows: pa.Table) -> Int64:
+        """Addresses, ascending, of visible rows whose key columns equal one of `rows` (columns in
+        the key's order, of the columns' types). NULL never matches. Raises NotFound."""
+        entry = next((k for k in self.table.keys if k.id == key_id), None)
+        if entry is None:
+            raise NotFound(f'table "{self.table.name}" has no key number {key_id}')
+        key = KeyColumns.of(self.table, entry)
+        probe = Probe([_whole(column) for column in rows.columns])
+        found = [
+            offsets + (ordinal << ADDRESS_BITS)
+            for ordinal, _, offsets in find_visible(self.parts, key, probe)
+        ]
+        return np.unique(concat(found)) if found else NO_ROWS
+
+
+def _offsets(selection: Selection, batch: int) -> Int64:
+    """The visible rows of a batch as offsets in the chunk."""
+    start = batch << BATCH_BITS
+    hidden = selection.hidden.get(batch)
+    if hidden is None:
+        return np.arange(start, start + selection.chunk.batch_size(batch), dtype=np.int64)
+    return np.flatnonzero(hidden.keep()) + start
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.nulls(0, column.type)
+
+
+def split_addresses(addresses: Int64) -> list[tuple[int, Int64]]:
+    """Addresses grouped by ordinal, which must not descend: (ordinal, offsets)."""
+    ordinals = addresses >> ADDRESS_BITS
+    numbers, starts = np.unique(ordinals, return_index=True)
+    parts = np.split(addresses & OFFSET_MASK, starts[1:])
+    return list(zip(numbers.tolist(), parts, strict=True))

@@ -1,0 +1,258 @@
+"""Transaction: a snapshot plus its own changes, until commit publishes them or nobody sees them.
+
+Every changing call is all or nothing: it makes a new `WorkingTable`, checks keys against it, and
+only then puts it in place. The first committer wins; see committer.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from hartonomous.storage.catalog import (
+    DEFAULT_SCHEMA,
+    Catalog,
+    Entry,
+    SchemaEntry,
+    TableEntry,
+    key_of,
+    next_version,
+)
+from hartonomous.storage.chunk import Int64
+from hartonomous.storage.constraints import changed_rows, check_keys, check_new_key
+from hartonomous.storage.errors import ConstraintFault, NotFound, ReadOnly
+from hartonomous.storage.load import load
+from hartonomous.storage.state import CommitInfo, DatabaseState, TempStore
+from hartonomous.storage.table import TableState, TableView
+from hartonomous.storage.working import WorkingTable
+
+if TYPE_CHECKING:
+    from hartonomous.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogChange:
+    """An entry before the transaction (None: created) and now (None: dropped)."""
+
+    before: Entry | None
+    after: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Savepoint:
+    """What a transaction had at one moment."""
+
+    catalog: Catalog
+    changes: Mapping[int, CatalogChange]
+    tables: Mapping[int, WorkingTable]
+
+
+class Transaction:
+    """Used by one thread at a time. After commit, rollback or Conflict it is over."""
+
+    def __init__(self, database: Database, state: DatabaseState, temp: TempStore | None) -> None:
+        self.database, self.state, self.temp = database, state, temp
+        self.sequence = state.sequence
+        self.catalog = state.catalog if temp is None else temp.join(state.catalog)
+        self.changes: Mapping[int, CatalogChange] = {}
+        self.tables: Mapping[int, WorkingTable] = {}
+        self.objects: list[str] = []  # written by bulk inserts; removed if nobody commits them
+        self.is_open = True
+
+    # --- reading
+
+    def view(self, table_id: int) -> TableView:
+        """The table's rows as this transaction sees them, own changes included."""
+        working = self.tables.get(table_id)
+        if working is not None:
+            return working.view()
+        return self._base(table_id).view(self._table(table_id))
+
+    def _table(self, table_id: int) -> TableEntry:
+        table = self.catalog.tables_by_id.get(table_id)
+        if table is None:
+            raise NotFound(f"there is no table number {table_id}")
+        return table
+
+    def _base(self, table_id: int) -> TableState:
+        if self.temp is not None and table_id in self.temp.tables:
+            return self.temp.tables[table_id]
+        return self.state.table(table_id)
+
+    def _working(self, table_id: int) -> WorkingTable:
+        assert self.is_open, "the transaction is over"
+        working = self.tables.get(table_id)
+        if working is None:
+            table = self._table(table_id)
+            if self.database.read_only and not table.temporary:
+                raise ReadOnly("the database was opened read-only")
+            working = WorkingTable.of(table, self._base(table_id))
+        return working
+
+    def _put(self, working: WorkingTable) -> None:
+        self.tables = {**self.tables, working.table.id: working}
+
+    # --- rows
+
+    def insert(self, table_id: int, rows: pa.Table | pa.RecordBatchReader) -> int:
+        """Add rows: the table's stored columns by name, of exactly their Arrow types. Raises
+        ConstraintFault NOT_NULL_VIOLATION or UNIQUE_VIOLATION, and then nothing is added."""
+        working = self._working(table_id)
+        chunks = load(self.database, self.objects, working.table, rows)
+        grown = working
+        for chunk in chunks:
+            grown = grown.with_rows(chunk)
+        check_keys(grown, working, chunks)
+        if chunks:
+            self._put(grown)
+        return sum(c.count for c in chunks)
+
+    def delete(self, table_id: int, addresses: Int64) -> int:
+        """Remove the rows at addresses of this transaction's view; how many they were."""
+        working = self._working(table_id)
+        distinct = np.unique(working.resolve(np.asarray(addresses, np.int64)))
+        if len(distinct):
+            self._put(working.without(distinct))
+        return len(distinct)
+
+    def update(self, table_id: int, addresses: Int64, rows: pa.Table) -> int:
+        """Give the rows at `addresses` (distinct) new contents: whole stored rows, aligned. They
+        keep their ids. Keys are checked after all changes; raises as insert does."""
+        addresses = np.asarray(addresses, np.int64)
+        assert len(addresses) == rows.num_rows, (len(addresses), rows.num_rows)
+        if not len(addresses):
+            return 0
+        working = self._working(table_id)
+        addresses = working.resolve(addresses)
+        order = np.argsort(addresses, kind="stable")
+        if not np.array_equal(order, np.arange(len(order))):
+            addresses, rows = addresses[order], rows.take(pa.array(order))
+        assert (addresses[1:] > addresses[:-1]).all(), "an address is updated twice"
+        before = working.view()
+        ids = before.row_ids(addresses)
+        chunks = load(self.database, self.objects, working.table, rows, ids)
+        rest = working.without(addresses)
+        grown = rest
+        for chunk in chunks:
+            grown = grown.with_rows(chunk)
+        changed = changed_rows(before, addresses, rows)
+        check_keys(grown, rest, chunks, changed)
+        self._put(grown)
+        return len(addresses)
+
+    def truncate(self, table_id: int) -> int:
+        """Remove all rows; how many they were."""
+        working = self._working(table_id)
+        count = working.view().row_count
+        if count:
+            self._put(working.emptied())
+        return count
+
+    # --- catalog
+
+    def create(self, entry: Entry) -> Entry:
+        """Add an entry under a fresh id; the entry with its id. Raises AlreadyExists, NotFound."""
+        self._may_define(entry)
+        if not isinstance(entry, SchemaEntry) and self.catalog.find("", entry.schema) is None:
+            raise NotFound(f'schema "{entry.schema}" does not exist')
+        entry = replace(entry, id=self.database.next_entry_id())
+        self.catalog = self.catalog.with_entry(entry, next_version())
+        self._record(entry.id, None, entry)
+        if isinstance(entry, TableEntry):
+            self._put(WorkingTable.of(entry, TableState(entry.id, self.sequence)))
+        return entry
+
+    def replace(self, entry: Entry) -> Entry:
+        """A new definition under the same id. Raises NotFound, AlreadyExists (a taken name), and
+        ConstraintFault if rows break a key or NOT NULL that the table did not have."""
+        self._may_define(entry)
+        before = self._entry(entry.id)
+        catalog = self.catalog
+        if key_of(before) != key_of(entry):
+            catalog = catalog.without(before, next_version()).with_entry(entry, next_version())
+        else:
+            catalog = catalog.with_entry(entry, next_version(), or_replace=True)
+        if isinstance(entry, TableEntry):
+            assert isinstance(before, TableEntry)
+            working = self._working(entry.id).with_table(entry)
+            check_new_key(before, working.view())
+            self._put(working)
+        self.catalog = catalog
+        self._record(entry.id, before, entry)
+        return entry
+
+    def drop(self, entry: Entry) -> None:
+        """Remove an entry (found by its id), a table with its rows. Raises NotFound, and
+        ConstraintFault for a schema that still holds something."""
+        self._may_define(entry)
+        before = self._entry(entry.id)
+        if isinstance(before, SchemaEntry):
+            self._may_drop(before)
+        self.catalog = self.catalog.without(before, next_version())
+        self._record(before.id, before, None)
+        self.tables = {i: t for i, t in self.tables.items() if i != before.id}
+
+    def _may_define(self, entry: Entry) -> None:
+        assert self.is_open, "the transaction is over"
+        temporary = isinstance(entry, TableEntry) and entry.temporary
+        assert not temporary or self.temp is not None, "temporary tables need a TempStore"
+        if self.database.read_only and not temporary:
+            raise ReadOnly("the database was opened read-only")
+
+    def _may_drop(self, schema: SchemaEntry) -> None:
+        if schema.id == DEFAULT_SCHEMA.id:
+            raise ConstraintFault(f'schema "{schema.name}" is the default one and stays')
+        inside = self.catalog.members(schema.name)
+        if inside:
+            raise ConstraintFault(
+                f'schema "{schema.name}" still holds "{inside[0].name}"', hint="drop it first"
+            )
+
+    def _entry(self, entry_id: int) -> Entry:
+        found = next((e for e in self.catalog.entries.values() if e.id == entry_id), None)
+        if found is None:
+            raise NotFound(f"there is no catalog entry number {entry_id}")
+        return found
+
+    def _record(self, entry_id: int, before: Entry | None, after: Entry | None) -> None:
+        first = self.changes.get(entry_id)
+        changes = dict(self.changes)
+        change = CatalogChange(before if first is None else first.before, after)
+        if change.before is None and change.after is None:
+            changes.pop(entry_id, None)
+        else:
+            changes[entry_id] = change
+        self.changes = changes
+
+    # --- the end
+
+    def savepoint(self) -> Savepoint:
+        return Savepoint(self.catalog, self.changes, self.tables)
+
+    def rollback_to(self, savepoint: Savepoint) -> None:
+        """Forget what was changed after the savepoint, which stays valid."""
+        assert self.is_open, "the transaction is over"
+        self.catalog, self.changes = savepoint.catalog, savepoint.changes
+        self.tables = savepoint.tables
+
+    @property
+    def has_changes(self) -> bool:
+        return bool(self.changes) or any(t.has_changes for t in self.tables.values())
+
+    def commit(self, *, statement: str, author: str) -> CommitInfo | None:
+        """Make the changes durable, then visible to others; None if there are none of the
+        database's own. Raises Conflict (run the transaction again) and DiskFault; in either case
+        the transaction is over and nothing of it stays."""
+        assert self.is_open, "the transaction is over"
+        self.is_open = False
+        return self.database.commit(self, statement, author)
+
+    def rollback(self) -> None:
+        """Forget everything; nothing happens if the transaction is over."""
+        if self.is_open:
+            self.is_open = False
+            self.database.discard(self)
