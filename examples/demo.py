@@ -31,8 +31,8 @@ CREATE TABLE modules (
 );
 CREATE TABLE definitions (
     id INT PRIMARY KEY, module INT NOT NULL, kind NVARCHAR(10) NOT NULL,
-    name NVARCHAR(200) NOT NULL, first_line INT NOT NULL, last_line INT NOT NULL, docstring NVARCHAR(MAX),
-    line_count AS (last_line - first_line + 1)
+    name NVARCHAR(200) NOT NULL, first_line INT NOT NULL, last_line INT NOT NULL,
+    docstring NVARCHAR(MAX), line_count AS (last_line - first_line + 1)
 );
 CREATE TABLE imports (module INT NOT NULL, target NVARCHAR(100) NOT NULL);
 CREATE TABLE lines (module INT NOT NULL, number INT NOT NULL, text NVARCHAR(MAX))"""
@@ -57,7 +57,7 @@ FROM (
       AND m.name IN ('argparse', 'ast', 'json.decoder', 'random', 'sqlite3.dump')
 ) AS ranked
 WHERE place = 1 ORDER BY line_count DESC""",
-    "How far is it from importing json to importing everything behind it?": """\
+    "What does importing json import, directly and behind the scenes?": """\
 WITH reached (name, depth) AS (
     SELECT 'json', 0
     UNION ALL

@@ -47,7 +47,7 @@ def read_library() -> dict[str, pa.Table]:
     definitions: list[Row] = []
     imports: list[Row] = []
     lines: list[Row] = []
-    for name, text, tree in sources(Path(sysconfig.get_paths()["stdlib"])):
+    for name, package, text, tree in sources(Path(sysconfig.get_paths()["stdlib"])):
         number, texts = len(modules) + 1, text.splitlines()
         modules.append(
             {
@@ -60,7 +60,7 @@ def read_library() -> dict[str, pa.Table]:
         )
         for found in definitions_of(tree):
             definitions.append({"id": len(definitions) + 1, "module": number, **found})
-        targets = dict.fromkeys(imports_of(tree))
+        targets = dict.fromkeys(imports_of(tree, package))
         imports += [{"module": number, "target": target} for target in targets]
         lines += [{"module": number, "number": n, "text": x} for n, x in enumerate(texts, 1)]
     return {
@@ -71,8 +71,11 @@ def read_library() -> dict[str, pa.Table]:
     }
 
 
-def sources(root: Path) -> Iterator[tuple[str, str, ast.Module]]:
-    """(dotted name, text, tree) of every module that this Python can parse, in order of names."""
+def sources(root: Path) -> Iterator[tuple[str, str, str, ast.Module]]:
+    """(name, package it lies in, text, tree) of every module that this Python can parse, by name.
+
+    A package is the package it lies in itself, as relative imports have it.
+    """
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
         if LEFT_OUT & set(parts):
@@ -82,8 +85,8 @@ def sources(root: Path) -> Iterator[tuple[str, str, ast.Module]]:
             tree = ast.parse(text)
         except (SyntaxError, UnicodeDecodeError):
             continue  # a template, or a file in an old encoding
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        yield name, text, tree
+        folder = ".".join(parts[:-1])
+        yield folder if parts[-1] == "__init__" else ".".join(parts), folder, text, tree
 
 
 def definitions_of(tree: ast.AST, outer: str = "") -> Iterator[Row]:
@@ -104,12 +107,17 @@ def definitions_of(tree: ast.AST, outer: str = "") -> Iterator[Row]:
             yield from definitions_of(node, outer)
 
 
-def imports_of(tree: ast.AST) -> Iterator[str]:
-    """What a module imports when it is imported itself, by absolute name."""
+def imports_of(tree: ast.AST, package: str) -> Iterator[str]:
+    """What a module of `package` imports when it is imported itself, by absolute name."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            home = ".".join(above) + "." if node.level else ""
+            if node.module:
+                yield home + node.module
+            else:
+                yield from (home + alias.name for alias in node.names)
         elif isinstance(node, (ast.If, ast.Try)):
-            yield from imports_of(node)
+            yield from imports_of(node, package)
