@@ -27,12 +27,19 @@ class Statement(Node):
     """
 
     title: ClassVar[str]
+    #: reads (a snapshot is enough), changes (needs a transaction), controls (stands outside them)
+    usual_effect: ClassVar[str] = "changes"
     rules: ClassVar[Mapping[str, Builder]] = {}
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
         """The statement from its rule's children, which by default are its fields in order."""
         return cls(*children, span=span)
+
+    @property
+    def effect(self) -> str:
+        """This statement's effect, which may depend on what it says (SELECT … INTO)."""
+        return self.usual_effect
 
     def run(self, context: Context) -> Result:
         """Does what the statement says; raises subclasses of Error."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.ast import Identifier
 from hartonomous.hql.printer import line
+from hartonomous.hql.result import Result
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,12 @@ class BeginTransaction(Statement):
 
     name: Identifier | None = None
     title: ClassVar[str] = "BEGIN TRAN"
+    usual_effect: ClassVar[str] = "controls"
 
     def __str__(self) -> str:
         return line("BEGIN TRAN", self.name)
+
+    def run(self, context: Context) -> Result:
+        """Opens a transaction; TRANSACTION if one is open."""
+        context.session.begin()
+        return Result()

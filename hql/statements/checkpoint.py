@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,13 @@ class Checkpoint(Statement):
     """CHECKPOINT"""
 
     title: ClassVar[str] = "CHECKPOINT"
+    usual_effect: ClassVar[str] = "controls"
 
     def __str__(self) -> str:
         return "CHECKPOINT"
+
+    def run(self, context: Context) -> Result:
+        """Writes what the log holds into segments; TRANSACTION inside a transaction."""
+        from hartonomous.hql.maintenance import run_checkpoint
+
+        return run_checkpoint(context)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Identifier, ObjectName, Option, Query, Span
 from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +42,13 @@ class Copy(Statement):
             self.path,
             self.options and f"WITH {parens(self.options)}",
         )
+
+    @property
+    def effect(self) -> str:
+        return "changes" if self.direction == "FROM" else "reads"
+
+    def run(self, context: Context) -> Result:
+        """Reads the file into the table, or writes rows into the file; all or nothing."""
+        from hartonomous.hql.copying import run_copy
+
+        return run_copy(self, context)

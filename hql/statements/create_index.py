@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, ObjectName, Option, OrderItem, Span
 from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +53,9 @@ class CreateIndex(Statement):
             self.method and f"USING {self.method}",
             self.options and f"WITH {parens(self.options)}",
         )
+
+    def run(self, context: Context) -> Result:
+        """Adds a key to the table; UNIQUE_VIOLATION if its rows break it."""
+        from hartonomous.hql.indexes import run_create_index
+
+        return run_create_index(self, context)

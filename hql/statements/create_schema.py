@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, Span
 from hartonomous.hql.printer import line
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +29,9 @@ class CreateSchema(Statement):
 
     def __str__(self) -> str:
         return line("CREATE SCHEMA", "IF NOT EXISTS" if self.if_not_exists else "", self.name)
+
+    def run(self, context: Context) -> Result:
+        """Makes the schema."""
+        from hartonomous.hql.definitions import run_create_schema
+
+        return run_create_schema(self, context)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Span
 from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 from hartonomous.hql.statements.parts import ColumnDefinition, Constraint
 
 
@@ -33,3 +37,9 @@ class CreateTable(Statement):
             self.table,
             parens((*self.columns, *self.constraints)),
         )
+
+    def run(self, context: Context) -> Result:
+        """Makes the table, for the session alone if its name begins with #."""
+        from hartonomous.hql.definitions import run_create_table
+
+        return run_create_table(self, context)

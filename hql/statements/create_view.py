@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, ObjectName, Query, Span
 from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +40,9 @@ class CreateView(Statement):
             "AS",
             self.query,
         )
+
+    def run(self, context: Context) -> Result:
+        """Keeps the query's text, once it binds."""
+        from hartonomous.hql.views import run_create_view
+
+        return run_create_view(self, context)

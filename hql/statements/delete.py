@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Identifier, ObjectName, Relation, Span, Variable
 from hartonomous.hql.printer import line
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 from hartonomous.hql.statements.parts import Output, With
 
 
@@ -38,3 +42,9 @@ class Delete(Statement):
             self.source and f"FROM {self.source}",
             self.where and f"WHERE {self.where}",
         )
+
+    def run(self, context: Context) -> Result:
+        """Deletes the rows that WHERE and FROM give."""
+        from hartonomous.hql.dml import run_delete
+
+        return run_delete(self, context)

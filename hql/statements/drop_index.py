@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Span
 from hartonomous.hql.printer import line
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +35,9 @@ class DropIndex(Statement):
             self.name,
             self.table and f"ON {self.table}",
         )
+
+    def run(self, context: Context) -> Result:
+        """Takes a key off its table."""
+        from hartonomous.hql.indexes import run_drop_index
+
+        return run_drop_index(self, context)

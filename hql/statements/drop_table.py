@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Span
 from hartonomous.hql.printer import commas, line
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +29,9 @@ class DropTable(Statement):
 
     def __str__(self) -> str:
         return line("DROP TABLE", "IF EXISTS" if self.if_exists else "", commas(self.names))
+
+    def run(self, context: Context) -> Result:
+        """Drops each table."""
+        from hartonomous.hql.definitions import run_drop
+
+        return run_drop(context, "table", self.names, self.if_exists)

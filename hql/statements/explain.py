@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Span
 from hartonomous.hql.printer import line
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,7 @@ class Explain(Statement):
     statement: Statement
     analyze: bool = False
     title: ClassVar[str] = "EXPLAIN"
+    usual_effect: ClassVar[str] = "reads"
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
@@ -25,3 +30,9 @@ class Explain(Statement):
 
     def __str__(self) -> str:
         return line("EXPLAIN", "ANALYZE" if self.analyze else "", self.statement)
+
+    def run(self, context: Context) -> Result:
+        """The operator tree, one line a row; ANALYZE runs the query first."""
+        from hartonomous.hql.maintenance import run_explain
+
+        return run_explain(self, context)

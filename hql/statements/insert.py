@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, ObjectName, Query, Span, Variable
 from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 from hartonomous.hql.statements.parts import Output, With
 
 
@@ -36,3 +40,9 @@ class Insert(Statement):
             self.output,
             self.source or "DEFAULT VALUES",
         )
+
+    def run(self, context: Context) -> Result:
+        """Adds the rows; all or none."""
+        from hartonomous.hql.dml import run_insert
+
+        return run_insert(self, context)

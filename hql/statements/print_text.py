@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.ast import Expression
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,13 @@ class PrintText(Statement):
 
     value: Expression
     title: ClassVar[str] = "PRINT"
+    usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:
         return f"PRINT {self.value}"
+
+    def run(self, context: Context) -> Result:
+        """Adds the value to the messages; NULL prints nothing but an empty line."""
+        from hartonomous.hql.maintenance import run_print
+
+        return run_print(self, context)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from hartonomous.hql.ast import Query
+from hartonomous.hql.ast import ObjectName, Query, Select, SetOperation
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +22,28 @@ class QueryStatement(Statement):
 
     def __str__(self) -> str:
         return str(self.query)
+
+    @property
+    def effect(self) -> str:
+        return "changes" if find_into(self.query) is not None else "reads"
+
+    def run(self, context: Context) -> Result:
+        """The rows; with INTO a new table that holds them."""
+        if find_into(self.query) is not None:
+            from hartonomous.hql.select_into import run_select_into
+
+            return run_select_into(self.query, context)
+        return context.query(self.query, key="query")
+
+
+def find_into(query: Query) -> ObjectName | None:
+    """The table that SELECT … INTO names (in the first block of a set operation, as in T-SQL)."""
+    body = query.body
+    while not isinstance(body, Select):
+        if isinstance(body, Query):
+            body = body.body
+        elif isinstance(body, SetOperation):
+            body = body.left
+        else:
+            return None
+    return body.into

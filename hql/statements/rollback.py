@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.ast import Identifier
 from hartonomous.hql.printer import line
+from hartonomous.hql.result import Result
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,15 @@ class Rollback(Statement):
 
     savepoint: Identifier | None = None
     title: ClassVar[str] = "ROLLBACK"
+    usual_effect: ClassVar[str] = "controls"
 
     def __str__(self) -> str:
         return line("ROLLBACK TRAN", self.savepoint) if self.savepoint else "ROLLBACK"
+
+    def run(self, context: Context) -> Result:
+        """Undoes the open transaction, or what came after a savepoint."""
+        if self.savepoint is None:
+            context.session.rollback()
+        else:
+            context.session.rollback_to(self.savepoint.text)
+        return Result()

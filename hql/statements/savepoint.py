@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.ast import Identifier
+from hartonomous.hql.result import Result
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,12 @@ class Savepoint(Statement):
 
     name: Identifier
     title: ClassVar[str] = "SAVE TRAN"
+    usual_effect: ClassVar[str] = "controls"
 
     def __str__(self) -> str:
         return f"SAVE TRAN {self.name}"
+
+    def run(self, context: Context) -> Result:
+        """Marks a point to go back to; TRANSACTION if no transaction is open."""
+        context.session.save(self.name.text)
+        return Result()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,13 @@ class ShowCommits(Statement):
     """SHOW COMMITS"""
 
     title: ClassVar[str] = "SHOW COMMITS"
+    usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:
         return "SHOW COMMITS"
+
+    def run(self, context: Context) -> Result:
+        """The commits of the database, the newest first."""
+        from hartonomous.hql.maintenance import run_show_commits
+
+        return run_show_commits(context)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.ast import ObjectName
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +22,9 @@ class TruncateTable(Statement):
 
     def __str__(self) -> str:
         return f"TRUNCATE TABLE {self.table}"
+
+    def run(self, context: Context) -> Result:
+        """Deletes every row."""
+        from hartonomous.hql.dml import run_truncate
+
+        return run_truncate(self, context)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Identifier, ObjectName, Relation, Span, Variable
 from hartonomous.hql.printer import commas, line
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 from hartonomous.hql.statements.parts import Assignment, Output, With
 
 
@@ -41,3 +45,9 @@ class Update(Statement):
             self.source and f"FROM {self.source}",
             self.where and f"WHERE {self.where}",
         )
+
+    def run(self, context: Context) -> Result:
+        """Changes the rows that WHERE and FROM give."""
+        from hartonomous.hql.dml import run_update
+
+        return run_update(self, context)

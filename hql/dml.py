@@ -1,0 +1,293 @@
+"""INSERT, UPDATE, DELETE, TRUNCATE TABLE and SELECT … INTO: how rows are changed.
+
+UPDATE and DELETE run a query over their table with its hidden column `__address`; storage is then
+told addresses and whole new rows. INSERT … SELECT reads the snapshot of the statement's start,
+because the query runs over a view that does not grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from hartonomous.hql import ast, trees
+from hartonomous.hql.completion import Completion, batches_of
+from hartonomous.hql.errors import BindFault, NotSupported
+from hartonomous.hql.output_clause import output_result, wants
+from hartonomous.hql.plan import Field
+from hartonomous.hql.result import Result
+from hartonomous.hql.targets import (
+    Target,
+    get_table,
+    get_target,
+    place,
+    with_common_tables,
+)
+from hartonomous.hql.types import BIGINT, parse_type
+from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.statements.delete import Delete
+    from hartonomous.hql.statements.insert import Insert
+    from hartonomous.hql.statements.truncate_table import TruncateTable
+    from hartonomous.hql.statements.update import Update
+
+ADDRESS = "__address"
+#: before the names of the values that an updated row had
+OLD = "__old_"
+
+
+# --- INSERT --------------------------------------------------------------------------------------
+
+
+def run_insert(statement: Insert, context: Context) -> Result:
+    """INSERT: VALUES of constants and parameters go straight to storage, the rest by a query."""
+    from hartonomous.hql.fast_insert import run_fast
+
+    done = run_fast(statement, context)
+    if done is not None:
+        return done
+    table = get_table(context, statement.table)
+    columns = target_columns(table, statement)
+    if statement.source is None:
+        return _insert_defaults(statement, context, table)
+    query = statement.source
+    if isinstance(query.body, ast.Values):
+        columns, query = _assigned_values(query, query.body, table, columns)
+    query = with_common_tables(query, statement.ctes)
+    rows = context.query(query, key="insert")
+    return insert_result(context, statement, table, columns, rows)
+
+
+def insert_result(
+    context: Context,
+    statement: Insert,
+    table: TableEntry,
+    columns: Sequence[ColumnEntry],
+    rows: Result,
+) -> Result:
+    """Puts a query's rows into a table, column by column in order."""
+    assert rows.fields is not None
+    if len(rows.fields) != len(columns):
+        rows.close()
+        raise column_count_fault(statement, table, columns, len(rows.fields))
+    given = [Field(c.name, f.type) for c, f in zip(columns, rows.fields, strict=True)]
+    completion = Completion(context, table, given)
+    names = [f.name for f in given]
+    kept: list[pa.Table] = []
+
+    def completed() -> Iterator[pa.RecordBatch]:
+        for batch in batches_of(rows.batches()):
+            whole = completion.complete(batch.rename_columns(names))
+            if statement.output is not None:
+                kept.append(whole)
+            yield from whole.to_batches()
+
+    schema = table.arrow_schema
+    reader = pa.RecordBatchReader.from_batches(schema, completed())
+    count = context.workspace.insert(table.id, reader)
+    if statement.output is None:
+        return Result(row_count=count)
+    inserted = pa.concat_tables(kept) if kept else schema.empty_table()
+    return output_result(context, statement.output, table, inserted=inserted)
+
+
+def target_columns(table: TableEntry, statement: Insert) -> list[ColumnEntry]:
+    """The columns that values are given for. Without a list these are all that are not computed;
+    an IDENTITY column may then be left out, as in T-SQL."""
+    if not statement.columns:
+        return [c for c in table.columns if c.computed is None]
+    columns = [find_column(table, name) for name in statement.columns]
+    for i, column in enumerate(columns):
+        if column in columns[:i]:
+            message = f'column "{column.name}" is in the list twice'
+            raise place(BindFault(message, code="AMBIGUOUS"), statement.columns[i])
+    return columns
+
+
+def find_column(table: TableEntry, name: ast.Identifier) -> ColumnEntry:
+    """The column that is assigned to; UNKNOWN_COLUMN with the nearest name, BIND if computed."""
+    column = table.find_column(name.text)
+    if column is None:
+        import difflib
+
+        known = {fold(c.name): c.name for c in table.columns}
+        near = difflib.get_close_matches(fold(name.text), known, 1)
+        raise place(
+            BindFault(
+                f'"{table.name}" has no column "{name.text}"',
+                code="UNKNOWN_COLUMN",
+                hint=f"did you mean {known[near[0]]}?" if near else None,
+            ),
+            name,
+        )
+    if column.computed is not None:
+        message = f'"{column.name}" is computed and cannot be assigned to'
+        raise place(BindFault(message), name)
+    return column
+
+
+def without_identity(columns: Sequence[ColumnEntry]) -> list[ColumnEntry]:
+    return [c for c in columns if c.identity is None]
+
+
+def column_count_fault(
+    statement: Insert, table: TableEntry, columns: Sequence[ColumnEntry], given: int
+) -> Exception:
+    names = ", ".join(c.name for c in columns)
+    message = f'INSERT gives {given} columns, "{table.name}" takes {len(columns)}: {names}'
+    return place(BindFault(message), statement.source or statement)
+
+
+def _assigned_values(
+    query: ast.Query, values: ast.Values, table: TableEntry, columns: list[ColumnEntry]
+) -> tuple[list[ColumnEntry], ast.Query]:
+    """VALUES with every value cast to its column's type, and DEFAULT replaced."""
+    from dataclasses import replace
+
+    width = len(values.rows[0])
+    for row in values.rows:
+        if len(row) != width:
+            raise place(BindFault("the rows of VALUES have different numbers of values"), row[0])
+    if len(columns) != width and len(without_identity(columns)) == width:
+        columns = without_identity(columns)
+    if len(columns) != width:
+        raise place(
+            BindFault(
+                f'VALUES gives {width} values, "{table.name}" takes {len(columns)}: '
+                + ", ".join(c.name for c in columns)
+            ),
+            values.rows[0][0] if values.rows[0] else query,
+        )
+    absent = [i for i in range(width) if all(isinstance(r[i], ast.Default) for r in values.rows)]
+    if len(absent) == width:
+        raise place(
+            NotSupported("not supported yet: VALUES of DEFAULT only; write DEFAULT VALUES"), query
+        )
+    present = [i for i in range(width) if i not in absent]
+    rows = tuple(tuple(_assigned(row[i], columns[i]) for i in present) for row in values.rows)
+    return [columns[i] for i in present], replace(query, body=ast.Values(rows, span=values.span))
+
+
+def _assigned(value: ast.Expression, column: ColumnEntry) -> ast.Expression:
+    """A value as it is assigned: DEFAULT is the column's, and the type is the column's."""
+    if isinstance(value, ast.Default):
+        if column.identity is not None:
+            message = "not supported yet: DEFAULT for an IDENTITY column beside explicit values"
+            raise place(NotSupported(message), value)
+        value = default_of(column)
+    return trees.cast(value, parse_type(column.type))
+
+
+def default_of(column: ColumnEntry) -> ast.Expression:
+    """The column's default as an expression; NULL without one."""
+    if column.default is None:
+        return ast.Literal(None)
+    from hartonomous.hql.parse import parse_expression
+
+    return parse_expression(column.default)
+
+
+def _insert_defaults(statement: Insert, context: Context, table: TableEntry) -> Result:
+    row = Completion(context, table, ()).complete(pa.table({}), 1)
+    count = context.workspace.insert(table.id, row)
+    if statement.output is None:
+        return Result(row_count=count)
+    return output_result(context, statement.output, table, inserted=row)
+
+
+# --- UPDATE --------------------------------------------------------------------------------------
+
+
+def run_update(statement: Update, context: Context) -> Result:
+    """UPDATE: addresses and whole new rows by one query. If FROM gives a row more than once, the
+    first one counts."""
+    target = get_target(context, statement.table, statement.alias, statement.source)
+    table = target.table
+    items = [trees.item(target.column(ADDRESS), ADDRESS)]
+    items += _new_values(statement, target)
+    old = table.stored if wants(statement.output, "deleted") else ()
+    items += [trees.item(target.column(c.name), f"{OLD}{c.name}") for c in old]
+    query = trees.select(items, target.source, statement.where)
+    query = with_common_tables(query, statement.ctes)
+    rows = context.table(query, key="update", hidden=True)
+    _, rows = _distinct_rows(rows, target.joined)
+    stored = [c for c in table.stored if c.computed is None]
+    given = [Field(c.name, trees.unbounded(parse_type(c.type))) for c in stored]
+    extra = [Field(ADDRESS, BIGINT)]
+    extra += [Field(f"{OLD}{c.name}", parse_type(c.type)) for c in old]
+    done = Completion(context, table, given, extra).complete(rows)
+    new = done.select(table.arrow_schema.names)
+    count = context.workspace.update(table.id, done.column(ADDRESS).to_numpy(), new)
+    if statement.output is None:
+        return Result(row_count=count)
+    deleted = None
+    if old:
+        deleted = done.select([f"{OLD}{c.name}" for c in old])
+        deleted = deleted.rename_columns([c.name for c in old])
+    return output_result(context, statement.output, table, inserted=new, deleted=deleted)
+
+
+def _new_values(statement: Update, target: Target) -> list[ast.SelectItem]:
+    """Every stored column's new value: assigned, or as it was."""
+    assigned: dict[str, ast.Expression] = {}
+    for assignment in statement.assignments:
+        if assignment.variable is not None:
+            raise place(NotSupported("not supported yet: UPDATE … SET @variable"), assignment)
+        name = assignment.column[-1]
+        column = find_column(target.table, name)
+        if column.name in assigned:
+            message = f'column "{column.name}" is set twice'
+            raise place(BindFault(message, code="AMBIGUOUS"), name)
+        assigned[column.name] = _assigned(assignment.value, column)
+    return [
+        trees.item(assigned.get(c.name, target.column(c.name)), c.name)
+        for c in target.table.stored
+        if c.computed is None
+    ]
+
+
+def _distinct_rows(rows: pa.Table, joined: bool) -> tuple[np.ndarray, pa.Table]:
+    """One row for each address: the first."""
+    addresses = rows.column(ADDRESS).to_numpy()
+    if joined and len(addresses):
+        _, first = np.unique(addresses, return_index=True)
+        if len(first) < len(addresses):
+            first.sort()
+            rows = rows.take(pa.array(first))
+            addresses = addresses[first]
+    return addresses, rows
+
+
+# --- DELETE, TRUNCATE ----------------------------------------------------------------------------
+
+
+def run_delete(statement: Delete, context: Context) -> Result:
+    """DELETE: addresses by a query; the old rows too if OUTPUT wants them."""
+    target = get_target(context, statement.table, statement.alias, statement.source)
+    table = target.table
+    if statement.where is None and statement.source is None and statement.output is None:
+        return Result(row_count=context.workspace.truncate(table.id))
+    items = [trees.item(target.column(ADDRESS), ADDRESS)]
+    if statement.output is not None:
+        items += [trees.item(target.column(c.name), c.name) for c in table.stored]
+    query = trees.select(items, target.source, statement.where)
+    query = with_common_tables(query, statement.ctes)
+    rows = context.table(query, key="delete", hidden=True)
+    addresses, rows = _distinct_rows(rows, target.joined)
+    count = context.workspace.delete(table.id, addresses)
+    if statement.output is None:
+        return Result(row_count=count)
+    deleted = rows.drop_columns([ADDRESS])
+    return output_result(context, statement.output, table, deleted=deleted)
+
+
+def run_truncate(statement: TruncateTable, context: Context) -> Result:
+    """TRUNCATE TABLE: every row, without looking at it."""
+    table = get_table(context, statement.table)
+    context.workspace.truncate(table.id)
+    return Result()

@@ -1,0 +1,119 @@
+"""What a statement gives back: rows as Arrow record batches, a row count, messages.
+
+A result of the last statement of a text streams: its batches are pulled from the operators as they
+are asked for, and it keeps its snapshot until it is closed. Earlier ones are spooled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from hartonomous.hql.plan import Field
+
+
+class Result:
+    """One statement's outcome.
+
+    `fields` is None for a statement without rows. `row_count` is the number of rows changed, or
+    the number returned once that is known, else -1. Batches can be taken once.
+    """
+
+    def __init__(
+        self,
+        fields: tuple[Field, ...] | None = None,
+        batches: Iterator[pa.RecordBatch] | None = None,
+        *,
+        row_count: int = -1,
+        messages: tuple[str, ...] = (),
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        self.fields = fields
+        self.row_count = row_count
+        self.messages = list(messages)
+        self._batches = batches
+        self._close = close
+
+    @classmethod
+    def of_table(
+        cls,
+        fields: tuple[Field, ...],
+        table: pa.Table,
+        *,
+        row_count: int | None = None,
+        messages: tuple[str, ...] = (),
+    ) -> Result:
+        """Rows that are there already."""
+        count = table.num_rows if row_count is None else row_count
+        return cls(fields, iter(table.to_batches()), row_count=count, messages=messages)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the statement gives rows (perhaps none of them)."""
+        return self.fields is not None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and Arrow types of the rows; only for results that have rows."""
+        from hartonomous.hql.plan import schema_of
+
+        assert self.fields is not None, "a result without rows has no schema"
+        return schema_of(self.fields)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows not taken yet. Raises Error if computing them fails; closes at the end."""
+        if self._batches is None:
+            return
+        try:
+            for batch in self._batches:
+                if batch.num_rows:
+                    yield batch
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+
+    def to_table(self) -> pa.Table:
+        """All rows not taken yet as one table."""
+        return pa.Table.from_batches(list(self.batches()), schema=self.schema)
+
+    def prime(self) -> None:
+        """Computes the first batch now, so that most errors show where the statement runs."""
+        if self._batches is None:
+            return
+        first = next(self._batches, None)
+        if first is None:
+            self._batches = iter(())
+            self.close()
+        else:
+            self._batches = _chain(first, self._batches)
+
+    def spool(self) -> None:
+        """Computes all rows now and lets the snapshot go."""
+        if self.has_rows and self._batches is not None:
+            table = self.to_table()
+            if self.row_count < 0:
+                self.row_count = table.num_rows
+            self._batches = iter(table.to_batches())
+
+    def wrap(self, guard: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]) -> None:
+        """Passes the stream through `guard` (error translation, limits)."""
+        if self._batches is not None:
+            self._batches = guard(self._batches)
+
+    def close(self) -> None:
+        """Lets go of the snapshot and the operators. Rows not taken are lost."""
+        self._batches = None
+        if self._close is not None:
+            close, self._close = self._close, None
+            close()
+
+
+def _chain(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield first
+    yield from rest

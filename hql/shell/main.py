@@ -1,0 +1,224 @@
+"""The command line: `hql -c "…" [DB]`, `hql run FILE [DB]`, `hql verify DB`, `… | hql [DB]`.
+
+Results go to stdout, messages and progress to stderr. Exit codes: 0 done, 1 a statement failed,
+2 the command line is wrong, 130 Ctrl-C. Everything heavy is imported after the arguments are read.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hartonomous.storage.errors import Error
+
+if TYPE_CHECKING:
+    import argparse
+
+    from hartonomous.hql.dbapi import Connection
+
+USAGE = """\
+hql -c "SELECT 1" [DB]            run HQL text
+hql run FILE [DB] [--param k=v]   run a script; GO on a line of its own ends a batch
+hql verify DB [--cut-tail]        re-hash everything and name what was altered
+… | hql [DB]                      run what comes on standard input
+
+DB is a folder; without it (or as :memory:) nothing is kept on disk.
+"""
+
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+FORMATS = ("table", "csv", "json", "arrow")
+#: commands that HQL.md names and that this version does not have
+LATER = ("serve", "ingest")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The `hql` command; gives the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _dispatch(words)
+    except Error as error:
+        from hartonomous.hql.shell.faults import report
+
+        report(error)
+        return FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # whoever read our output has seen enough; keep the interpreter from flushing into it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _dispatch(words: list[str]) -> int:
+    from hartonomous.hql.errors import NotSupported
+
+    command = words[0] if words and words[0] in ("run", "verify", *LATER) else ""
+    if command in LATER:
+        raise NotSupported(f"not supported yet: hql {command}")
+    options = _parser(command).parse_args(words[1:] if command else words)
+    if command == "verify":
+        return verify(options)
+    if command == "run":
+        return run_file(options)
+    if options.command is not None:
+        return run_text(options.command, options)
+    if sys.stdin is not None and not sys.stdin.isatty():
+        return run_text(sys.stdin.buffer.read().decode("utf-8-sig"), options)
+    raise NotSupported(
+        "not supported yet: the interactive shell",
+        hint='use hql -c "…" DB, hql run FILE DB, or pipe statements in',
+    )
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog=f"hql {command}".strip(),
+        usage=None if command else "hql [options] [-c TEXT] [DB]",
+        epilog=None if command else USAGE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    if command == "verify":
+        parser.add_argument("database", metavar="DB", help="the database's folder")
+        parser.add_argument(
+            "--cut-tail",
+            action="store_true",
+            help="cut a damaged end off the log: commits that stand in it are lost",
+        )
+        return parser
+    if command == "run":
+        parser.add_argument("file", metavar="FILE", help="a script; - is standard input")
+        parser.add_argument(
+            "--param",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="a parameter: a number, 'text', NULL, or bare text",
+        )
+    else:
+        parser.add_argument("-c", dest="command", metavar="TEXT", help="HQL to run")
+        parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("database", metavar="DB", nargs="?", default=":memory:", help="a folder")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="how rows are written")
+    parser.add_argument("--read-only", action="store_true", help="never take the writer's lock")
+    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="limit per statement")
+    return parser
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"hql {version('hartonomous')}"
+
+
+def _seconds(text: str) -> float:
+    """`5`, `1.5`, `5s`, `200ms`, `2min`."""
+    import argparse
+
+    units = {"ms": 0.001, "min": 60.0, "s": 1.0, "h": 3600.0}
+    unit = next((u for u in units if text.endswith(u)), "")
+    try:
+        seconds = float(text.removesuffix(unit)) * units.get(unit, 1.0)
+    except ValueError:
+        seconds = -1.0
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time: 5, 1.5s, 200ms, 2min")
+    return seconds
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+def run_text(text: str, options: argparse.Namespace) -> int:
+    """Runs `text`, batch by batch (GO ends one), and writes what comes back."""
+    return _run(text, options, _parameters(getattr(options, "param", [])))
+
+
+def run_file(options: argparse.Namespace) -> int:
+    """`hql run`: a script from a file."""
+    if options.file == "-":
+        return run_text(sys.stdin.buffer.read().decode("utf-8-sig"), options)
+    try:
+        text = Path(options.file).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as fault:
+        from hartonomous.hql.errors import FileFault
+
+        raise FileFault(f'"{options.file}" cannot be read: {fault}') from fault
+    return run_text(text, options)
+
+
+def _run(text: str, options: argparse.Namespace, parameters: dict[str, Any] | None) -> int:
+    from hartonomous.hql.shell.faults import report
+    from hartonomous.hql.shell.running import run_script
+
+    with _connect(options) as connection:
+        try:
+            run_script(connection, text, parameters, options.format, sys.stdout.buffer)
+        except Error as error:
+            report(error, text)
+            connection.rollback()
+            return FAILED
+        finally:
+            sys.stdout.flush()
+    return DONE
+
+
+def _connect(options: argparse.Namespace) -> Connection:
+    from hartonomous.hql import connect
+
+    return connect(options.database, read_only=options.read_only, timeout=options.timeout)
+
+
+def _parameters(pairs: list[str]) -> dict[str, Any] | None:
+    """`name=value` words as parameters."""
+    if not pairs:
+        return None
+    from hartonomous.hql.errors import ParameterFault
+
+    parameters: dict[str, Any] = {}
+    for pair in pairs:
+        name, mark, value = pair.partition("=")
+        if not mark or not name.strip(" @"):
+            raise ParameterFault(f'--param "{pair}" is not NAME=VALUE')
+        parameters[name.strip().lstrip("@")] = _constant(value)
+    return parameters
+
+
+def _constant(text: str) -> Any:
+    """A parameter's value: number, quoted text, NULL; anything else is text as it stands."""
+    from decimal import Decimal, InvalidOperation
+
+    if text.upper() == "NULL":
+        return None
+    if len(text) >= 2 and text[0] == text[-1] == "'":
+        return text[1:-1].replace("''", "'")
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = Decimal(text) if text.isascii() else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite():
+        return text
+    return float(text) if "e" in text.lower() else number
+
+
+# --- verify --------------------------------------------------------------------------------------
+
+
+def verify(options: argparse.Namespace) -> int:
+    """`hql verify`: problems, one a line; 1 if there are any."""
+    from hartonomous.hql.shell.verify import verify_folder
+
+    return verify_folder(Path(options.database), cut_tail=options.cut_tail)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Runs a script for the command line: batches at GO, results to `out`, messages to stderr."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from hartonomous.hql.shell.output import FORMATS, say
+
+if TYPE_CHECKING:
+    from hartonomous.hql.dbapi import Connection
+
+T = TypeVar("T")
+
+
+class LiveMessages(list[str]):
+    """Messages that are shown when they come, not when the batch ends."""
+
+    def append(self, message: str) -> None:
+        say(message)
+        super().append(message)
+
+
+def run_script(
+    connection: Connection,
+    text: str,
+    parameters: dict[str, Any] | None,
+    format_name: str,
+    out: IO[bytes],
+) -> None:
+    """Raises the first Error; places are relative to the whole text."""
+    from hartonomous.hql.parse import split_batches
+    from hartonomous.storage.errors import Error
+
+    for line, batch in split_batches(text):
+        try:
+            _run_batch(connection, batch, parameters, format_name, out)
+        except Error as error:
+            if error.line is not None:
+                error.line += line - 1
+            raise
+        out.flush()
+
+
+def _run_batch(
+    connection: Connection,
+    text: str,
+    parameters: dict[str, Any] | None,
+    format_name: str,
+    out: IO[bytes],
+) -> None:
+    session = connection.session
+    results = interruptibly(
+        connection, lambda: session.execute(text, parameters, LiveMessages())
+    )
+    for result in results:
+        if result.has_rows:
+            count = interruptibly(connection, lambda r=result: FORMATS[format_name](r, out))
+            if format_name == "table":
+                say(f"({_rows(count)})")
+        elif result.row_count >= 0:
+            say(f"({_rows(result.row_count)} affected)")
+        out.flush()
+
+
+def interruptibly(connection: Connection, work: Callable[[], T]) -> T:
+    """Does `work` in a thread, so that Ctrl-C is heard while the engine computes: it cancels the
+    statement, waits for it to stop, and goes on as KeyboardInterrupt."""
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:
+            failure.append(error)
+
+    worker = threading.Thread(target=target, name="hql statement")
+    worker.start()
+    try:
+        worker.join()
+    except KeyboardInterrupt:
+        connection.cancel()
+        worker.join()
+        raise
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+

@@ -1,0 +1,34 @@
+"""`hql verify DB`: re-hashes a folder and prints what does not agree."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from hartonomous.hql.progress import Progress
+from hartonomous.hql.shell.output import say
+from hartonomous.storage.errors import NotFound
+
+
+def verify_folder(path: Path, *, cut_tail: bool) -> int:
+    """0 if everything agrees, else 1 with one line a problem on stdout."""
+    from hartonomous.storage.database import Database
+
+    if not path.is_dir():
+        raise NotFound(f'"{path}" is not a folder')
+    if cut_tail:
+        cut = Database.cut_tail(path)
+        say(f"cut {cut:,} bytes off the log's end" if cut else "the log's end is whole")
+    database = Database.open(path, read_only=True)
+    progress = Progress("verify")
+    try:
+        problems = database.verify(progress.update)
+    finally:
+        progress.close()
+        database.close()
+    for problem in problems:
+        sys.stdout.write(
+            f"{problem.what} {problem.where}: expected {problem.expected}, found {problem.found}\n"
+        )
+    say(f"{len(problems)} problems" if problems else "everything agrees with its hash")
+    return 1 if problems else 0

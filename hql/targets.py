@@ -1,0 +1,146 @@
+"""The table that a statement changes: found by name, allowed or not, under its alias in FROM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from hartonomous.hql import ast, trees
+from hartonomous.hql.errors import BindFault, NotSupported
+from hartonomous.storage.catalog import Entry, TableEntry, ViewEntry, fold
+from hartonomous.storage.errors import Error, NotFound, ReadOnly
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+
+DEFAULT_SCHEMA = "dbo"
+
+
+def split_name(name: ast.ObjectName) -> tuple[str, str]:
+    """Schema and name; `#temp` tables have no other schema than the default one."""
+    if len(name.parts) > 2:
+        raise NotSupported(
+            f"not supported yet: names of {len(name.parts)} parts",
+            line=name.span.line,
+            column=name.span.column,
+        )
+    schema = name.parts[0].text if len(name.parts) == 2 else DEFAULT_SCHEMA
+    return schema, name.last
+
+
+def place(error: Error, node: ast.Node) -> Error:
+    """The error, with the node's place in the text."""
+    error.line, error.column = node.span.line, node.span.column
+    return error
+
+
+def find_entry(context: Context, name: ast.ObjectName) -> Entry | None:
+    """What the catalog has under a name."""
+    schema, last = split_name(name)
+    return context.catalog.find(schema, last)
+
+
+def get_table(context: Context, name: ast.ObjectName | ast.Variable) -> TableEntry:
+    """The stored table that a statement is to change. UNKNOWN_TABLE with the nearest name;
+    READ_ONLY for system tables; BIND for views."""
+    if isinstance(name, ast.Variable):
+        raise place(NotSupported("not supported yet: table variables as targets"), name)
+    entry = find_entry(context, name)
+    if isinstance(entry, TableEntry):
+        return entry
+    if isinstance(entry, ViewEntry):
+        raise place(BindFault(f'"{entry.name}" is a view, and views cannot be changed'), name)
+    from hartonomous.hql.system_tables import is_reserved
+
+    if is_reserved(*split_name(name)):
+        raise place(ReadOnly(f'the system table "{name}" cannot be changed'), name)
+    raise unknown_table(context, name)
+
+
+def unknown_table(context: Context, name: ast.ObjectName, kind: str = "table") -> Error:
+    """UNKNOWN_TABLE for a table, NOT_FOUND for others, with the nearest name as a hint."""
+    import difflib
+
+    schema, last = split_name(name)
+    known = {
+        fold(e.name): e.name
+        for e in context.catalog.entries.values()
+        if e.kind == kind and fold(e.schema) == fold(schema)
+    }
+    near = difflib.get_close_matches(fold(last), known, 1)
+    hint = f"did you mean {known[near[0]]}?" if near else None
+    message = f'there is no {kind} "{name}"'
+    if kind == "table":
+        return place(BindFault(message, code="UNKNOWN_TABLE", hint=hint), name)
+    return place(NotFound(message, hint=hint), name)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A table to change, the FROM clause that its rows come from, and its alias there."""
+
+    table: TableEntry
+    source: ast.Relation
+    alias: str
+    joined: bool  # a row of the table may come more than once
+
+    def column(self, name: str) -> ast.ColumnName:
+        return trees.column(self.alias, name)
+
+
+def get_target(
+    context: Context,
+    name: ast.ObjectName | ast.Variable,
+    alias: ast.Identifier | None,
+    source: ast.Relation | None,
+) -> Target:
+    """The target of UPDATE or DELETE: `name` may be an alias that `source` declares, a table that
+    occurs in it, or else a table that is joined to it."""
+    if isinstance(name, ast.ObjectName) and source is not None and alias is None:
+        found = _find_in(source, name)
+        if found is not None:
+            table = get_table(context, found.name)
+            if found.as_of is not None:
+                raise place(BindFault("a table AS OF an earlier moment cannot be changed"), found)
+            return Target(table, source, (found.alias or found.name.parts[-1]).text, True)
+    table = get_table(context, name)
+    assert isinstance(name, ast.ObjectName)
+    named = ast.TableName(name, alias, span=name.span)
+    shown = (alias or name.parts[-1]).text
+    if source is None:
+        return Target(table, named, shown, False)
+    return Target(table, ast.Join("CROSS", named, source, span=source.span), shown, True)
+
+
+def _find_in(source: ast.Relation, name: ast.ObjectName) -> ast.TableName | None:
+    """The table of FROM that an UPDATE's or DELETE's name means: by alias first, then by name."""
+    tables = list(_tables(source))
+    if len(name.parts) == 1:
+        for table in tables:
+            if table.alias is not None and fold(table.alias.text) == fold(name.last):
+                return table
+    wanted = tuple(fold(part) for part in split_name(name))
+    same = [t for t in tables if tuple(fold(p) for p in split_name(t.name)) == wanted]
+    unaliased = [t for t in same if t.alias is None]
+    if len(unaliased) == 1:
+        return unaliased[0]
+    if len(same) > 1:
+        raise place(
+            BindFault(f'"{name}" is in FROM more than once; name its alias', code="AMBIGUOUS"), name
+        )
+    return same[0] if same else None
+
+
+def _tables(relation: ast.Relation) -> list[ast.TableName]:
+    if isinstance(relation, ast.Join):
+        return _tables(relation.left) + _tables(relation.right)
+    return [relation] if isinstance(relation, ast.TableName) else []
+
+
+def with_common_tables(query: ast.Query, ctes: ast.With | None) -> ast.Query:
+    """The query under the WITH that stands in front of the statement."""
+    if ctes is None:
+        return query
+    return replace(
+        query, ctes=(*ctes.ctes, *query.ctes), recursive=ctes.recursive or query.recursive
+    )
