@@ -1,4 +1,4 @@
-"""What golden scripts and twists change inside the engine: rules off, one-row batches, checkpoint.
+"""What golden scripts and twists change inside the engine: rules off, one-row batches.
 
 Done from outside, so that the engine needs no switches that only tests would use.
 """
@@ -49,8 +49,3 @@ def one_row_batches() -> Any:
         return result
 
     return mock.patch.object(TableView, "scan", cut)
-
-
-def checkpoint(connection: Any) -> None:
-    """Everything in the WAL goes into segments now."""
-    connection.database.checkpoint()

@@ -16,7 +16,7 @@ quotes), or `n rows` for a change. A block without output prints `ok`.
 
 Tags: `plan` (EXPLAIN's lines first), `types` (a line with names and types first).
 Commands: `@reopen` closes all sessions, the next statement opens the folder again; `@crash` does
-that on a copy of the folder as it lies on the disk now; `@checkpoint`; `@set rules=off|on`;
+that on a copy of the folder as it lies on the disk now; `@set rules=off|on`;
 `@set batch=1|off`; `@params JSON`, parameters of the next statement; `@file NAME` writes the
 two-blank lines below it into a file; `@read NAME` prints one. In statements `{folder}` is the
 folder of such files.
@@ -187,8 +187,6 @@ class Runner:
                 shutil.copytree(self.database, copy)
                 self.close()
                 self.database = copy
-            case "checkpoint":
-                golden_hooks.checkpoint(self.session(""))
             case "set":
                 self.hooks.set(*argument.split("=", 1))
             case "params":
