@@ -19,8 +19,8 @@ README = ROOT / "README.md"
 TOUR = re.compile(r"(<!-- tour -->\n```\n)(.*?)(```\n<!-- end of tour -->)", re.DOTALL)
 #: what differs between two runs on one machine
 MEASURED = re.compile(
-    r"\[\d[\d.,]* m?s\]|\b\d[\d.,]* (?:ms|µs|s|bytes|KiB|MiB)\b|\b(?:[0-9a-f]{2}/)?[0-9a-f]{8,}(?:…|\b)"
-    r"|byte [\d,]+|offset \d+"
+    r"\[\d[\d.,]* m?s\]|\b\d[\d.,]* (?:ms|µs|s|bytes|KiB|MiB)\b"
+    r"|\b(?:[0-9a-f]{2}/)?[0-9a-f]{8,}(?:…|\b)|byte [\d,]+|offset \d+"
 )
 
 
