@@ -12,7 +12,7 @@ import bisect
 import hashlib
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgpack
@@ -37,33 +37,36 @@ class Commit:
     catalog_hash: bytes
     tables: Mapping[int, tuple[int, bytes] | None]
     root: bytes
-    encoded: bytes = field(default=b"", compare=False, repr=False)
 
     def encode(self) -> bytes:
         """Canonical bytes; their SHA-256 is the commit's hash."""
-        return self.encoded or _encode(self)
+        packed: bytes = msgpack.packb(
+            {
+                "at_us": self.at_us,
+                "author": self.author,
+                "catalog": self.catalog_hash,
+                "parents": self.parents,
+                "root": self.root,
+                "sequence": self.sequence,
+                "statement": self.statement,
+                "tables": tables_to_list(self.tables),
+                "version": 1,
+            }
+        )
+        return packed
 
     @property
     def hash(self) -> bytes:
         return hashlib.sha256(self.encode()).digest()
 
 
-def _encode(commit: Commit) -> bytes:
-    tables = commit.tables
-    packed: bytes = msgpack.packb(
-        {
-            "at_us": commit.at_us,
-            "author": commit.author,
-            "catalog": commit.catalog_hash,
-            "parents": commit.parents,
-            "root": commit.root,
-            "sequence": commit.sequence,
-            "statement": commit.statement,
-            "tables": [(i, *(tables[i] or ())) for i in sorted(tables)],
-            "version": 1,
-        }
-    )
-    return packed
+def tables_to_list(tables: Mapping[int, tuple[int, bytes] | None]) -> list[Any]:
+    """Plain values for msgpack: (id, size, root) by ascending id, (id,) for a dropped table."""
+    return [(i, *(tables[i] or ())) for i in sorted(tables)]
+
+
+def tables_from_list(data: list[Any]) -> dict[int, tuple[int, bytes] | None]:
+    return {e[0]: (e[1], e[2]) if len(e) == 3 else None for e in data}
 
 
 def decode(data: bytes | memoryview) -> Commit:
@@ -71,7 +74,7 @@ def decode(data: bytes | memoryview) -> Commit:
     data = bytes(data)
     try:
         m: dict[str, Any] = msgpack.unpackb(data, raw=False)
-        tables = {e[0]: (e[1], e[2]) if len(e) == 3 else None for e in m["tables"]}
+        tables = tables_from_list(m["tables"])
         commit = Commit(
             tuple(m["parents"]),
             m["sequence"],
@@ -82,7 +85,7 @@ def decode(data: bytes | memoryview) -> Commit:
             tables,
             m["root"],
         )
-        is_canonical = _encode(commit) == data
+        is_canonical = commit.encode() == data
     except (ValueError, KeyError, TypeError, IndexError, msgpack.UnpackException) as fault:
         raise Corruption(f"not a commit: {fault}") from fault
     if not is_canonical:

@@ -15,7 +15,7 @@ import mmap
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import pyarrow as pa
 
@@ -26,7 +26,7 @@ FILE_MODE: Final = 0o600
 #: the system takes at most this many pieces in one writev
 PIECES_MAX: Final = 1024
 
-Data = bytes | bytearray | memoryview | pa.Buffer
+Data: TypeAlias = bytes | bytearray | memoryview | pa.Buffer
 
 
 @contextlib.contextmanager

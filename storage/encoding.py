@@ -205,8 +205,8 @@ def _fixed(array: pa.Array) -> Data:
     values = np.frombuffer(data, np.uint8).reshape(n, width)
     if width in (2, 4, 8):
         words = values.view(f"<u{width}").reshape(n)
-        return memoryview(words * present.astype(words.dtype)).cast("B")
-    return memoryview(values * present[:, None]).cast("B")
+        return pa.py_buffer(words * present.astype(words.dtype))
+    return pa.py_buffer(values * present[:, None])
 
 
 #: dtype of the bits, dtype of the value, the NaN that stands for all
@@ -224,7 +224,7 @@ def _one_nan(data: pa.Buffer, width: int) -> Data:
         return data
     words = np.frombuffer(data, word).copy()
     words[is_nan] = nan
-    return memoryview(words).cast("B")
+    return pa.py_buffer(words)
 
 
 def _variable(array: pa.Array) -> Iterator[Data]:
@@ -239,7 +239,7 @@ def _variable(array: pa.Array) -> Iterator[Data]:
             lengths = np.diff(physical.offsets(array))
     places = physical.offsets(array)
     first, last = int(places[0]), int(places[-1])
-    yield memoryview(lengths.astype("<u4")).cast("B")
+    yield pa.py_buffer(lengths.astype("<u4"))
     data = array.buffers()[2]
     if data is not None:
         yield data.slice(first, last - first)
@@ -249,7 +249,7 @@ def _lengths(array: pa.Array) -> Data:
     lengths = np.diff(physical.offsets(array))
     if array.null_count:
         lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
-    return memoryview(np.ascontiguousarray(lengths, "<u4")).cast("B")
+    return pa.py_buffer(np.ascontiguousarray(lengths, "<u4"))
 
 
 def digests(rows: Sequence[tuple[pa.RecordBatch, int | np.ndarray]]) -> list[bytes]:

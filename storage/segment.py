@@ -178,9 +178,21 @@ class Segment:
         self._arrays: dict[tuple[int, int], pa.Array] = {}
         self._zone_maps: dict[str, ZoneMap] = {}
 
+    is_mapped = True
+
     @property
-    def rows(self) -> int:
+    def count(self) -> int:
+        """Rows."""
         return self.meta.rows
+
+    def batch_bytes(self, name: str, batch: int) -> int:
+        """Bytes of one column in one batch, padding included."""
+        index = self.schema.get_field_index(name)
+        place, place_end = self._starts[index][1], self._starts[index + 1][1]
+        if index < 0 or place == place_end:
+            return 0
+        first, (last, size) = self._places[batch, place, 0], self._places[batch, place_end - 1]
+        return int(last + size - first)
 
     @property
     def bytes_checked(self) -> int:
@@ -197,10 +209,12 @@ class Segment:
             self._zone_maps[name] = ZoneMap.from_map(self.schema.field(index).type, data)
         return self._zone_maps[name]
 
-    def column(self, name: str, batch: int) -> pa.Array:
-        """One batch of a column: a zero-copy array whose blocks are checked."""
+    def column(self, name: str, batch: int) -> pa.Array | None:
+        """One batch of a column: a zero-copy array whose blocks are checked. None if the segment
+        does not have the column."""
         index = self.schema.get_field_index(name)
-        assert index >= 0, name
+        if index < 0:
+            return None
         array = self._arrays.get((index, batch))
         if array is None:
             array = self._arrays[index, batch] = self._read(index, batch)

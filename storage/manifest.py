@@ -1,0 +1,223 @@
+"""Manifests: where everything lies at a checkpoint.
+
+A manifest is an object of canonical msgpack. Its larger parts (the catalog, a table with many
+segments) are objects of their own, named by hash, so what did not change is not written again;
+smaller parts stand inside. refs/heads/main names the newest manifest; the log goes on from
+`wal_start`. Rows themselves are in segments, of which a manifest keeps name, size and checksum
+of the directory only: a database of 10,000,000 rows has a manifest of some kilobytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgpack
+import xxhash
+
+from hartonomous.storage import merkle
+from hartonomous.storage.blocks import ObjectRef
+from hartonomous.storage.catalog import Entry, entry_from_map, entry_to_map
+from hartonomous.storage.disk import Disk
+from hartonomous.storage.errors import Corruption, FormatFault
+from hartonomous.storage.objects import Objects
+from hartonomous.storage.segment import SegmentMeta
+
+VERSION: Final = 1
+#: parts longer than this are objects of their own
+INLINE_MAX: Final = 16 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class PackPart:
+    """Arrays in a pack whose names begin with `prefix`."""
+
+    ref: ObjectRef
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPart:
+    """A key of one segment: least and greatest value of its first column (whole numbers and
+    times; else None), and its index, None if it is to be made when asked for."""
+
+    key_id: int
+    range: tuple[int, int] | None
+    index: PackPart | None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEntry:
+    """A segment of a table. `row_ids` is the first of consecutive ids, `births` the one birth
+    sequence; None where the segment has a column `__row_id` or `__birth`."""
+
+    meta: SegmentMeta
+    row_ids: int | None
+    births: int | None
+    deaths: PackPart | None = None
+    keys: tuple[KeyPart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableManifest:
+    """A table's rows as commit `sequence` (the last that changed it) left them, its log, and the
+    packs of its log's leaves, oldest first."""
+
+    table_id: int
+    sequence: int
+    segments: tuple[SegmentEntry, ...] = ()
+    log: merkle.Log = merkle.Log()
+    leaves: tuple[ObjectRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A database at a checkpoint. `commit` is the hash of commit `sequence`, empty for none;
+    `identities` the next value of each table's identity column."""
+
+    sequence: int
+    commit: bytes
+    catalog: tuple[Entry, ...]
+    tables: Mapping[int, TableManifest]
+    next_row_id: int
+    next_id: int
+    wal_start: int
+    identities: Mapping[int, int] = field(default_factory=dict)
+    commit_packs: tuple[SegmentMeta, ...] = ()
+    catalog_hash: bytes = b""
+
+
+def write_manifest(objects: Objects, manifest: Manifest) -> str:
+    """Store a manifest and its parts durably; its name."""
+    tables = sorted(manifest.tables.items())
+    data = {
+        "catalog": _part(objects, [entry_to_map(e) for e in manifest.catalog]),
+        "catalog_hash": manifest.catalog_hash,
+        "commit": manifest.commit,
+        "commit_packs": [m.to_list() for m in manifest.commit_packs],
+        "identities": [list(pair) for pair in sorted(manifest.identities.items())],
+        "next_id": manifest.next_id,
+        "next_row_id": manifest.next_row_id,
+        "sequence": manifest.sequence,
+        "tables": [[i, _part(objects, _table_to_list(t))] for i, t in tables],
+        "version": VERSION,
+        "wal_start": manifest.wal_start,
+    }
+    return objects.put(msgpack.packb(data))
+
+
+def read_manifest(objects: Objects, name: str) -> Manifest:
+    """The manifest of that name. Corruption if it or a part of it is damaged, FormatFault if it
+    is of a later version."""
+    data = msgpack.unpackb(objects.read(name), strict_map_key=False)
+    if data["version"] != VERSION:
+        raise FormatFault(f"manifest {name} is of format version {data['version']}")
+    return Manifest(
+        sequence=data["sequence"],
+        commit=data["commit"],
+        catalog=tuple(entry_from_map(e) for e in _whole(objects, data["catalog"])),
+        tables={i: _table_from_list(_whole(objects, t)) for i, t in data["tables"]},
+        next_row_id=data["next_row_id"],
+        next_id=data["next_id"],
+        wal_start=data["wal_start"],
+        identities={i: value for i, value in data["identities"]},
+        commit_packs=tuple(SegmentMeta.from_list(m) for m in data["commit_packs"]),
+        catalog_hash=data["catalog_hash"],
+    )
+
+
+def object_names(objects: Objects, name: str) -> set[str]:
+    """The names of all objects that a manifest needs, its own included."""
+    data = msgpack.unpackb(objects.read(name), strict_map_key=False)
+    parts = [data["catalog"], *(part for _, part in data["tables"])]
+    names = {name, *(part[0].hex() for part in parts if part[0])}
+    manifest = read_manifest(objects, name)
+    names |= {m.ref.name for m in manifest.commit_packs}
+    for table in manifest.tables.values():
+        names |= {ref.name for ref in table.leaves}
+        for segment in table.segments:
+            packs = [segment.deaths, *(k.index for k in segment.keys)]
+            names |= {segment.meta.ref.name, *(p.ref.name for p in packs if p is not None)}
+    return names
+
+
+def _part(objects: Objects, data: Any) -> list[bytes]:
+    """[hash, ""] of an object, or ["", bytes]."""
+    packed: bytes = msgpack.packb(data)
+    if len(packed) <= INLINE_MAX:
+        return [b"", packed]
+    return [bytes.fromhex(objects.put(packed)), b""]
+
+
+def _whole(objects: Objects, part: list[bytes]) -> Any:
+    name, packed = part
+    return msgpack.unpackb(objects.read(name.hex()) if name else packed, strict_map_key=False)
+
+
+def _table_to_list(table: TableManifest) -> list[Any]:
+    refs: dict[ObjectRef, int] = {}
+
+    def place(part: PackPart | None) -> list[Any] | None:
+        return None if part is None else [refs.setdefault(part.ref, len(refs)), part.prefix]
+
+    segments = [
+        [
+            s.meta.to_list(),
+            s.row_ids,
+            s.births,
+            place(s.deaths),
+            [[k.key_id, k.range, place(k.index)] for k in s.keys],
+        ]
+        for s in table.segments
+    ]
+    return [
+        table.table_id,
+        table.sequence,
+        [ref.to_list() for ref in refs],
+        segments,
+        table.log.to_list(),
+        [ref.to_list() for ref in table.leaves],
+    ]
+
+
+def _table_from_list(data: list[Any]) -> TableManifest:
+    table_id, sequence, packed_refs, packed_segments, log, leaves = data
+    refs = [ObjectRef.from_list(r) for r in packed_refs]
+
+    def part(place: list[Any] | None) -> PackPart | None:
+        return None if place is None else PackPart(refs[place[0]], place[1])
+
+    segments = [
+        SegmentEntry(
+            SegmentMeta.from_list(meta),
+            row_ids,
+            births,
+            part(deaths),
+            tuple(KeyPart(i, tuple(r) if r else None, part(p)) for i, r, p in keys),
+        )
+        for meta, row_ids, births, deaths, keys in packed_segments
+    ]
+    return TableManifest(
+        table_id,
+        sequence,
+        tuple(segments),
+        merkle.Log.from_list(log),
+        tuple(ObjectRef.from_list(r) for r in leaves),
+    )
+
+
+def write_head(disk: Disk, path: Path, name: str) -> None:
+    """Let refs/heads/main name another manifest: all at once, durably. The line is the name, a
+    blank, its xxh3-64 in hex and a line feed."""
+    disk.replace(path, f"{name} {xxhash.xxh3_64_hexdigest(name.encode())}\n".encode())
+
+
+def read_head(disk: Disk, path: Path) -> str:
+    """The name of the newest manifest; Corruption if the line is damaged."""
+    line = disk.read(path)
+    name = line[:64].decode("ascii", "replace")
+    if line != f"{name} {xxhash.xxh3_64_hexdigest(name.encode())}\n".encode("ascii", "replace"):
+        raise Corruption(f'"{path}" is damaged: {line[:100]!r}')
+    return name
