@@ -1,0 +1,134 @@
+"""What binding needs to know, and what one binding run keeps while it walks a statement."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+from hartonomous.hql import ast, plan
+from hartonomous.hql.errors import BindFault, ExecutionFault
+from hartonomous.hql.types import Type
+from hartonomous.storage.catalog import Catalog, TableEntry
+from hartonomous.storage.errors import Error
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from hartonomous.hql.bind.scope import Handler, Scope
+
+#: expressions may nest so deep; later passes recurse over the tree, so this bounds them too
+DEPTH_MAX = 128
+#: how many levels a subquery, derived table or common table counts for
+QUERY_DEPTH = 6
+#: views may stand on views so deep
+VIEW_DEPTH_MAX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class BindContext:
+    """What names can mean while a statement is bound.
+
+    - `catalog`: of the statement's snapshot or transaction; `schema`: the default schema.
+    - `parameters`: types of variables and parameters, by folded name without its mark; `:name` and
+      `?0`, `?1` … are looked up with their mark first (`:name` then without).
+    - `table_parameters`: what `@rows` in FROM gives: an Arrow schema or HQL fields, by folded name.
+    - `system_tables`: columns of system tables, by folded name (`sys.tables`, `commits`).
+    - `temporary`: finds a `#temp` table by its name as written.
+    - `parse_view`: HQL text of a query → its tree (for views and computed columns).
+    - `hidden`: base tables also have the column `__address` (UPDATE and DELETE).
+    """
+
+    catalog: Catalog
+    schema: str = "dbo"
+    parameters: Mapping[str, Type] = field(default_factory=dict)
+    table_parameters: Mapping[str, pa.Schema | tuple[plan.Field, ...]] = field(default_factory=dict)
+    system_tables: Mapping[str, tuple[plan.Field, ...]] = field(default_factory=dict)
+    temporary: Callable[[str], TableEntry | None] | None = None
+    parse_view: Callable[[str], ast.Query] | None = None
+    hidden: bool = False
+
+
+class Statement:
+    """The state of one binding run: numbers given out, things used, depth reached.
+
+    `span` replaces every node's own span while a view's or computed column's text is bound, so
+    that errors and marks point at the place in the user's text that named it.
+    """
+
+    __slots__ = (
+        "assignments",
+        "bind_query",
+        "context",
+        "depth",
+        "handlers",
+        "parameters",
+        "relations",
+        "span",
+        "tables",
+        "views",
+        "volatile",
+        "common_tables",
+    )
+
+    def __init__(
+        self,
+        context: BindContext,
+        handlers: Mapping[type, Handler],
+        bind_query: Callable[[ast.Query, Scope], plan.Plan],
+    ) -> None:
+        self.context = context
+        self.handlers = handlers
+        self.bind_query = bind_query
+        self.relations = 0
+        self.common_tables = 0
+        self.depth = 0
+        self.volatile = False
+        self.parameters: dict[str, Type] = {}
+        self.tables: dict[str, None] = {}
+        self.assignments: tuple[str, ...] = ()
+        self.views: tuple[str, ...] = ()
+        self.span: ast.Span | None = None
+
+    def next_relation(self) -> int:
+        self.relations += 1
+        return self.relations
+
+    def next_common_table(self) -> int:
+        self.common_tables += 1
+        return self.common_tables
+
+    def span_of(self, node: ast.Node) -> ast.Span:
+        return self.span or node.span
+
+
+def fault(span: ast.Span, message: str, code: str, hint: str | None = None) -> BindFault:
+    """A BindFault at a place of the text."""
+    return BindFault(message, code=code, line=span.line, column=span.column, hint=hint)
+
+
+def too_deep(span: ast.Span) -> ExecutionFault:
+    return ExecutionFault(
+        f"the statement nests deeper than {DEPTH_MAX} levels",
+        code="RECURSION",
+        line=span.line,
+        column=span.column,
+        hint="split it with WITH or a #temp table",
+    )
+
+
+def locate(error: Error, span: ast.Span) -> NoReturn:
+    """Raise `error` again, with a place if it had none."""
+    if error.line is None:
+        error.line, error.column = span.line, span.column
+    raise error
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """A hint that names the known name most like `name`, or None."""
+    known: dict[str, str] = {}
+    for candidate in candidates:
+        known.setdefault(candidate.casefold(), candidate)
+    near = difflib.get_close_matches(name.casefold(), known, 1, 0.6)
+    return f"did you mean {known[near[0]]}?" if near else None
