@@ -43,12 +43,27 @@ class Column(Expr):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Constant(Expr):
     """A value known now, in Python's form: None, bool, int, float, Decimal, str, bytes (VARBINARY
-    and, 16 of them, UNIQUEIDENTIFIER), date, time, datetime (naive, UTC), numpy float32[n]."""
+    and, 16 of them, UNIQUEIDENTIFIER), date, time, datetime (naive, UTC), numpy float32[n].
+    Equal are constants of one type and the same bits (arrays compare as bytes, 0.0 is not -0.0)."""
 
     value: Any
+
+    def _identity(self) -> tuple[Any, ...]:
+        value = self.value
+        if isinstance(value, float):
+            value = value.hex()
+        elif hasattr(value, "tobytes"):
+            value = value.tobytes()
+        return self.type, value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Constant) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +184,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Something in FROM. `relation` is unique in the statement; `alias` is for people."""
+    """Something in FROM. `relation` is unique in the statement; `alias` is for people. Fields of
+    one source have different names (compared without case), so that a Column says which is meant:
+    of a subquery's two columns `a` the second is called `a:2`."""
 
     relation: int
     alias: str
@@ -182,13 +199,15 @@ class Scan(Source):
     prune_columns narrows them); `ranges` are conjuncts that zone maps may use (rule push_ranges);
     `address` and `row_id` add the BIGINT columns `__address` (UPDATE, DELETE) and `__row_id` (ties
     of a top-k). The rest is filled by rules: `computed` columns are native functions of this
-    scan's columns (hoist_native); at most one of `lookup` (point_lookup), `nearest` (top_k) and
-    `limit` (fold_limits) says that only some rows are read, always a superset of those needed."""
+    scan's columns (hoist_native); `ordinal` adds `__ordinal`, a row's place in the scan; at most
+    one of `lookup` (point_lookup), `nearest` (top_k) and `limit` (fold_limits) says that only some
+    rows are read, always a superset of those needed."""
 
     table: TableEntry
     ranges: tuple[Range, ...] = ()
     address: bool = False
     row_id: bool = False
+    ordinal: bool = False
     computed: tuple[Output, ...] = ()
     lookup: Lookup | None = None
     nearest: Nearest | None = None
@@ -255,11 +274,13 @@ class CteReference(Source):
 
 @dataclass(frozen=True, slots=True)
 class TableFunction(Source):
-    """A set-returning function of the registry, e.g. OPENJSON, GENERATE_SERIES."""
+    """A set-returning function of the registry, e.g. OPENJSON, GENERATE_SERIES. `schema` is the
+    WITH list of OPENJSON: (name, type, path or None)."""
 
     function: Function
     arguments: tuple[Expr, ...]
     lateral: bool = False
+    schema: tuple[tuple[str, Type, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +351,10 @@ class Cte:
 class Plan:
     """A query. `order_by` holds expressions over the block (SelectBlock: over its sources or,
     as OutputColumn, over its outputs). limit_ties: TOP … WITH TIES; limit_percent: TOP … PERCENT.
-    `json` is FOR JSON's options, applied last."""
+    `json` is FOR JSON's options (ast.ForJson), applied last: `fields` is then one JSON column, and
+    the body's outputs say what its objects hold. `options` are OPTION's checked hints: RECALL,
+    TIMEOUT in seconds, MEMORY in bytes, USE INDEX (name), NO INDEX, MAXRECURSION; a hint that was
+    given as a variable holds an Expr."""
 
     fields: tuple[Field, ...]
     body: SelectBlock | ValuesBlock | SetBlock | Plan
@@ -359,12 +383,14 @@ class OutputColumn(Expr):
 @dataclass(frozen=True, slots=True)
 class BoundQuery:
     """What the planner keeps for a text: the plan, the parameters it needs, whether a volatile
-    function occurs (then no result may be reused), and tables read (for locks and grants)."""
+    function occurs (then no result may be reused), and tables read (for locks and grants).
+    `assignments` are the variables that `SELECT @v = e` sets, one for each output column."""
 
     plan: Plan
     parameters: tuple[tuple[str, Type], ...] = ()
     volatile: bool = False
     tables: tuple[str, ...] = ()
+    assignments: tuple[str, ...] = ()
 
 
 def schema_of(fields: tuple[Field, ...]) -> pa.Schema:

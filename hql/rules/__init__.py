@@ -1,1 +1,40 @@
-"""Rules: rewrites of the logical plan, in the order of RULES."""
+"""Rewrites of the logical plan. Each is exact: with it or without, the same rows come back.
+
+RULES is in the order of application; the comment says why a rule stands where it does. Any of them
+can be switched off by name; `break_ties` is meaning, not optimisation, and always runs first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from hartonomous.hql.plan import Plan
+from hartonomous.hql.rules.break_ties import break_ties
+from hartonomous.hql.rules.fold_limits import fold_limits
+from hartonomous.hql.rules.hoist_native import hoist_native
+from hartonomous.hql.rules.point_lookup import point_lookup
+from hartonomous.hql.rules.prune_columns import prune_columns
+from hartonomous.hql.rules.push_ranges import push_ranges
+from hartonomous.hql.rules.top_k import top_k
+
+RULES: tuple[tuple[str, Callable[[Plan], Plan]], ...] = (
+    ("prune_columns", prune_columns),  # first: it drops expressions the others would look at
+    ("push_ranges", push_ranges),
+    ("point_lookup", point_lookup),  # reads the ranges
+    ("top_k", top_k),  # before hoist_native, which would hide the distance
+    ("hoist_native", hoist_native),
+    ("fold_limits", fold_limits),
+)
+
+ALL = frozenset(name for name, _ in RULES)
+
+
+def apply_rules(plan: Plan, off: Collection[str] = ()) -> Plan:
+    """The plan after all rules whose name is not in `off`."""
+    unknown = set(off) - ALL
+    assert not unknown, f"no such rule: {unknown}"
+    plan = break_ties(plan)
+    for name, rule in RULES:
+        if name not in off:
+            plan = rule(plan)
+    return plan

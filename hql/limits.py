@@ -1,0 +1,132 @@
+"""Limits of a running statement: its deadline, its cancel flag, its memory.
+
+One Limits object lives as long as a statement and its open stream. Whoever does long work looks at
+it: operators call `check()` between batches; kernels get `flag`, an int8[1] array that turns
+non-zero; the relational engine is interrupted by a callback that `interrupting` registers. A
+deadline is a timer thread that does what `cancel()` does, with another code.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+import numpy as np
+
+from hartonomous.storage.errors import Cancelled
+
+
+class Limits:
+    """Time limit in seconds and memory limit in bytes (None: no limit); as a context manager it
+    runs the clock from entry to exit. `cancel` may be called from any thread at any time."""
+
+    def __init__(self, *, timeout: float | None = None, memory_bytes: int | None = None) -> None:
+        self.timeout, self.memory_bytes = timeout, memory_bytes
+        self.flag = np.zeros(1, np.int8)
+        self.cancelled = threading.Event()
+        self._timed_out = False
+        self._deadline: float | None = None
+        self._timer: threading.Timer | None = None
+        self._lock = threading.Lock()
+        self._interrupts: list[Callable[[], object]] = []
+
+    def __enter__(self) -> Limits:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin to count the time; does nothing when it already runs."""
+        if self.timeout is None or self._timer is not None:
+            return
+        self._deadline = time.monotonic() + self.timeout
+        self._timer = threading.Timer(self.timeout, self._time_out)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        """The statement is over: no more timer, no more interrupts. Idempotent."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def tighten(self, *, timeout: float | None = None, memory_bytes: int | None = None) -> None:
+        """Lower the limits to a statement's own (OPTION (TIMEOUT …, MEMORY …)); never raises
+        them. Before start()."""
+        if timeout is not None:
+            self.timeout = timeout if self.timeout is None else min(self.timeout, timeout)
+        if memory_bytes is not None:
+            mine = self.memory_bytes
+            self.memory_bytes = memory_bytes if mine is None else min(mine, memory_bytes)
+
+    def cancel(self) -> None:
+        """Stop the statement, from any thread; it ends with Cancelled."""
+        self.flag[0] = 1
+        self.cancelled.set()
+        with self._lock:
+            interrupts = tuple(self._interrupts)
+        for interrupt in interrupts:
+            interrupt()
+
+    def _time_out(self) -> None:
+        self._timed_out = True
+        self.cancel()
+
+    def check(self) -> None:
+        """Raise Cancelled (code CANCELLED or TIMEOUT) if the statement is to stop."""
+        is_late = self._deadline is not None and time.monotonic() >= self._deadline
+        if is_late and not self.cancelled.is_set():
+            self._time_out()  # the watchdog may be late on a loaded machine
+        if self.cancelled.is_set():
+            raise self.error()
+
+    def error(self) -> Cancelled:
+        """What a cancelled statement ends with."""
+        if self._timed_out:
+            return Cancelled(
+                f"the statement took longer than its time limit of {self.timeout:g} seconds",
+                code="TIMEOUT",
+                hint="give it more time with OPTION (TIMEOUT '60s'), or ask for less",
+            )
+        return Cancelled("the statement was cancelled")
+
+    @contextmanager
+    def interrupting(self, interrupt: Callable[[], object]) -> Iterator[None]:
+        """While the block runs, cancel() calls `interrupt` too (the engine's own)."""
+        self.add_interrupt(interrupt)
+        try:
+            self.check()
+            yield
+        finally:
+            self.remove_interrupt(interrupt)
+
+    def add_interrupt(self, interrupt: Callable[[], object]) -> None:
+        with self._lock:
+            self._interrupts.append(interrupt)
+
+    def remove_interrupt(self, interrupt: Callable[[], object]) -> None:
+        with self._lock:
+            if interrupt in self._interrupts:
+                self._interrupts.remove(interrupt)
+
+    def account(self, bytes_used: int) -> None:
+        """Refuse what native operators would hold beyond the memory limit."""
+        if self.memory_bytes is not None and bytes_used > self.memory_bytes:
+            from hartonomous.hql.errors import ExecutionFault
+
+            raise ExecutionFault(
+                f"the statement needs {bytes_used:,} bytes at once, and its memory limit is "
+                f"{self.memory_bytes:,}",
+                code="MEMORY",
+                hint="raise it with OPTION (MEMORY '2GB'), or read fewer rows or columns",
+            )
