@@ -86,11 +86,13 @@ def _is_selective(block: p.SelectBlock) -> bool:
 
 def _calls(nodes: tuple[Any, ...]) -> Iterator[p.Call]:
     """The outermost native calls of a block, those inside CASE and subqueries aside."""
-    for node in nodes:
+    stack = list(reversed(nodes))
+    while stack:
+        node = stack.pop()
         if is_native(node):
             yield node
         elif not isinstance(node, (p.Case, p.Plan)):
-            yield from _calls(tuple(children(node)))
+            stack.extend(reversed(children(node)))
 
 
 def _only_scan(call: p.Call, scans: dict[int, p.Scan]) -> int | None:

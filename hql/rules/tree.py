@@ -42,33 +42,40 @@ def _slots(kind: type) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(kind) if f.name not in _LEAVES)
 
 
-def children(node: Any) -> Iterator[Any]:
+def children(node: Any) -> list[Any]:
     """The nodes directly inside a node, in the order of its attributes."""
+    found: list[Any] = []
     for name in _slots(type(node)):
-        yield from _nodes(getattr(node, name))
+        _collect(getattr(node, name), found)
+    return found
 
 
-def _nodes(value: Any) -> Iterator[Any]:
-    if isinstance(value, tuple):
+def _collect(value: Any, found: list[Any]) -> None:
+    if value.__class__ is tuple:
         for item in value:
-            yield from _nodes(item)
+            _collect(item, found)
     elif isinstance(value, NODES):
-        yield value
+        found.append(value)
 
 
-def walk(node: Any) -> Iterator[Any]:
-    """The node and all nodes inside it, from the top."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+def walk(node: Any, *, block: bool = False) -> Iterator[Any]:
+    """The node and all nodes inside it, from the top; a tuple of nodes one after the other. With
+    `block`, not those inside subqueries, derived tables and CTEs: what one SELECT block says.
+    Without recursion, because statements may nest deep."""
+    stack: list[Any] = []
+    _collect(node, stack)
+    stack.reverse()
+    while stack:
+        node = stack.pop()
+        yield node
+        inside = children(node)
+        if block:
+            inside = [c for c in inside if not isinstance(c, p.Plan)]
+        stack.extend(reversed(inside))
 
 
 def walk_block(node: Any) -> Iterator[Any]:
-    """As walk, but not into subqueries, derived tables and CTEs: what one SELECT block says."""
-    yield node
-    for child in children(node):
-        if not isinstance(child, p.Plan):
-            yield from walk_block(child)
+    return walk(node, block=True)
 
 
 def rebuild(node: N, change: Callable[[Any], Any]) -> N:
@@ -76,22 +83,35 @@ def rebuild(node: N, change: Callable[[Any], Any]) -> N:
     new: dict[str, Any] = {}
     for name in _slots(type(node)):
         old = getattr(node, name)
-        changed = _rebuild_value(old, change)
+        if old.__class__ is tuple:
+            changed = _rebuild_tuple(old, change)
+        else:
+            changed = change(old) if isinstance(old, NODES) else old
         if changed is not old:
             new[name] = changed
     return dataclasses.replace(node, **new) if new else node  # type: ignore[type-var]
 
 
-def _rebuild_value(value: Any, change: Callable[[Any], Any]) -> Any:
-    if isinstance(value, tuple):
-        items = tuple(_rebuild_value(item, change) for item in value)
-        return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
-    return change(value) if isinstance(value, NODES) else value
+def _rebuild_tuple(values: tuple[Any, ...], change: Callable[[Any], Any]) -> tuple[Any, ...]:
+    new: list[Any] = []
+    is_changed = False
+    for old in values:
+        if old.__class__ is tuple:
+            item: Any = _rebuild_tuple(old, change)
+        else:
+            item = change(old) if isinstance(old, NODES) else old
+        is_changed = is_changed or item is not old
+        new.append(item)
+    return tuple(new) if is_changed else values
 
 
 def transform(node: N, change: Callable[[Any], Any]) -> N:
     """Apply `change` to every node, from the leaves up."""
-    return change(rebuild(node, lambda child: transform(child, change)))  # type: ignore[no-any-return]
+
+    def up(inner: Any) -> Any:
+        return change(rebuild(inner, up))
+
+    return up(node)  # type: ignore[no-any-return]
 
 
 def substitute(node: N, replacements: dict[p.Expr, p.Expr]) -> N:
@@ -116,7 +136,7 @@ def conjuncts(expr: p.Expr | None) -> tuple[p.Expr, ...]:
 
 def columns_in(node: Any) -> Iterator[p.Column]:
     """All column references inside a node (or a tuple of nodes), subqueries included."""
-    return (n for top in _nodes(node) for n in walk(top) if isinstance(n, p.Column))
+    return (n for n in walk(node) if isinstance(n, p.Column))
 
 
 def relations_defined(node: Any) -> set[int]:
