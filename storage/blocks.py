@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from hartonomous.storage.decoding import decoding, unpack
 from hartonomous.storage.disk import Data
 from hartonomous.storage.errors import Corruption
 from hartonomous.storage.objects import Objects, ObjectWriter
@@ -135,8 +136,11 @@ class BlockReader:
                 f"directory at offset {ref.directory_offset}: "
                 f"expected {ref.directory_checksum:016x}, found {found:016x}"
             )
-        self.directory: dict[str, Any] = msgpack.unpackb(packed, raw=False, strict_map_key=False)
-        self._checksums = np.frombuffer(self.directory["checksums"], dtype="<u8")
+        with decoding(f"object {ref.name}"):
+            self.directory: dict[str, Any] = unpack(packed)
+            self._checksums = np.frombuffer(self.directory["checksums"], dtype="<u8")
+            if len(self._checksums) != (ref.directory_offset + BLOCK - 1) // BLOCK:
+                raise ValueError("one checksum for each block")
         self._checked = np.zeros(len(self._checksums), dtype=np.bool_)
         self.bytes_checked = 0
 

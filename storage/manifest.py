@@ -20,6 +20,7 @@ import xxhash
 from hartonomous.storage import merkle
 from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.catalog import Entry, entry_from_map, entry_to_map
+from hartonomous.storage.decoding import decoding, unpack
 from hartonomous.storage.disk import Disk
 from hartonomous.storage.errors import Corruption, FormatFault
 from hartonomous.storage.objects import Objects
@@ -111,26 +112,27 @@ def write_manifest(objects: Objects, manifest: Manifest) -> str:
 def read_manifest(objects: Objects, name: str) -> Manifest:
     """The manifest of that name. Corruption if it or a part of it is damaged, FormatFault if it
     is of a later version."""
-    data = msgpack.unpackb(objects.read(name), strict_map_key=False)
-    if data["version"] != VERSION:
-        raise FormatFault(f"manifest {name} is of format version {data['version']}")
-    return Manifest(
-        sequence=data["sequence"],
-        commit=data["commit"],
-        catalog=tuple(entry_from_map(e) for e in _whole(objects, data["catalog"])),
-        tables={i: _table_from_list(_whole(objects, t)) for i, t in data["tables"]},
-        next_row_id=data["next_row_id"],
-        next_id=data["next_id"],
-        wal_start=data["wal_start"],
-        identities={i: value for i, value in data["identities"]},
-        commit_packs=tuple(SegmentMeta.from_list(m) for m in data["commit_packs"]),
-        catalog_hash=data["catalog_hash"],
-    )
+    with decoding(f"manifest {name}"):
+        data = unpack(objects.read(name))
+        if data["version"] != VERSION:
+            raise FormatFault(f"manifest {name} is of format version {data['version']}")
+        return Manifest(
+            sequence=data["sequence"],
+            commit=data["commit"],
+            catalog=tuple(entry_from_map(e) for e in _whole(objects, data["catalog"])),
+            tables={i: _table_from_list(_whole(objects, t)) for i, t in data["tables"]},
+            next_row_id=data["next_row_id"],
+            next_id=data["next_id"],
+            wal_start=data["wal_start"],
+            identities={i: value for i, value in data["identities"]},
+            commit_packs=tuple(SegmentMeta.from_list(m) for m in data["commit_packs"]),
+            catalog_hash=data["catalog_hash"],
+        )
 
 
 def object_names(objects: Objects, name: str) -> set[str]:
     """The names of all objects that a manifest needs, its own included."""
-    data = msgpack.unpackb(objects.read(name), strict_map_key=False)
+    data = unpack(objects.read(name))
     parts = [data["catalog"], *(part for _, part in data["tables"])]
     names = {name, *(part[0].hex() for part in parts if part[0])}
     manifest = read_manifest(objects, name)
@@ -153,7 +155,7 @@ def _part(objects: Objects, data: Any) -> list[bytes]:
 
 def _whole(objects: Objects, part: list[bytes]) -> Any:
     name, packed = part
-    return msgpack.unpackb(objects.read(name.hex()) if name else packed, strict_map_key=False)
+    return unpack(objects.read(name.hex()) if name else packed)
 
 
 def _table_to_list(table: TableManifest) -> list[Any]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hartonomous.storage.blocks import BlockReader, BlockWriter, ObjectRef
-from hartonomous.storage.errors import Corruption
+from hartonomous.storage.decoding import decoding
 from hartonomous.storage.objects import Objects
 
 MAGIC: Final = b"HRTMPACK"
@@ -51,10 +51,11 @@ class Pack:
     def __init__(self, objects: Objects, ref: ObjectRef, kind: str, label: str = "") -> None:
         self._blocks = BlockReader(objects, ref, label)
         directory = self._blocks.directory
-        if directory["kind"] != kind:
-            raise Corruption(f"object {ref.name} is a pack of {directory['kind']}, not {kind}")
-        self.info: dict[str, Any] = directory["info"]
-        self._places: dict[str, list[Any]] = directory["arrays"]
+        with decoding(f"object {ref.name}"):
+            if directory["kind"] != kind:
+                raise ValueError(f"it is a pack of {directory['kind']}, not {kind}")
+            self.info: dict[str, Any] = directory["info"]
+            self._places: dict[str, list[Any]] = directory["arrays"]
 
     @property
     def names(self) -> list[str]:
@@ -62,9 +63,11 @@ class Pack:
 
     def array(self, name: str) -> npt.NDArray[Any]:
         """A read-only array over the mapping, its blocks checked; Corruption if one is damaged."""
-        dtype, shape, offset, length = self._places[name]
-        assert dtype in _DTYPES and math.prod(shape) * np.dtype(dtype).itemsize == length
-        return np.frombuffer(self._blocks.slice(offset, length), dtype).reshape(shape)
+        with decoding(f"object {self._blocks.ref.name}"):
+            dtype, shape, offset, length = self._places[name]
+            if dtype not in _DTYPES or math.prod(shape) * np.dtype(dtype).itemsize != length:
+                raise ValueError(f"array {name} of {dtype}{shape} in {length} bytes")
+            return np.frombuffer(self._blocks.slice(offset, length), dtype).reshape(shape)
 
     def check_all(self) -> None:
         """Re-check every block."""

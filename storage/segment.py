@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from hartonomous.storage import arrow_file, physical
 from hartonomous.storage.blocks import ALIGNMENT, BlockReader, BlockWriter, ObjectRef
-from hartonomous.storage.errors import Corruption
+from hartonomous.storage.decoding import decoding
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.statistics import BatchStatistics, ZoneMap, measure
 
@@ -160,23 +160,25 @@ class Segment:
     def __init__(self, objects: Objects, meta: SegmentMeta, label: str = "") -> None:
         self.meta, self.label = meta, label
         self._blocks = BlockReader(objects, meta.ref, label)
-        directory = self._blocks.directory
+        with decoding(f"object {meta.ref.name}"):
+            self._lay_out(self._blocks.directory)
+        self._arrays: dict[tuple[int, int], pa.Array] = {}
+        self._zone_maps: dict[str, ZoneMap] = {}
+
+    def _lay_out(self, directory: dict[str, Any]) -> None:
         self.schema: pa.Schema = pa.ipc.read_schema(pa.py_buffer(directory["schema"]))
         shape = [physical.counts(f.type) for f in self.schema]
         starts = np.cumsum([(0, 0), *shape], axis=0)
         self._starts: list[tuple[int, int]] = [(int(a), int(b)) for a, b in starts]
         total_nodes, total_buffers = self._starts[-1]
+        self.batch_rows: list[int] = [
+            min(BATCH_ROWS, self.meta.rows - at) for at in range(0, self.meta.rows, BATCH_ROWS)
+        ]
+        batches = len(self.batch_rows)
         nodes = np.frombuffer(directory["nodes"], "<i8")
         places = np.frombuffer(directory["buffers"], "<i8")
-        self._nodes = nodes.reshape(-1, total_nodes, 2)
-        self._places = places.reshape(len(self._nodes), total_buffers, 2)
-        self.batch_rows: list[int] = [
-            min(BATCH_ROWS, meta.rows - at) for at in range(0, meta.rows, BATCH_ROWS)
-        ]
-        if len(self.batch_rows) != len(self._nodes):
-            raise Corruption(f"segment {meta.ref.name} of {label}: {len(self._nodes)} batches")
-        self._arrays: dict[tuple[int, int], pa.Array] = {}
-        self._zone_maps: dict[str, ZoneMap] = {}
+        self._nodes = nodes.reshape(batches, total_nodes, 2)
+        self._places = places.reshape(batches, total_buffers, 2)
 
     is_mapped = True
 
