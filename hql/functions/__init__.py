@@ -1,1 +1,82 @@
-"""Functions: one registry, one file per family."""
+"""The registry: every function and operator of HQL, by name."""
+
+from __future__ import annotations
+
+from hartonomous.hql.functions.aggregates import AGGREGATES
+from hartonomous.hql.functions.base import Function
+from hartonomous.hql.functions.conditional import CONDITIONAL
+from hartonomous.hql.functions.dates import DATES
+from hartonomous.hql.functions.json import JSON_FUNCTIONS
+from hartonomous.hql.functions.math import MATH
+from hartonomous.hql.functions.operators import OPERATORS
+from hartonomous.hql.functions.strings import STRINGS, TABLES
+from hartonomous.hql.functions.system import SYSTEM
+from hartonomous.hql.functions.vectors import VECTORS
+from hartonomous.hql.functions.windows import WINDOWS
+
+#: families, in the order of docs/FUNCTIONS.md
+FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
+    ("Operators", OPERATORS),
+    ("Choosing", CONDITIONAL),
+    ("Numbers", MATH),
+    ("Strings", STRINGS),
+    ("Dates and times", DATES),
+    ("JSON", JSON_FUNCTIONS),
+    ("Vectors", VECTORS),
+    ("Aggregates", AGGREGATES),
+    ("Windows", WINDOWS),
+    ("Tables", TABLES),
+    ("System", SYSTEM),
+)
+
+FUNCTIONS: dict[str, Function] = {f.name: f for _, family in FAMILIES for f in family}
+
+#: other names -> name
+SYNONYMS = {
+    "ATAN2": "ATN2",
+    "CEIL": "CEILING",
+    "CHARACTER_LENGTH": "LENGTH",
+    "CHAR_LENGTH": "LENGTH",
+    "CHR": "NCHAR",
+    "COUNT_BIG": "COUNT",
+    "CURRENT_TIMESTAMP": "GETDATE",
+    "GETUTCDATE": "GETDATE",
+    "GROUPING_ID": "GROUPING",
+    "IFNULL": "ISNULL",
+    "LN": "LOG",
+    "OCTET_LENGTH": "DATALENGTH",
+    "POW": "POWER",
+    "REPEAT": "REPLICATE",
+    "STDDEV": "STDEV",
+    "STDDEV_POP": "STDEVP",
+    "STDDEV_SAMP": "STDEV",
+    "SUBSTR": "SUBSTRING",
+    "SYSDATETIME": "GETDATE",
+    "SYSUTCDATETIME": "GETDATE",
+    "VARIANCE": "VAR",
+    "VAR_POP": "VARP",
+    "VAR_SAMP": "VAR",
+}
+
+
+def find(name: str) -> Function | None:
+    """The function of this name or synonym, in any case."""
+    function = FUNCTIONS.get(name)
+    if function is None:
+        upper = name.upper()
+        function = FUNCTIONS.get(SYNONYMS.get(upper, upper))
+    return function
+
+
+def operator(sign: str) -> Function:
+    """The operator of this sign: `+`, `AND`, `IS NULL` …"""
+    return FUNCTIONS[sign]
+
+
+def names() -> list[str]:
+    """Names that can be called, synonyms included, without operators and internal ones."""
+    callable_names = [n for n in FUNCTIONS if n[0].isalpha() and n not in _OPERATOR_NAMES]
+    return sorted([*callable_names, *SYNONYMS])
+
+
+_OPERATOR_NAMES = frozenset(f.name for f in OPERATORS)
