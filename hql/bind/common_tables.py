@@ -171,15 +171,14 @@ def refers_to(node: ast.Node, folded: str) -> bool:
     stack: list[Any] = [node]
     while stack:
         part = stack.pop()
-        kind = part.__class__
-        if kind is tuple:
+        if isinstance(part, tuple):
             stack.extend(part)
-        elif kind in _LEAVES or not isinstance(part, ast.Node):
+        elif not isinstance(part, ast.Node) or part.__class__ in _LEAVES:
             continue
-        elif kind is ast.TableName:
+        elif isinstance(part, ast.TableName):
             if len(part.name.parts) == 1 and fold(part.name.last) == folded:
                 return True
-        elif kind is ast.Query and any(fold(c.name.text) == folded for c in part.ctes):
+        elif isinstance(part, ast.Query) and any(fold(c.name.text) == folded for c in part.ctes):
             continue  # an inner WITH gives the name another meaning
         else:
             stack.extend([getattr(part, name) for name in part.__dataclass_fields__])

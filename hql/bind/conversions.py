@@ -40,7 +40,7 @@ def cast(expr: plan.Expr, type_: Type) -> plan.Expr:
     if expr.type == type_:
         return expr
     if expr.__class__ is plan.Constant:
-        converted = constants.convert(expr, type_)  # type: ignore[arg-type]
+        converted = constants.convert(expr, type_)
         if converted is not None:
             return converted
     return plan.Cast(type=type_, span=expr.span, operand=expr)
@@ -60,19 +60,13 @@ def implicit(expr: plan.Expr, type_: Type, what: str) -> plan.Expr:
 
 def common_type(types: Sequence[Type], span: Span) -> Type:
     """The type that all of `types` are converted to; TYPE_MISMATCH naming two that do not meet."""
-    together = types[0]
-    for other in types:
-        if other != together:
-            both = coerce.common_type(together, other)
-            if both is None:
-                raise fault(
-                    span,
-                    f"{together} and {other} have no common type",
-                    "TYPE_MISMATCH",
-                    "CAST one of them to the other's type",
-                )
-            together = both
-    return together
+    first = types[0]
+    if all([t == first for t in types]):
+        return first
+    try:
+        return coerce.common_type(types)
+    except Error as error:
+        locate(error, span)
 
 
 def unify(exprs: Sequence[plan.Expr], span: Span) -> tuple[list[plan.Expr], Type]:
@@ -82,7 +76,7 @@ def unify(exprs: Sequence[plan.Expr], span: Span) -> tuple[list[plan.Expr], Type
 
 
 def constant_of(expr: plan.Expr) -> Any:
-    return expr.value if expr.__class__ is plan.Constant else None  # type: ignore[attr-defined]
+    return expr.value if expr.__class__ is plan.Constant else None
 
 
 def call(function: Function, arguments: Sequence[plan.Expr], span: Span) -> plan.Call:

@@ -146,7 +146,7 @@ def bind_unary(node: ast.Unary, scope: Scope) -> plan.Expr:
     if node.op == "NOT":
         return operator("NOT", (predicate(operand, "NOT"),), span)
     if node.op == "-" and operand.__class__ is plan.Constant:
-        negated = _negate(operand, span)  # type: ignore[arg-type]
+        negated = _negate(operand, span)
         if negated is not None:
             return negated
     if node.op == "+" and (operand.type.is_numeric or operand.type.kind == "NULL"):
@@ -170,8 +170,8 @@ def bind_binary(node: ast.Binary, scope: Scope) -> plan.Expr:
     """A chain of operators, from its innermost left end outwards, without recursing into it."""
     spine, left = [node], node.left
     while left.__class__ is ast.Binary:
-        spine.append(left)  # type: ignore[arg-type]
-        left = left.left  # type: ignore[attr-defined]
+        spine.append(left)
+        left = left.left
     plain = sum(1 for n in spine if n.op not in _LOGICAL)
     if plain + scope.statement.depth > DEPTH_MAX:
         raise too_deep(scope.span(node))

@@ -92,11 +92,11 @@ class GroupCheck:
         if expr.__class__ in self.grouped and expr in self.groups:
             return
         if expr.__class__ is plan.Column:
-            if expr.relation in self.relations:  # type: ignore[attr-defined]
-                raise self._outside(expr)  # type: ignore[arg-type]
+            if expr.relation in self.relations:
+                raise self._outside(expr)
             return
         if expr.__class__ is plan.Aggregate:
-            self._check_aggregate(expr)  # type: ignore[arg-type]
+            self._check_aggregate(expr)
             return
         for operand in operands(expr):
             self.check(operand)

@@ -115,7 +115,8 @@ def _has_clauses(query: ast.Query) -> bool:
 
 
 def _bind(query: ast.Query, outer: Scope, outermost: bool) -> plan.Plan:
-    scope, ctes = outer, ()
+    scope = outer
+    ctes: tuple[plan.Cte, ...] = ()
     if not outermost:
         _check_inner(query, outer)
     if query.ctes:

@@ -89,13 +89,13 @@ def _bind_items(node: ast.Select, scope: Scope) -> list[plan.Output]:
     for item in node.items:
         expression = item.expression
         if expression.__class__ is ast.Star:
-            outputs.extend(_expand_star(expression, scope))  # type: ignore[arg-type]
+            outputs.extend(_expand_star(expression, scope))
             continue
         expr = scope.bind(expression)
         if item.alias is not None:
             name = item.alias.text
         elif expr.__class__ is plan.Column and expression.__class__ is ast.ColumnName:
-            name = _shown_name(expr, expression, scope)  # type: ignore[arg-type]
+            name = _shown_name(expr, expression, scope)
         else:
             name = output_name(expression, len(outputs) + 1)
         outputs.append(plan.Output(name, expr))

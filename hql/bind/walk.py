@@ -41,7 +41,7 @@ _OPERANDS: dict[type, Callable[[Any], tuple[plan.Expr, ...]]] = {
     plan.Constant: _none,
     plan.Parameter: _none,
     plan.OutputColumn: _none,
-    plan.Call: lambda e: e.arguments,  # type: ignore[no-any-return]
+    plan.Call: lambda e: e.arguments,
     plan.Cast: lambda e: (e.operand,),
     plan.Case: _case,
     plan.InList: lambda e: (e.operand, *e.values),
@@ -69,7 +69,7 @@ def subquery(expr: plan.Expr) -> plan.Plan | None:
 def columns_of(expr: plan.Expr) -> Iterator[plan.Column]:
     """All columns read by an expression, those inside its subqueries included."""
     if expr.__class__ is plan.Column:
-        yield expr  # type: ignore[misc]
+        yield expr
         return
     for operand in operands(expr):
         yield from columns_of(operand)
