@@ -38,18 +38,18 @@ class Objects:
     """The objects of one database folder."""
 
     def __init__(self, disk: Disk, folder: Path) -> None:
-        self._disk, self._folder = disk, folder
+        self._disk, self.folder = disk, folder
         self._maps: dict[str, pa.Buffer] = {}
 
     def prepare(self) -> None:
         """A writer's first act: folders, and leftovers of a writer that died."""
-        temporary = self._folder / "tmp"
+        temporary = self.folder / "tmp"
         self._disk.do_make_folder(temporary)
         for name in self._disk.list_folder(temporary):
             self._disk.do_remove(temporary / name)
 
     def path(self, name: str) -> Path:
-        return self._folder / name[:2] / name[2:]
+        return self.folder / name[:2] / name[2:]
 
     def writer(self, also: Callable[[Data], None] | None = None) -> ObjectWriter:
         """A new object; `also` is called with every piece, in order, maybe in another thread."""
@@ -93,9 +93,9 @@ class Objects:
         self.read(name)
 
     def names(self) -> Iterator[str]:
-        for folder in self._disk.list_folder(self._folder):
+        for folder in self._disk.list_folder(self.folder):
             if len(folder) == 2:
-                for rest in self._disk.list_folder(self._folder / folder):
+                for rest in self._disk.list_folder(self.folder / folder):
                     yield folder + rest
 
     def remove(self, name: str) -> None:
@@ -113,7 +113,7 @@ class ObjectWriter:
 
     def __init__(self, objects: Objects, also: Callable[[Data], None] | None = None) -> None:
         self._objects, self._disk = objects, objects._disk
-        path = objects._folder / "tmp" / f"{os.getpid()}-{next(_numbers)}"
+        path = objects.folder / "tmp" / f"{os.getpid()}-{next(_numbers)}"
         self._file = self._disk.do_create(path)
         self._sha = hashlib.sha256()
         self._also = also

@@ -37,12 +37,17 @@ def is_variable(kind: pa.DataType) -> bool:
     return bool(t.is_string(kind) or t.is_binary(kind))
 
 
+def is_moment(kind: pa.DataType) -> bool:
+    """Dates, times, timestamps and durations: one whole number each."""
+    return bool(t.is_date(kind) or t.is_time(kind) or t.is_timestamp(kind) or t.is_duration(kind))
+
+
 def is_fixed(kind: pa.DataType) -> bool:
     """Types whose values are whole bytes, all of one width."""
     return bool(
         t.is_integer(kind)
         or t.is_floating(kind)
-        or t.is_temporal(kind)
+        or is_moment(kind)
         or t.is_decimal128(kind)
         or t.is_fixed_size_binary(kind)
     )

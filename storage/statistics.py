@@ -23,6 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as t
 
+from hartonomous.storage.physical import is_moment
+
 STRING_BYTES: Final = 32
 PREFIX: Final = 1
 NAN: Final = 2
@@ -45,7 +47,7 @@ def has_bounds(kind: pa.DataType) -> bool:
     return bool(
         t.is_integer(kind)
         or t.is_floating(kind)
-        or t.is_temporal(kind)
+        or is_moment(kind)
         or t.is_decimal128(kind)
         or t.is_boolean(kind)
         or t.is_string(kind)
@@ -78,7 +80,7 @@ def _measure_floats(array: pa.Array, nulls: int) -> BatchStatistics:
 
 def _bounds(array: pa.Array) -> tuple[Any, Any]:
     kind = array.type
-    if t.is_temporal(kind):
+    if is_moment(kind):
         array = array.view(pa.int64() if kind.bit_width == 64 else pa.int32())
     bounds = pc.min_max(array)
     return bounds["min"].as_py(), bounds["max"].as_py()
