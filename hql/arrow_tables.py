@@ -7,7 +7,8 @@
 | float16, float32; float64; decimals of up to 38 digits | REAL; FLOAT; DECIMAL |
 | strings of every layout, also in a dictionary | NVARCHAR; arrow.json: JSON |
 | binary of every layout; arrow.uuid | VARBINARY; UNIQUEIDENTIFIER |
-| date32, date64; time32, time64; timestamp without / with zone | DATE; TIME; DATETIME2 / DATETIMEOFFSET |
+| date32, date64; time32, time64 | DATE; TIME |
+| timestamp without zone; with one | DATETIME2; DATETIMEOFFSET |
 | fixed-size list of numbers; list of numbers | VECTOR(n); VECTOR of unknown length |
 
 Conversions are exact or an error (BAD_VALUE); only REAL components of vectors are rounded.

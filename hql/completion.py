@@ -38,17 +38,18 @@ NOTHING = "__nothing"
 
 
 class Completion:
-    """Completes rows for `table`. `given` are the columns that come, by name, with the types they
-    come in; `extra` columns are carried along untouched (row addresses)."""
+    """Completes rows for `table`; can be kept as long as the table's entry is the same.
+
+    `given` are the columns that come, by name, with the types they come in; `extra` columns are
+    carried along untouched (row addresses).
+    """
 
     def __init__(
         self,
-        context: Context,
         table: TableEntry,
         given: Sequence[Field],
         extra: Sequence[Field] = (),
     ) -> None:
-        self.context = context
         self.table = table
         self.given = {field.name: field for field in given}
         self.extra = tuple(extra)
@@ -65,7 +66,6 @@ class Completion:
             c for c in table.stored if c.name in self.given and not self._comes_right(c)
         ]
         self.query = self._completing_query() if self._needs_query() else None
-        self.last_identity: int | None = None
 
     def _comes_right(self, column: ColumnEntry) -> bool:
         """Whether a given column needs no conversion, or one that Arrow does exactly."""
@@ -138,7 +138,7 @@ class Completion:
 
     # --- a batch ---------------------------------------------------------------------------------
 
-    def complete(self, rows: pa.Table, count: int | None = None) -> pa.Table:
+    def complete(self, context: Context, rows: pa.Table, count: int | None = None) -> pa.Table:
         """The table's stored columns, in order and exactly typed, then the extra ones. `count` is
         the number of rows where `rows` has no columns."""
         count = rows.num_rows if count is None else count
@@ -146,33 +146,36 @@ class Completion:
         for name, scalar in self.constants.items():
             columns[name] = pa.repeat(scalar, count)
         if self.identity is not None:
-            self._number(columns, self.identity, count)
+            self._number(context, columns, self.identity, count)
         if self.query is not None and count:
-            columns = self._run_query(self.query, columns, count)
+            columns = self._run_query(context, self.query, columns, count)
         self._check_lengths(columns)
         return self._assemble(columns)
 
-    def _number(self, columns: dict[str, Any], identity: ColumnEntry, count: int) -> None:
+    def _number(
+        self, context: Context, columns: dict[str, Any], identity: ColumnEntry, count: int
+    ) -> None:
         """Gives out identity values, or moves the counter past explicit ones."""
         assert identity.identity is not None
         seed, step = identity.identity
-        workspace = self.context.workspace
+        database = context.session.database
         if self.numbers_identity:
             if not count:
                 columns[identity.name] = pa.array([], identity.arrow)
                 return
-            first = workspace.next_identity(self.table.id, count, seed, step)
-            last = first + (count - 1) * step
-            self.last_identity = self.context.session.last_identity = last
+            first = database.next_identity(self.table.id, count, seed, step)
+            context.session.last_identity = first + (count - 1) * step
             columns[identity.name] = _sequence(first, step, count, identity)
             return
         if identity.name in columns and count:
             values = pc.min_max(columns[identity.name]).as_py()
             furthest = values["max"] if step > 0 else values["min"]
             if isinstance(furthest, int):
-                workspace.bump_identity(self.table.id, furthest, seed, step)
+                database.bump_identity(self.table.id, furthest, seed, step)
 
-    def _run_query(self, query: ast.Query, columns: dict[str, Any], count: int) -> dict[str, Any]:
+    def _run_query(
+        self, context: Context, query: ast.Query, columns: dict[str, Any], count: int
+    ) -> dict[str, Any]:
         fields = [*self.given.values(), *self.extra]
         known = {f.name for f in fields}
         for name in columns:
@@ -184,7 +187,7 @@ class Completion:
         ordered = [f for f in fields if f.name in columns]
         rows = pa.table({f.name: columns[f.name] for f in ordered})
         try:
-            done = self.context.table(
+            done = context.table(
                 query,
                 key=("complete", self.table.id, tuple((f.name, f.type) for f in ordered)),
                 tables={"__rows": (tuple(ordered), rows)},
@@ -218,7 +221,8 @@ class Completion:
             arrays.append(columns[extra.name])
             fields.append(pa.field(extra.name, extra.type.arrow))
         out = pa.schema(fields)
-        return pa.Table.from_arrays([_exact(a, f) for a, f in zip(arrays, out, strict=True)], schema=out)
+        exact = [_exact(a, f) for a, f in zip(arrays, out, strict=True)]
+        return pa.Table.from_arrays(exact, schema=out)
 
 
 def is_exact_cast(given: Type, wanted: Type) -> bool:
@@ -274,5 +278,3 @@ def batches_of(batches: Iterable[pa.RecordBatch], rows: int = BATCH_ROWS) -> Ite
             held, count = [], 0
     if count:
         yield pa.Table.from_batches(held)
-
-

@@ -1,4 +1,4 @@
-"""What a running statement may use: its session, its workspace, its parameters, its limits.
+"""What a running statement may use: its session, its transaction, its parameters, its limits.
 
 A statement's `run(context)` gets one of these and gives a Result. Queries go through `query` and
 `table`, which bind (cached with the statement), plan and start them.
@@ -6,22 +6,20 @@ A statement's `run(context)` gets one of these and gives a Result. Queries go th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from hartonomous.hql.result import Result
-
 if TYPE_CHECKING:
     from hartonomous.hql import ast
-    from hartonomous.hql.execute import PreparedPlan
     from hartonomous.hql.limits import Limits
     from hartonomous.hql.parameters import ParameterSet
+    from hartonomous.hql.plan import Field
+    from hartonomous.hql.result import Result
     from hartonomous.hql.session import Session
-    from hartonomous.hql.workspace import Workspace
     from hartonomous.storage.catalog import Catalog
+    from hartonomous.storage.transaction import Transaction
 
 #: plans kept for one statement, one for each combination of parameter types
 VARIANTS_MAX = 8
@@ -29,25 +27,22 @@ VARIANTS_MAX = 8
 
 class Memory:
     """What was worked out for one statement of a text and may be used again when it runs again.
+    Everything in it holds for one version of the catalog."""
 
-    Everything in it holds for one catalog and for certain parameter types. Catalogs are compared
-    by identity, because a rolled back change and another one may have the same version.
-    """
-
-    __slots__ = ("_catalog", "_kept")
+    __slots__ = ("_kept", "_version")
 
     def __init__(self) -> None:
-        self._catalog: Catalog | None = None
+        self._version = -1
         self._kept: dict[Any, Any] = {}
 
     def find(self, catalog: Catalog, key: Any) -> Any:
         """What was kept under `key`, or None."""
-        return self._kept.get(key) if catalog is self._catalog else None
+        return self._kept.get(key) if catalog.version == self._version else None
 
     def keep(self, catalog: Catalog, key: Any, value: Any) -> None:
-        if catalog is not self._catalog or len(self._kept) >= VARIANTS_MAX:
+        if catalog.version != self._version or len(self._kept) >= VARIANTS_MAX:
             self._kept.clear()
-            self._catalog = catalog
+            self._version = catalog.version
         self._kept[key] = value
 
 
@@ -56,7 +51,7 @@ class Context:
     """One statement's run. `text` is the statement's own text."""
 
     session: Session
-    workspace: Workspace
+    transaction: Transaction
     parameters: ParameterSet
     limits: Limits
     memory: Memory
@@ -65,21 +60,20 @@ class Context:
 
     @property
     def catalog(self) -> Catalog:
-        return self.workspace.catalog
+        return self.transaction.catalog
 
-    def query(
-        self,
-        query: ast.Query,
-        *,
-        key: Any = None,
-        hidden: bool = False,
-        tables: Mapping[str, pa.Table] | None = None,
-    ) -> Result:
-        """Starts a query. `key` names it within the statement, for the plan cache (None: not
-        kept). `hidden` makes `__address` visible. `tables` are Arrow tables that stand in FROM as
-        `@name`, beside the parameters."""
-        return self.session.engine.query(self, query, key=key, hidden=hidden, tables=tables)
+    def query(self, query: ast.Query, **options: Any) -> Result:
+        """Starts a query; see queries.start_query for the options."""
+        from hartonomous.hql.queries import start_query
+
+        return start_query(self, query, **options)
 
     def table(self, query: ast.Query, **options: Any) -> pa.Table:
         """All rows of a query."""
         return self.query(query, **options).to_table()
+
+    def describe(self, query: ast.Query, **options: Any) -> tuple[Field, ...]:
+        """The columns that a query would give; it is bound, and not run."""
+        from hartonomous.hql.queries import describe_query
+
+        return describe_query(self, query, **options)

@@ -76,20 +76,20 @@ def insert_result(
         rows.close()
         raise column_count_fault(statement, table, columns, len(rows.fields))
     given = [Field(c.name, f.type) for c, f in zip(columns, rows.fields, strict=True)]
-    completion = Completion(context, table, given)
+    completion = Completion(table, given)
     names = [f.name for f in given]
     kept: list[pa.Table] = []
 
     def completed() -> Iterator[pa.RecordBatch]:
         for batch in batches_of(rows.batches()):
-            whole = completion.complete(batch.rename_columns(names))
+            whole = completion.complete(context, batch.rename_columns(names))
             if statement.output is not None:
                 kept.append(whole)
             yield from whole.to_batches()
 
     schema = table.arrow_schema
     reader = pa.RecordBatchReader.from_batches(schema, completed())
-    count = context.workspace.insert(table.id, reader)
+    count = context.transaction.insert(table.id, reader)
     if statement.output is None:
         return Result(row_count=count)
     inserted = pa.concat_tables(kept) if kept else schema.empty_table()
@@ -193,8 +193,8 @@ def default_of(column: ColumnEntry) -> ast.Expression:
 
 
 def _insert_defaults(statement: Insert, context: Context, table: TableEntry) -> Result:
-    row = Completion(context, table, ()).complete(pa.table({}), 1)
-    count = context.workspace.insert(table.id, row)
+    row = Completion(table, ()).complete(context, pa.table({}), 1)
+    count = context.transaction.insert(table.id, row)
     if statement.output is None:
         return Result(row_count=count)
     return output_result(context, statement.output, table, inserted=row)
@@ -220,9 +220,9 @@ def run_update(statement: Update, context: Context) -> Result:
     given = [Field(c.name, trees.unbounded(parse_type(c.type))) for c in stored]
     extra = [Field(ADDRESS, BIGINT)]
     extra += [Field(f"{OLD}{c.name}", parse_type(c.type)) for c in old]
-    done = Completion(context, table, given, extra).complete(rows)
+    done = Completion(table, given, extra).complete(context, rows)
     new = done.select(table.arrow_schema.names)
-    count = context.workspace.update(table.id, done.column(ADDRESS).to_numpy(), new)
+    count = context.transaction.update(table.id, done.column(ADDRESS).to_numpy(), new)
     if statement.output is None:
         return Result(row_count=count)
     deleted = None
@@ -271,7 +271,7 @@ def run_delete(statement: Delete, context: Context) -> Result:
     target = get_target(context, statement.table, statement.alias, statement.source)
     table = target.table
     if statement.where is None and statement.source is None and statement.output is None:
-        return Result(row_count=context.workspace.truncate(table.id))
+        return Result(row_count=context.transaction.truncate(table.id))
     items = [trees.item(target.column(ADDRESS), ADDRESS)]
     if statement.output is not None:
         items += [trees.item(target.column(c.name), c.name) for c in table.stored]
@@ -279,7 +279,7 @@ def run_delete(statement: Delete, context: Context) -> Result:
     query = with_common_tables(query, statement.ctes)
     rows = context.table(query, key="delete", hidden=True)
     addresses, rows = _distinct_rows(rows, target.joined)
-    count = context.workspace.delete(table.id, addresses)
+    count = context.transaction.delete(table.id, addresses)
     if statement.output is None:
         return Result(row_count=count)
     deleted = rows.drop_columns([ADDRESS])
@@ -289,5 +289,5 @@ def run_delete(statement: Delete, context: Context) -> Result:
 def run_truncate(statement: TruncateTable, context: Context) -> Result:
     """TRUNCATE TABLE: every row, without looking at it."""
     table = get_table(context, statement.table)
-    context.workspace.truncate(table.id)
+    context.transaction.truncate(table.id)
     return Result()

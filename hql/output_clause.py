@@ -59,7 +59,9 @@ def output_result(
         if source is None:
             source = side
         else:
-            same = ast.Binary("=", trees.column("inserted", NUMBER), trees.column("deleted", NUMBER))
+            same = ast.Binary(
+                "=", trees.column("inserted", NUMBER), trees.column("deleted", NUMBER)
+            )
             source = ast.Join("INNER", source, side, same)
     items = [i for item in output.items for i in _expanded(item, table, given)]
     result = context.query(trees.select(items, source), tables=tables)

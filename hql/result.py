@@ -29,13 +29,13 @@ class Result:
         *,
         row_count: int = -1,
         messages: tuple[str, ...] = (),
-        close: Callable[[], None] | None = None,
+        close: Callable[[], object] | None = None,
     ) -> None:
         self.fields = fields
         self.row_count = row_count
         self.messages = list(messages)
         self._batches = batches
-        self._close = close
+        self._closing = [close] if close is not None else []
 
     @classmethod
     def of_table(
@@ -106,12 +106,19 @@ class Result:
         if self._batches is not None:
             self._batches = guard(self._batches)
 
+    def on_close(self, action: Callable[[], object]) -> None:
+        """Does `action` when the result is closed (at once if its rows are taken already)."""
+        if self._batches is None:
+            action()
+        else:
+            self._closing.append(action)
+
     def close(self) -> None:
-        """Lets go of the snapshot and the operators. Rows not taken are lost."""
+        """Lets go of the snapshot and the operators. Rows not taken are lost. Idempotent."""
         self._batches = None
-        if self._close is not None:
-            close, self._close = self._close, None
-            close()
+        closing, self._closing = self._closing, []
+        for action in closing:
+            action()
 
 
 def _chain(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

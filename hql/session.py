@@ -1,22 +1,23 @@
 """The life of a statement, top to bottom.
 
-    execute(text, parameters)
-      1. prepare       text → statements, cached by text
-      2. for each statement, in the text's order:
-         a. transaction     outside one: its own, committed with the statement's text and author;
-                            inside one: a savepoint, so that a failed statement is undone whole
-         b. run             the statement binds and plans its queries (plans are cached with it),
-                            changes rows, gives a Result
-         c. commit          a Conflict of a statement that stands alone is tried again
-      3. results       the last one streams, earlier ones are spooled
-    The first error ends the text. Every error leaves with a code and a place in the text.
+execute(text, parameters)
+  1. prepare       text → statements, cached by text
+  2. for each statement, in the text's order:
+     a. transaction     outside one: its own, committed with the statement's text and author;
+                        inside one: a savepoint, so that a failed statement is undone whole
+     b. run             the statement binds and plans its queries (plans are cached with it),
+                        changes rows, gives a Result
+     c. commit          a Conflict of a statement that stands alone is tried again
+  3. results       the last one streams, earlier ones are spooled
+The first error ends the text. Every error leaves with a code and a place in the text.
 """
 
 from __future__ import annotations
 
-import getpass
+import contextlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -30,12 +31,14 @@ from hartonomous.hql.errors import (
 from hartonomous.hql.limits import Limits
 from hartonomous.hql.parameters import ParameterSet
 from hartonomous.hql.result import Result
-from hartonomous.hql.workspace import Mark, Merger, Workspace
+from hartonomous.storage.catalog import fold
 from hartonomous.storage.errors import Conflict, Error
+from hartonomous.storage.state import TempStore
 
 if TYPE_CHECKING:
     from hartonomous.hql.statements.base import Statement
     from hartonomous.storage.database import Database
+    from hartonomous.storage.transaction import Savepoint, Transaction
 
 #: texts whose statements and plans are kept
 TEXTS_MAX = 512
@@ -56,6 +59,32 @@ class Prepared:
         self.statement = statement
         self.text = text
         self.memory = Memory()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a statement."""
+
+    prepared: Prepared
+    parameters: ParameterSet
+    messages: list[str]
+    limits: Limits
+
+    def context(self, session: Session, transaction: Transaction) -> Context:
+        """What the statement may use when it runs in a transaction."""
+        return Context(
+            session,
+            transaction,
+            self.parameters,
+            self.limits,
+            self.prepared.memory,
+            self.prepared.text,
+            self.messages,
+        )
+
+    def start(self, session: Session, transaction: Transaction) -> Result:
+        """Runs the statement in a transaction."""
+        return self.prepared.statement.run(self.context(session, transaction))
 
 
 class Session:
@@ -81,11 +110,10 @@ class Session:
         self.last_identity: int | None = None
         self.is_closed = False
         self._texts: OrderedDict[str, tuple[Prepared, ...]] = OrderedDict()
-        self._merger = Merger()
-        self._temporary: Database | None = None
-        self._workspace: Workspace | None = None  # of the open transaction
-        self._savepoints: dict[str, Mark] = {}
-        self._texts_changed: list[str] = []
+        self._temporary = TempStore()
+        self._transaction: Transaction | None = None  # the open one
+        self._savepoints: dict[str, Savepoint] = {}
+        self._changed: list[str] = []
         self._running: Limits | None = None
 
     # --- 1. prepare ------------------------------------------------------------------------------
@@ -147,202 +175,173 @@ class Session:
     def run(self, prepared: Prepared, parameters: ParameterSet, messages: list[str]) -> Result:
         """Runs one statement under its limits."""
         limits = Limits(timeout=self.timeout, memory_bytes=self.memory)
+        run = Run(prepared, parameters, messages, limits)
         self._running = limits
-        effect = prepared.statement.effect
         try:
-            if effect == "controls":
-                result = self._run_control(prepared, parameters, messages, limits)
-            else:
-                if self._workspace is None and not self.autocommit:
-                    self.begin()
-                if self._workspace is None:
-                    result = self._run_alone(prepared, parameters, messages, limits)
-                else:
-                    result = self._run_inside(prepared, parameters, messages, limits)
-        except Error as error:
+            limits.start()
+            if prepared.statement.effect == "controls":
+                return self._run_control(run)
+            if self._transaction is None and not self.autocommit:
+                self.begin()
+            if self._transaction is None:
+                return self._run_alone(run)
+            return self._run_inside(run, self._transaction)
+        except BaseException as error:
             limits.stop()
-            _locate(error, prepared)
+            if isinstance(error, Error):
+                locate(error, prepared)
             raise
-        except BaseException:
-            limits.stop()
-            raise
-        return result
 
-    def _context(
-        self,
-        workspace: Workspace,
-        prepared: Prepared,
-        parameters: ParameterSet,
-        messages: list[str],
-        limits: Limits,
-    ) -> Context:
-        return Context(
-            self, workspace, parameters, limits, prepared.memory, prepared.text, messages
-        )
-
-    def _run_alone(
-        self,
-        prepared: Prepared,
-        parameters: ParameterSet,
-        messages: list[str],
-        limits: Limits,
-    ) -> Result:
+    def _run_alone(self, run: Run) -> Result:
         """A statement that is its own transaction."""
-        reading = prepared.statement.effect == "reads"
+        reading = run.prepared.statement.effect == "reads"
         for attempt in range(1, ATTEMPTS_MAX + 1):
-            workspace = self.open_workspace(reading=reading)
+            transaction = self.open_transaction()
             try:
-                context = self._context(workspace, prepared, parameters, messages, limits)
-                result = prepared.statement.run(context)
+                result = run.start(self, transaction)
                 if reading:
-                    return self._streaming(result, prepared, limits)
+                    return self._streaming(result, run, transaction)
                 result.spool()
-                workspace.commit(statement=shorten(prepared.text), author=self.author)
+                transaction.commit(statement=shorten(run.prepared.text), author=self.author)
             except Conflict:
-                if attempt == ATTEMPTS_MAX or parameters.consumed:
+                transaction.rollback()
+                if attempt == ATTEMPTS_MAX or run.parameters.consumed:
                     raise
-                limits.check()
+                run.limits.check()
             except BaseException:
-                workspace.rollback()
+                transaction.rollback()
                 raise
             else:
-                limits.stop()
+                run.limits.stop()
                 return result
         raise AssertionError("the last attempt returns or raises")
 
-    def _run_inside(
-        self,
-        prepared: Prepared,
-        parameters: ParameterSet,
-        messages: list[str],
-        limits: Limits,
-    ) -> Result:
-        """A statement inside the open transaction; if it fails it is undone whole."""
-        workspace = self._workspace
-        assert workspace is not None
-        mark = workspace.savepoint()
-        try:
-            context = self._context(workspace, prepared, parameters, messages, limits)
-            result = prepared.statement.run(context)
-            if prepared.statement.effect == "reads":
-                return self._streaming(result, prepared, limits)
+    def _run_inside(self, run: Run, transaction: Transaction) -> Result:
+        """A statement inside the open transaction."""
+        with self.undoing(transaction):
+            result = run.start(self, transaction)
+            if run.prepared.statement.effect == "reads":
+                return self._streaming(result, run, None)
             result.spool()
+        self.note_change(run.prepared.text)
+        run.limits.stop()
+        return result
+
+    @contextlib.contextmanager
+    def undoing(self, transaction: Transaction) -> Iterator[None]:
+        """What fails inside the block is undone whole; a Conflict ends the transaction."""
+        mark = transaction.savepoint()
+        try:
+            yield
         except Conflict:
-            self.rollback()
+            if self._transaction is not None:
+                self.rollback()
             raise
         except BaseException:
-            workspace.rollback_to(mark)
+            if self._transaction is not None:
+                transaction.rollback_to(mark)
             raise
-        self._texts_changed.append(prepared.text)
-        limits.stop()
-        return result
 
-    def _run_control(
-        self,
-        prepared: Prepared,
-        parameters: ParameterSet,
-        messages: list[str],
-        limits: Limits,
-    ) -> Result:
+    def note_change(self, text: str) -> None:
+        """A statement's text for the commit of the open transaction."""
+        if sum(map(len, self._changed)) < STATEMENT_CHARACTERS_MAX:
+            self._changed.append(text)
+
+    def _run_control(self, run: Run) -> Result:
         """BEGIN TRAN, COMMIT and others that stand outside transactions or end them."""
-        workspace = self._workspace or self.open_workspace(reading=True)
-        context = self._context(workspace, prepared, parameters, messages, limits)
-        result = prepared.statement.run(context)
+        result = run.start(self, self._transaction or self.open_transaction())
         result.spool()
-        limits.stop()
+        run.limits.stop()
         return result
 
-    def _streaming(self, result: Result, prepared: Prepared, limits: Limits) -> Result:
-        """A result whose rows are still to come: later errors get the same treatment."""
+    def _streaming(self, result: Result, run: Run, transaction: Transaction | None) -> Result:
+        """A result whose rows are still to come: errors get the same treatment then, and the
+        snapshot (of a statement that stands alone) is held until the result is closed."""
 
         def guarded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            try:
-                with _Guard(self):
-                    try:
-                        yield from batches
-                    except Error as error:
-                        _locate(error, prepared)
-                        raise
-            finally:
-                limits.stop()
+            with _Guard(self):
+                try:
+                    yield from batches
+                except Error as error:
+                    locate(error, run.prepared)
+                    raise
 
         result.wrap(guarded)
+        result.on_close(run.limits.stop)
+        if transaction is not None:
+            result.on_close(transaction.rollback)
         result.prime()
         return result
 
     # --- transactions ----------------------------------------------------------------------------
 
     @property
+    def transaction(self) -> Transaction:
+        """The open transaction."""
+        assert self._transaction is not None
+        return self._transaction
+
+    @property
     def in_transaction(self) -> bool:
-        return self._workspace is not None
+        return self._transaction is not None
 
     @property
     def read_only(self) -> bool:
         return self.database.read_only
 
-    def open_workspace(self, *, reading: bool) -> Workspace:
-        """What a new transaction (or a single reading statement) sees."""
-        return Workspace(self.database, self._temporary, self._merger, reading=reading)
-
-    def open_temporary(self, workspace: Workspace) -> None:
-        """Makes the session's database of #temp tables, when the first one is created."""
-        if self._temporary is None:
-            from hartonomous.storage.database import Database
-
-            self._temporary = Database.open(None)
-            workspace.open_temporary(self._temporary)
+    def open_transaction(self) -> Transaction:
+        """A transaction, or what a single reading statement sees."""
+        return self.database.begin(self._temporary)
 
     def begin(self) -> None:
         """Begins a transaction; TRANSACTION if one is open."""
         self.check_open()
-        if self._workspace is not None:
+        if self._transaction is not None:
             raise TransactionFault(
                 "a transaction is open already",
                 hint="use SAVE TRAN for a part that can be undone by itself",
             )
-        self._workspace = self.open_workspace(reading=False)
+        self._transaction = self.open_transaction()
         self._savepoints = {}
-        self._texts_changed = []
+        self._changed = []
 
     def commit(self) -> None:
         """Makes the open transaction durable. After a Conflict it is undone."""
-        workspace, self._workspace = self._open_transaction("COMMIT"), None
-        statement = shorten(";\n".join(self._texts_changed))
+        transaction, self._transaction = self._get_transaction("COMMIT"), None
+        statement = shorten(";\n".join(self._changed))
         try:
-            workspace.commit(statement=statement, author=self.author)
+            transaction.commit(statement=statement, author=self.author)
         except Conflict:
             raise
         except BaseException:
-            workspace.rollback()
+            transaction.rollback()
             raise
 
     def rollback(self) -> None:
         """Undoes the open transaction."""
-        workspace, self._workspace = self._open_transaction("ROLLBACK"), None
-        workspace.rollback()
+        transaction, self._transaction = self._get_transaction("ROLLBACK"), None
+        transaction.rollback()
 
     def save(self, name: str) -> None:
         """Sets a savepoint; one of the same name is moved."""
-        workspace = self._open_transaction("SAVE TRAN")
-        self._savepoints.pop(name, None)
-        self._savepoints[name] = workspace.savepoint()
+        transaction = self._get_transaction("SAVE TRAN")
+        self._savepoints.pop(fold(name), None)
+        self._savepoints[fold(name)] = transaction.savepoint()
 
     def rollback_to(self, name: str) -> None:
         """Undoes what came after a savepoint, which stays; later savepoints go."""
-        workspace = self._open_transaction("ROLLBACK TRAN")
-        if name not in self._savepoints:
+        transaction = self._get_transaction("ROLLBACK TRAN")
+        if fold(name) not in self._savepoints:
             raise TransactionFault(f'there is no savepoint "{name}"')
-        workspace.rollback_to(self._savepoints[name])
+        transaction.rollback_to(self._savepoints[fold(name)])
         names = list(self._savepoints)
-        for later in names[names.index(name) + 1 :]:
+        for later in names[names.index(fold(name)) + 1 :]:
             del self._savepoints[later]
 
-    def _open_transaction(self, what: str) -> Workspace:
-        if self._workspace is None:
-            raise TransactionFault(
-                f"{what}: no transaction is open", hint="BEGIN TRAN opens one"
-            )
-        return self._workspace
+    def _get_transaction(self, what: str) -> Transaction:
+        if self._transaction is None:
+            raise TransactionFault(f"{what}: no transaction is open", hint="BEGIN TRAN opens one")
+        return self._transaction
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -362,12 +361,10 @@ class Session:
             return
         self.is_closed = True
         try:
-            if self._workspace is not None:
+            if self._transaction is not None:
                 self.rollback()
         finally:
             self._texts.clear()
-            if self._temporary is not None:
-                self._temporary.close()
             self.database.close()
 
 
@@ -405,7 +402,7 @@ class _Guard:
         ) from error
 
 
-def _locate(error: Error, prepared: Prepared) -> None:
+def locate(error: Error, prepared: Prepared) -> None:
     """An error without a place gets its statement's; a Conflict says that it can be retried."""
     if error.line is None:
         span = prepared.statement.span
@@ -422,11 +419,10 @@ def shorten(text: str) -> str:
 
 
 def _system_user() -> str:
+    import os
+    import pwd
+
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name in the system's list
-        import os
-
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a user whom the system's list does not name
         return f"uid {os.getuid()}"
-
-

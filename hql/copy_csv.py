@@ -1,0 +1,113 @@
+"""CSV files as batches: parsed by Arrow into the table's types where it can, else read as text
+(which the completing query then casts)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as csv
+
+from hartonomous.hql.copy_formats import READ_BYTES, FileSource, ahead, bad_value, file_fault
+from hartonomous.hql.copy_text import CsvOptions
+from hartonomous.hql.errors import FileFault
+from hartonomous.hql.plan import Field
+from hartonomous.hql.types import NVARCHAR, Type
+from hartonomous.storage.errors import Error
+
+#: kinds whose text form Arrow parses as HQL does
+PARSED = ("TINYINT", "SMALLINT", "INT", "BIGINT", "REAL", "FLOAT", "DECIMAL", "BIT", "DATE", "TIME")
+
+_PLACE = re.compile(r"(?:In CSV column #(\d+): )?(?:Row #(\d+): )?(.*)", re.DOTALL)
+
+
+def open_csv(path: Path, options: CsvOptions) -> FileSource:
+    """The columns are those of the header; without one they are called 1, 2, 3 …"""
+    names = _names(path, options)
+
+    def read(columns: Sequence[str], wanted: Sequence[Type]) -> Any:
+        fields = tuple(
+            Field(name, type_ if type_.kind in PARSED else NVARCHAR)
+            for name, type_ in zip(columns, wanted, strict=True)
+        )
+        return fields, ahead(_batches(path, options, names, fields))
+
+    return FileSource(names, read)
+
+
+def _names(path: Path, options: CsvOptions) -> list[str]:
+    """The first record's fields."""
+    with open(path, "rb") as file:
+        start = file.read(READ_BYTES)
+    if not start.strip():
+        raise FileFault(f'"{path}" is empty' + (" and has no header" if options.header else ""))
+    reader = _open(pa.BufferReader(start), path, options, None, (), threads=False)
+    names: list[str] = reader.schema.names
+    return names if options.header else [str(i) for i in range(1, len(names) + 1)]
+
+
+def _open(
+    source: Any,
+    path: Path,
+    options: CsvOptions,
+    names: list[str] | None,
+    fields: Sequence[Field],
+    *,
+    threads: bool,
+) -> Any:
+    return csv.open_csv(
+        source,
+        read_options=csv.ReadOptions(
+            use_threads=threads,
+            block_size=READ_BYTES,
+            column_names=names,
+            skip_rows=1 if options.header and names is not None else 0,
+            autogenerate_column_names=names is None and not options.header,
+        ),
+        parse_options=csv.ParseOptions(
+            delimiter="\t" if path.suffix.lower() == ".tsv" else options.delimiter,
+            newlines_in_values=True,
+        ),
+        convert_options=csv.ConvertOptions(
+            column_types={f.name: f.type.arrow for f in fields},
+            include_columns=[f.name for f in fields] or None,
+            null_values=[options.null],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            true_values=["1", "true", "True", "TRUE"],
+            false_values=["0", "false", "False", "FALSE"],
+        ),
+    )
+
+
+def _batches(
+    path: Path, options: CsvOptions, names: list[str], fields: Sequence[Field]
+) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from _open(str(path), path, options, names, fields, threads=True)
+    except pa.ArrowException as fault:
+        raise _located(path, options, names, fields, fault) from fault
+    except OSError as fault:
+        raise file_fault(path, fault) from fault
+
+
+def _located(
+    path: Path, options: CsvOptions, names: list[str], fields: Sequence[Field], fault: Exception
+) -> Error:
+    """The error with its row: Arrow knows it only if it parses without threads, so once more."""
+    try:
+        for _ in _open(str(path), path, options, names, fields, threads=False):
+            pass
+    except pa.ArrowException as again:
+        fault = again
+    match = _PLACE.match(str(fault))
+    assert match is not None
+    column, row, what = match.groups()
+    if column is None:
+        return FileFault(f'"{path}" cannot be read: {what.strip()}')
+    header = 1 if options.header else 0
+    name = fields[int(column)].name if int(column) < len(fields) else names[int(column)]
+    return bad_value(path, None if row is None else int(row) - header, name, what.strip())

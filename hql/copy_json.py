@@ -1,0 +1,151 @@
+"""JSON files as batches of texts, which the completing query casts to the table's types: an object
+a line, or one array of objects.
+
+A string is its text, a number its digits, an object or array its JSON; a key that is missing is
+NULL. For a column of type JSON every value is its JSON.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from hartonomous.hql.copy_formats import READ_BYTES, FileSource, ahead, bad_value
+from hartonomous.hql.errors import FileFault
+from hartonomous.hql.plan import Field
+from hartonomous.hql.types import NVARCHAR, Type
+
+#: objects of one batch
+BATCH_ROWS = 16_384
+#: a fault so near to the end of what was read may be due to the end
+CUT_CHARACTERS = 4_096
+
+_decoder = json.JSONDecoder(parse_float=Decimal)
+
+
+def open_json(path: Path) -> FileSource:
+    """The columns are the keys of the first objects; a later object may lack some, and may have no
+    others."""
+    keys: dict[str, None] = {}
+    for value in itertools.islice(_objects(path), BATCH_ROWS):
+        keys.update(dict.fromkeys(value))
+    names = list(keys)
+
+    def read(columns: Sequence[str], wanted: Sequence[Type]) -> Any:
+        kinds = [t.kind for t in wanted]
+        fields = tuple(
+            Field(c, Type("JSON") if k == "JSON" else NVARCHAR)
+            for c, k in zip(columns, kinds, strict=True)
+        )
+        return fields, ahead(_batches(path, names, list(columns), kinds))
+
+    return FileSource(names, read)
+
+
+def _batches(
+    path: Path, names: list[str], columns: list[str], kinds: list[str]
+) -> Iterator[pa.RecordBatch]:
+    known = set(names)
+    held: list[dict[str, Any]] = []
+    for row, value in enumerate(_objects(path), 1):
+        if not known.issuperset(value):
+            extra = next(key for key in value if key not in known)
+            raise bad_value(path, row, extra, "the first objects have no such key")
+        held.append(value)
+        if len(held) == BATCH_ROWS:
+            yield _batch(held, columns, kinds)
+            held = []
+    if held:
+        yield _batch(held, columns, kinds)
+
+
+def _batch(rows: list[dict[str, Any]], columns: list[str], kinds: list[str]) -> pa.RecordBatch:
+    arrays = [
+        pa.array([_text(row.get(name), kind) for row in rows], pa.string())
+        for name, kind in zip(columns, kinds, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=columns)
+
+
+def _text(value: Any, kind: str) -> str | None:
+    if value is None:
+        return None
+    if kind != "JSON":
+        if isinstance(value, str):
+            return value
+        if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+            return str(value)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=float)
+
+
+# --- objects -------------------------------------------------------------------------------------
+
+
+def _objects(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file, read piece by piece."""
+    with open(path, encoding="utf-8-sig") as file:
+        try:
+            yield from _decode(path, file)
+        except UnicodeDecodeError as fault:
+            raise FileFault(f'"{path}" is not UTF-8: {fault}') from fault
+
+
+def _decode(path: Path, file: Any) -> Iterator[dict[str, Any]]:
+    """Decodes value after value; between them white space and, in an array, commas."""
+    text, position, row = "", 0, 0
+    is_array: bool | None = None
+    while True:
+        text, position = _next_value(text, position, file)
+        if position >= len(text):
+            if is_array:
+                raise FileFault(f'"{path}": the array does not end')
+            return
+        mark = text[position]
+        if is_array is None:
+            is_array = mark == "["
+            if is_array:
+                position += 1
+                continue
+        elif is_array and mark == ",":
+            position += 1
+            continue
+        elif is_array and mark == "]":
+            return
+        row += 1
+        value, text, position = _value(path, row, text, position, file)
+        if not isinstance(value, dict):
+            raise bad_value(path, row, None, f"an object is expected, not {str(value)[:40]}")
+        yield value
+
+
+def _next_value(text: str, position: int, file: Any) -> tuple[str, int]:
+    """Steps over white space, reading on if the text ends."""
+    while True:
+        while position < len(text) and text[position] in " \t\r\n":
+            position += 1
+        if position < len(text):
+            return text, position
+        more = file.read(READ_BYTES)
+        if not more:
+            return text, position
+        text, position = more, 0
+
+
+def _value(path: Path, row: int, text: str, position: int, file: Any) -> tuple[Any, str, int]:
+    """The value at a place, reading on as long as it is cut off by the end of what was read."""
+    while True:
+        try:
+            value, end = _decoder.raw_decode(text, position)
+            return value, text, end
+        except json.JSONDecodeError as fault:
+            is_cut = fault.pos > len(text) - CUT_CHARACTERS or "Unterminated" in fault.msg
+            more = file.read(READ_BYTES) if is_cut else ""
+            if not more:
+                raise bad_value(path, row, None, f"not JSON: {fault.msg}") from fault
+            text, position = text[position:] + more, 0

@@ -1,0 +1,357 @@
+"""CREATE and DROP of tables and schemas: from definitions in the text to catalog entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hartonomous.hql import ast, trees
+from hartonomous.hql.errors import BindFault, NotSupported
+from hartonomous.hql.plan import Field, schema_of
+from hartonomous.hql.result import Result
+from hartonomous.hql.targets import find_entry, place, split_name, unknown_table
+from hartonomous.hql.types import Type, make_type
+from hartonomous.storage.catalog import (
+    CheckEntry,
+    ColumnEntry,
+    KeyEntry,
+    SchemaEntry,
+    TableEntry,
+    fold,
+)
+from hartonomous.storage.errors import AlreadyExists, Error, NotFound
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.statements.create_schema import CreateSchema
+    from hartonomous.hql.statements.create_table import CreateTable
+    from hartonomous.hql.statements.drop_schema import DropSchema
+
+COLUMNS_MAX = 1_024
+NAME_CHARACTERS_MAX = 128
+
+
+# --- CREATE TABLE --------------------------------------------------------------------------------
+
+
+def run_create_table(statement: CreateTable, context: Context) -> Result:
+    """Makes the entry, binds its expressions, and adds it to the catalog."""
+    if find_entry(context, statement.table) is not None:
+        if statement.if_not_exists:
+            return Result()
+        raise place(AlreadyExists(f'"{statement.table}" already exists'), statement.table)
+    check_new_name(context, statement.table)
+    entry = Definition(context, statement.table).table(statement.columns, statement.constraints)
+    create_table(context, entry)
+    return Result()
+
+
+def create_table(context: Context, entry: TableEntry) -> TableEntry:
+    """Adds a table; a temporary one is the session's own."""
+    created = context.transaction.create(entry)
+    assert isinstance(created, TableEntry)
+    return created
+
+
+def check_new_name(context: Context, name: ast.ObjectName) -> None:
+    """Whether a new table or view may be called so."""
+    from hartonomous.hql.system_tables import is_reserved
+
+    schema, last = split_name(name)
+    check_word(name.parts[-1])
+    if is_reserved(schema, last):
+        raise place(
+            BindFault(f'"{name}" is a system table; a table or view may not take its name'), name
+        )
+    if last.startswith("#") and len(name.parts) > 1:
+        raise place(BindFault("a #temp table has no schema"), name)
+    if fold(schema) == "sys":
+        raise place(BindFault("the schema sys is for system tables"), name)
+    if fold(schema) != "dbo" and context.catalog.find("", schema) is None:
+        raise place(
+            NotFound(f'there is no schema "{schema}"', hint=f"CREATE SCHEMA {schema}"), name
+        )
+
+
+def check_word(name: ast.Identifier) -> None:
+    """Names are not empty, not endless, and do not begin with two underscores (ours do)."""
+    if not name.text.strip():
+        raise place(BindFault("a name may not be empty"), name)
+    if len(name.text) > NAME_CHARACTERS_MAX:
+        raise place(BindFault(f"a name has at most {NAME_CHARACTERS_MAX} characters"), name)
+    if name.text.startswith("__"):
+        raise place(BindFault(f'"{name.text}": names that begin with __ are reserved'), name)
+
+
+@dataclass(slots=True)
+class Definition:
+    """A table while its parts are read."""
+
+    context: Context
+    name: ast.ObjectName
+    columns: list[ColumnEntry] = field(default_factory=list)
+    keys: list[KeyEntry] = field(default_factory=list)
+    checks: list[CheckEntry] = field(default_factory=list)
+    spans: dict[str, ast.Node] = field(default_factory=dict)
+    next_id: int = 1
+
+    def table(
+        self,
+        definitions: Sequence[ast.ColumnDefinition],
+        constraints: Sequence[ast.Constraint] = (),
+    ) -> TableEntry:
+        """The entry, with id 0. Raises BindFault, NotSupported."""
+        if not definitions:
+            raise place(BindFault("a table has at least one column"), self.name)
+        if len(definitions) > COLUMNS_MAX:
+            raise place(BindFault(f"a table has at most {COLUMNS_MAX} columns"), self.name)
+        for definition in definitions:
+            self._add_column(definition)
+        for definition in definitions:
+            for constraint in definition.constraints:
+                self._add_constraint(constraint, (definition.name,))
+        for constraint in constraints:
+            self._add_constraint(constraint, constraint.columns)
+        self._bind_computed(definitions)
+        self._bind_checks()
+        return self._entry()
+
+    def _entry(self) -> TableEntry:
+        schema, last = split_name(self.name)
+        return TableEntry(
+            0,
+            schema,
+            last,
+            tuple(self.columns),
+            tuple(self.keys),
+            tuple(self.checks),
+            self.next_id,
+            temporary=last.startswith("#"),
+        )
+
+    def _take_id(self) -> int:
+        self.next_id += 1
+        return self.next_id - 1
+
+    # --- columns ---
+
+    def _add_column(self, definition: ast.ColumnDefinition) -> None:
+        name = definition.name.text
+        check_word(definition.name)
+        if any(fold(c.name) == fold(name) for c in self.columns):
+            message = f'the table has two columns "{name}"'
+            raise place(BindFault(message, code="AMBIGUOUS"), definition.name)
+        if definition.collation is not None:
+            raise place(NotSupported("not supported yet: COLLATE on a column"), definition)
+        type_ = _type_of(definition)
+        is_key = any(c.kind == "PRIMARY KEY" for c in definition.constraints)
+        required = definition.nullable is False or is_key or definition.identity is not None
+        if definition.identity is not None:
+            _check_identity(definition, type_, self.columns)
+        self.spans[fold(name)] = definition
+        self.columns.append(
+            ColumnEntry(
+                id=self._take_id(),
+                name=name,
+                type=str(type_),
+                arrow=type_.arrow,
+                nullable=not required,
+                default=None if definition.default is None else self._default(definition, type_),
+                identity=definition.identity,
+                computed=None if definition.computed is None else str(definition.computed),
+                persisted=definition.persisted,
+            )
+        )
+
+    def _default(self, definition: ast.ColumnDefinition, type_: Type) -> str | None:
+        """The default's text, after a look at whether it binds and converts."""
+        default = definition.default
+        assert default is not None
+        if definition.identity is not None:
+            raise place(BindFault("an IDENTITY column has no DEFAULT"), default)
+        if trees.is_null(default):
+            return None
+        self._fields(trees.select([trees.item(trees.cast(default, type_), "value")]))
+        return str(default)
+
+    def _bind_computed(self, definitions: Sequence[ast.ColumnDefinition]) -> None:
+        """Types of computed columns, from their expressions over the other columns."""
+        from dataclasses import replace
+
+        plain = tuple(Field(c.name, make(c.type)) for c in self.columns if c.computed is None)
+        for i, definition in enumerate(definitions):
+            if definition.computed is None:
+                continue
+            value = definition.computed
+            if definition.type is not None:
+                value = trees.cast(value, _type_of(definition))
+            (bound,) = self._fields(self._over_rows(trees.item(value, definition.name.text)), plain)
+            if bound.type.kind == "NULL":
+                raise place(BindFault("a computed column that is always NULL has no type"), value)
+            self.columns[i] = replace(self.columns[i], type=str(bound.type), arrow=bound.type.arrow)
+
+    def _over_rows(self, item: ast.SelectItem) -> ast.Query:
+        return trees.select([item], trees.rows("__rows", self.name.last))
+
+    def _fields(
+        self, query: ast.Query, columns: tuple[Field, ...] | None = None
+    ) -> tuple[Field, ...]:
+        """What a query over rows of this table would give."""
+        rows = None if columns is None else {"__rows": (columns, schema_of(columns).empty_table())}
+        return self.context.describe(query, tables=rows)
+
+    # --- constraints ---
+
+    def _add_constraint(
+        self, constraint: ast.Constraint, columns: Sequence[ast.Identifier]
+    ) -> None:
+        if constraint.kind == "FOREIGN KEY":
+            raise place(NotSupported("not supported yet: REFERENCES"), constraint)
+        if constraint.kind == "CHECK":
+            assert constraint.check is not None
+            name = self._name(constraint, f"CK_{self.name.last}_{len(self.checks) + 1}")
+            self.checks.append(CheckEntry(name, str(constraint.check)))
+            self.spans[f"check {name}"] = constraint.check
+            return
+        self._add_key(constraint, columns)
+
+    def _add_key(self, constraint: ast.Constraint, columns: Sequence[ast.Identifier]) -> None:
+        is_primary = constraint.kind == "PRIMARY KEY"
+        if is_primary and any(k.kind == "PRIMARY KEY" for k in self.keys):
+            raise place(BindFault("a table has one PRIMARY KEY"), constraint)
+        ids = key_columns(self.columns, columns, self.name.last)
+        prefix = "PK" if is_primary else "UQ"
+        shown = "" if is_primary else "_" + "_".join(c.text for c in columns)
+        name = self._name(constraint, f"{prefix}_{self.name.last}{shown}")
+        self.keys.append(KeyEntry(self._take_id(), name, ids, constraint.kind))
+        if is_primary:
+            from dataclasses import replace
+
+            self.columns = [replace(c, nullable=False) if c.id in ids else c for c in self.columns]
+
+    def _name(self, constraint: ast.Constraint, otherwise: str) -> str:
+        taken = {fold(k.name) for k in self.keys} | {fold(c.name) for c in self.checks}
+        if constraint.name is not None:
+            if fold(constraint.name.text) in taken:
+                message = f'the table has two constraints "{constraint.name.text}"'
+                raise place(AlreadyExists(message), constraint)
+            return constraint.name.text
+        name, number = otherwise, 2
+        while fold(name) in taken:
+            name, number = f"{otherwise}_{number}", number + 1
+        return name
+
+    def _bind_checks(self) -> None:
+        """A CHECK that does not bind is an error now, not at the first INSERT."""
+        fields = tuple(Field(c.name, make(c.type)) for c in self.columns)
+        for check in self.checks:
+            predicate = self.spans[f"check {check.name}"]
+            assert isinstance(predicate, ast.Expression)
+            case = ast.Case(None, ((predicate, ast.Literal(1, "INTEGER")),))
+            self._fields(self._over_rows(trees.item(case, "failed")), fields)
+
+
+def make(text: str) -> Type:
+    """A type from its canonical text."""
+    from hartonomous.hql.types import parse_type
+
+    return parse_type(text)
+
+
+def _type_of(definition: ast.ColumnDefinition) -> Type:
+    if definition.type is None:
+        return Type("INT")  # of a computed column, until its expression is bound
+    try:
+        type_ = make_type(definition.type.name, *definition.type.arguments)
+    except Error as error:
+        raise place(error, definition.type) from None
+    if type_.kind == "GEOMETRY":
+        raise place(NotSupported("not supported yet: columns of type GEOMETRY"), definition.type)
+    return type_
+
+
+def _check_identity(
+    definition: ast.ColumnDefinition, type_: Type, columns: Iterable[ColumnEntry]
+) -> None:
+    if not type_.is_integer:
+        message = f"an IDENTITY column is of an integer type, not {type_}"
+        raise place(BindFault(message, code="TYPE_MISMATCH"), definition)
+    if definition.identity is not None and definition.identity[1] == 0:
+        raise place(BindFault("the step of IDENTITY may not be 0"), definition)
+    if any(c.identity is not None for c in columns):
+        raise place(BindFault("a table has one IDENTITY column"), definition)
+
+
+def key_columns(
+    columns: Sequence[ColumnEntry], names: Sequence[ast.Identifier], table: str
+) -> tuple[int, ...]:
+    """The ids of a key's columns. Raises UNKNOWN_COLUMN, TYPE_MISMATCH, BIND."""
+    ids: list[int] = []
+    by_name = {fold(c.name): c for c in columns}
+    for name in names:
+        column = by_name.get(fold(name.text))
+        if column is None:
+            message = f'"{table}" has no column "{name.text}"'
+            raise place(BindFault(message, code="UNKNOWN_COLUMN"), name)
+        if make(column.type).is_wide:
+            message = f'a key cannot hold "{column.name}", which is {column.type}'
+            raise place(BindFault(message, code="TYPE_MISMATCH"), name)
+        if column.computed is not None and not column.persisted:
+            message = f'a key cannot hold "{column.name}", which is computed and not PERSISTED'
+            raise place(BindFault(message), name)
+        if column.id in ids:
+            raise place(BindFault(f'the key has "{column.name}" twice', code="AMBIGUOUS"), name)
+        ids.append(column.id)
+    return tuple(ids)
+
+
+# --- schemas, DROP -------------------------------------------------------------------------------
+
+
+def run_create_schema(statement: CreateSchema, context: Context) -> Result:
+    """CREATE SCHEMA."""
+    name = statement.name.text
+    check_word(statement.name)
+    taken = fold(name) in ("sys", "dbo") or context.catalog.find("", name) is not None
+    if taken:
+        if statement.if_not_exists:
+            return Result()
+        raise place(AlreadyExists(f'the schema "{name}" already exists'), statement.name)
+    context.transaction.create(SchemaEntry(0, "", name))
+    return Result()
+
+
+def run_drop_schema(statement: DropSchema, context: Context) -> Result:
+    """DROP SCHEMA; BIND if something is in it."""
+    name = statement.name.text
+    if fold(name) in ("sys", "dbo"):
+        raise place(BindFault(f'the schema "{name}" cannot be dropped'), statement.name)
+    entry = context.catalog.find("", name)
+    if entry is None:
+        if statement.if_exists:
+            return Result()
+        raise place(NotFound(f'there is no schema "{name}"'), statement.name)
+    held = [e.name for e in context.catalog.entries.values() if fold(e.schema) == fold(name)]
+    if held:
+        message = f'the schema "{name}" is not empty: {", ".join(sorted(held)[:5])}'
+        raise place(BindFault(message, hint="drop what is in it first"), statement.name)
+    context.transaction.drop(entry)
+    return Result()
+
+
+def run_drop(
+    context: Context, kind: str, names: Sequence[ast.ObjectName], if_exists: bool
+) -> Result:
+    """DROP TABLE and DROP VIEW."""
+    for name in names:
+        entry = find_entry(context, name)
+        if entry is not None and entry.kind != kind:
+            message = f'"{name}" is a {entry.kind}, not a {kind}'
+            raise place(BindFault(message, hint=f"DROP {entry.kind.upper()} {name}"), name)
+        if entry is None:
+            if if_exists:
+                continue
+            raise unknown_table(context, name, kind)
+        context.transaction.drop(entry)
+    return Result()

@@ -1,0 +1,161 @@
+"""INSERT … VALUES of constants and parameters without a plan: values straight into an Arrow batch.
+
+What was worked out for a text is kept with it: which cell holds a constant (converted already) and
+which a parameter. A cell or a value that needs more than that (expressions, conversions) is left to
+the general way in dml.py, which gives the same rows or says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from hartonomous.hql import ast
+from hartonomous.hql.completion import Completion
+from hartonomous.hql.dml import target_columns, without_identity
+from hartonomous.hql.output_clause import output_result
+from hartonomous.hql.plain_values import Plain, Unusual, plain
+from hartonomous.hql.plan import Field
+from hartonomous.hql.result import Result
+from hartonomous.hql.targets import get_table
+from hartonomous.hql.trees import unbounded
+from hartonomous.hql.types import parse_type
+from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.statements.insert import Insert
+
+#: kept for statements that must take the general way
+GENERAL = "general"
+
+
+class FastInsert:
+    """A prepared INSERT. `cells` holds for each row and given column a parameter's name, or None
+    where `constants` has the value."""
+
+    __slots__ = ("cells", "completion", "constants", "converters", "names", "table", "types")
+
+    def __init__(self, table: TableEntry, columns: Sequence[ColumnEntry], body: ast.Values) -> None:
+        self.table = table
+        self.names = [c.name for c in columns]
+        types = [parse_type(c.type) for c in columns]
+        self.types = [t.arrow for t in types]
+        self.converters: list[Plain] = [plain(t) for t in types]
+        fields = [Field(c.name, unbounded(t)) for c, t in zip(columns, types, strict=True)]
+        self.completion = Completion(table, fields)
+        self.cells: list[list[str | None]] = []
+        self.constants: list[list[Any]] = []
+        for row in body.rows:
+            names = [_parameter(cell) for cell in row]
+            self.cells.append(names)
+            self.constants.append(
+                [
+                    None if name is not None else convert(_constant(cell))
+                    for cell, name, convert in zip(row, names, self.converters, strict=True)
+                ]
+            )
+
+    @property
+    def is_constant(self) -> bool:
+        return not any(name for row in self.cells for name in row)
+
+    def rows(self, values: Mapping[str, Any]) -> list[list[Any]]:
+        """The rows with parameters put in; KeyError for a missing one, Unusual."""
+        out = []
+        for names, constants in zip(self.cells, self.constants, strict=True):
+            out.append(
+                [
+                    constant if name is None else convert(values[name])
+                    for name, constant, convert in zip(
+                        names, constants, self.converters, strict=True
+                    )
+                ]
+            )
+        return out
+
+    def table_of(self, rows: Iterable[Sequence[Any]]) -> pa.Table:
+        """Rows as Arrow."""
+        columns = zip(*rows, strict=True)
+        arrays = [_array(list(c), t) for c, t in zip(columns, self.types, strict=True)]
+        return pa.Table.from_arrays(arrays, names=self.names)
+
+    def insert(self, context: Context, rows: pa.Table) -> tuple[int, pa.Table]:
+        """The number of rows, and the rows as they are stored."""
+        whole = self.completion.complete(context, rows)
+        return context.transaction.insert(self.table.id, whole), whole
+
+
+def run_fast(statement: Insert, context: Context) -> Result | None:
+    """Runs the INSERT, or None if it must take the general way."""
+    prepared = prepare_fast(statement, context)
+    if prepared is None:
+        return None
+    try:
+        rows = prepared.table_of(prepared.rows(context.parameters.values))
+    except (Unusual, KeyError):
+        return None
+    count, whole = prepared.insert(context, rows)
+    if statement.output is None:
+        return Result(row_count=count)
+    return output_result(context, statement.output, prepared.table, inserted=whole)
+
+
+def prepare_fast(statement: Insert, context: Context) -> FastInsert | None:
+    """The prepared INSERT, kept with the statement while the catalog is the same."""
+    kept = context.memory.find(context.catalog, "fast")
+    if kept is None:
+        kept = _prepare(statement, context) or GENERAL
+        context.memory.keep(context.catalog, "fast", kept)
+    return kept if isinstance(kept, FastInsert) else None
+
+
+def _prepare(statement: Insert, context: Context) -> FastInsert | None:
+    query = statement.source
+    if query is None or statement.ctes is not None or not isinstance(query.body, ast.Values):
+        return None
+    if query.ctes or query.order_by or query.limit or query.offset or query.options:
+        return None
+    table = get_table(context, statement.table)
+    columns = target_columns(table, statement)
+    width = len(query.body.rows[0])
+    if len(columns) != width and not statement.columns:
+        columns = without_identity(columns)
+    if any(len(row) != width for row in query.body.rows) or len(columns) != width or not width:
+        return None
+    try:
+        return FastInsert(table, columns, query.body)
+    except Unusual:
+        return None
+
+
+def _parameter(cell: ast.Expression) -> str | None:
+    """The name under which a cell's value is found among the parameters."""
+    if isinstance(cell, ast.Variable):
+        return fold(cell.name)
+    if isinstance(cell, ast.Placeholder):
+        return f"?{cell.index}" if cell.name is None else fold(cell.name)
+    return None
+
+
+def _constant(cell: ast.Expression) -> Any:
+    """A cell's value; Unusual if it is no constant."""
+    if isinstance(cell, ast.Literal):
+        return cell.value
+    if isinstance(cell, ast.VectorLiteral):
+        return cell.values
+    if isinstance(cell, ast.Unary) and cell.op == "-" and isinstance(cell.operand, ast.Literal):
+        value = cell.operand.value
+        if not isinstance(value, (str, bytes, type(None))):
+            return -value
+    raise Unusual
+
+
+def _array(values: list[Any], type_: pa.DataType) -> pa.Array:
+    if pa.types.is_fixed_size_list(type_) and all(v is not None for v in values):
+        numbers = np.concatenate(values) if values else np.empty(0, np.float32)
+        return pa.FixedSizeListArray.from_arrays(pa.array(numbers), type=type_)
+    return pa.array(values, type_)

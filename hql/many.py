@@ -1,0 +1,108 @@
+"""executemany: a text once for each set of parameters, in one transaction.
+
+An INSERT of parameters becomes INSERTs of many rows at once; any other text is run again and again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hartonomous.hql.fast_insert import prepare_fast
+from hartonomous.hql.limits import Limits
+from hartonomous.hql.parameters import ParameterSet
+from hartonomous.hql.plain_values import Unusual
+from hartonomous.storage.catalog import fold
+from hartonomous.storage.errors import Error
+
+if TYPE_CHECKING:
+    from hartonomous.hql.session import Prepared, Session
+
+#: parameter sets that become one INSERT
+SETS_MAX = 16_384
+
+Given = Mapping[str, Any] | Sequence[Any]
+
+
+def execute_many(session: Session, text: str, rows: Iterable[Given], messages: list[str]) -> int:
+    """The number of rows changed, or -1 if no statement says. All or nothing: inside an open
+    transaction what was done is undone by a savepoint, outside there is a transaction for it."""
+    statements = session.prepare(text)
+    sets = iter(rows)
+    if session.in_transaction or not session.autocommit:
+        if not session.in_transaction:
+            session.begin()
+        with session.undoing(session.transaction):
+            return _run_all(session, statements, sets, messages)
+    session.begin()
+    try:
+        changed = _run_all(session, statements, sets, messages)
+    except BaseException:
+        if session.in_transaction:
+            session.rollback()
+        raise
+    if session.in_transaction:
+        session.commit()
+    return changed
+
+
+def _run_all(
+    session: Session,
+    statements: tuple[Prepared, ...],
+    sets: Iterator[Given],
+    messages: list[str],
+) -> int:
+    from hartonomous.hql.statements.insert import Insert
+
+    changed = 0
+    seen = False
+    while chunk := list(itertools.islice(sets, SETS_MAX)):
+        if len(statements) == 1 and isinstance(statements[0].statement, Insert):
+            done = _insert_chunk(session, statements[0], statements[0].statement, chunk)
+            if done is not None:
+                changed, seen = changed + done, True
+                continue
+        for given in chunk:
+            parameters = ParameterSet(given)
+            for prepared in statements:
+                result = session.run(prepared, parameters, messages)
+                result.spool()
+                if result.row_count >= 0:
+                    changed, seen = changed + result.row_count, True
+    return changed if seen else -1
+
+
+def _insert_chunk(
+    session: Session, prepared: Prepared, statement: Any, chunk: list[Given]
+) -> int | None:
+    """One INSERT for all sets, or None if a value needs the general way."""
+    from hartonomous.hql.session import Run, locate
+
+    if statement.output is not None:
+        return None
+    run = Run(prepared, ParameterSet(), [], Limits(timeout=session.timeout))
+    transaction = session.transaction
+    context = run.context(session, transaction)
+    fast = prepare_fast(statement, context)
+    if fast is None or fast.is_constant:
+        return None
+    try:
+        table = fast.table_of([row for given in chunk for row in fast.rows(_named(given))])
+    except (Unusual, KeyError):
+        return None
+    try:
+        with session.undoing(transaction):
+            count, _ = fast.insert(context, table)
+    except Error as error:
+        locate(error, prepared)
+        raise
+    session.note_change(prepared.text)
+    return count
+
+
+def _named(given: Given) -> Mapping[str, Any]:
+    """A parameter set by the names that FastInsert uses."""
+    if isinstance(given, Mapping):
+        return {fold(name.lstrip("@:")): value for name, value in given.items()}
+    return {f"?{i}": value for i, value in enumerate(given)}
