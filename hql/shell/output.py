@@ -103,8 +103,7 @@ def _text_rows(result: Result, length_max: int, numbers_max: int) -> Iterator[li
     types = [field.type for field in result.fields]
     for batch in result.batches():
         columns = [
-            _cells(batch.column(i), type_, length_max, numbers_max)
-            for i, type_ in enumerate(types)
+            _cells(batch.column(i), type_, length_max, numbers_max) for i, type_ in enumerate(types)
         ]
         yield list(zip(*columns, strict=True))
 

@@ -51,9 +51,7 @@ def _run_batch(
     out: IO[bytes],
 ) -> None:
     session = connection.session
-    results = interruptibly(
-        connection, lambda: session.execute(text, parameters, LiveMessages())
-    )
+    results = interruptibly(connection, lambda: session.execute(text, parameters, LiveMessages()))
     for result in results:
         if result.has_rows:
             count = interruptibly(connection, lambda r=result: FORMATS[format_name](r, out))
@@ -91,5 +89,3 @@ def interruptibly(connection: Connection, work: Callable[[], T]) -> T:
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
-
-
