@@ -4,13 +4,14 @@
 | 0  | 8 | "HRTMWAL1"        |         | 0  | 4 | length of the body, at least 1          |
 | 8  | 8 | file number       |         | 4  | 4 | low half of the header's xxh3-64        |
 | 16 | 8 | zero              |         | 8  | 8 | xxh3-64 of the body                     |
-| 24 | 8 | xxh3-64 of 0..24  |         | 16 | … | body, then 1 to 8 bytes 0xA5 up to 8·k  |
+| 24 | 8 | xxh3-64 of 0..24  |         | 16 | … | body, then zeros up to 8·k              |
+                                        | 8k | 8 | end mark: eight bytes 0xA5              |
 
 A position is `file number << 40 | offset`, so positions increase through all files. The header's
 checksum covers the frame's position too. A tail is *torn* if the file ends before its frame does
-or if the rest of the file reads as zeros from somewhere in the frame on (a whole frame ends in
-0xA5): nobody was told of it, a writer cuts it. Any other bad frame is Corruption, also at the
-end.
+or if the rest of the file reads as zeros from the end mark or from an earlier place on: nobody
+was told of it, a writer cuts it. Any other bad frame is Corruption, also at the end. (One damaged
+byte cannot look like a torn tail: it takes eight to clear an end mark.)
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from hartonomous.storage.errors import Corruption, FormatFault
 MAGIC: Final = b"HRTMWAL1"
 FILE_HEADER: Final = 32
 FRAME_HEADER: Final = 16
-MARK: Final = b"\xa5"
+MARK: Final = b"\xa5" * 8
 BODY_MAX: Final = 1 << 30
 OFFSET_BITS: Final = 40
 
@@ -81,11 +82,11 @@ def make_frame(pieces: Sequence[Data], at: int) -> list[Data]:
             state.update(piece)
         checksum = state.intdigest()
     seal = xxhash.xxh3_64_intdigest(_SEAL.pack(size, checksum, at)) & 0xFFFFFFFF
-    return [_FRAME.pack(size, seal, checksum), *pieces, MARK * (8 - size % 8)]
+    return [_FRAME.pack(size, seal, checksum), *pieces, bytes(-size % 8) + MARK]
 
 
 def frame_size(body: int) -> int:
-    return FRAME_HEADER + body + 8 - body % 8
+    return FRAME_HEADER + body + -body % 8 + len(MARK)
 
 
 def file_header(number: int) -> bytes:
@@ -125,10 +126,11 @@ class Scan:
             yield frame
 
     def _check_head(self, head: bytes) -> bool:
-        """Whether the file has a header; a file cut while it was made has none, or zeros."""
+        """Whether the file has a header. It is synced before anything else is written, so a file
+        whose making was cut short has only a part of it, or zeros."""
         if head == file_header(self._number):
             return True
-        if len(head) < FILE_HEADER or not (any(head) or any(self._data)):
+        if len(head) < FILE_HEADER or (not any(head) and self._zeros_from(0)):
             return False
         if head[:7] == MAGIC[:7] and head[:8] != MAGIC:
             raise FormatFault(f'log file "{self._path}" is of another format version')
@@ -152,20 +154,21 @@ class Scan:
         if end > len(data):
             self.torn = True
             return None
+        if self._zeros_from(end - len(MARK)):
+            self.torn = True
+            return None
         body = data[start + FRAME_HEADER : start + FRAME_HEADER + size]
         found = xxhash.xxh3_64_intdigest(body)
         if found != checksum:
-            if self._zeros_from(end - 1):
-                self.torn = True
-                return None
             raise self._corruption(at, "body", checksum, found)
-        if bytes(data[start + FRAME_HEADER + size : end]) != MARK * (8 - size % 8):
-            raise self._corruption(at, "end mark", 0xA5, data[end - 1])
+        if data[start + FRAME_HEADER + size : end] != bytes(-size % 8) + MARK:
+            raise self._corruption(at, "end mark", int.from_bytes(MARK), int(data[end - 1]))
         self.end = at + end - start
         return Frame(here, position(self._number, self.end), body)
 
     def _zeros_from(self, start: int) -> bool:
-        return not bytes(self._data[start:]).strip(b"\0")
+        """Whether the rest reads as zeros. Looks at eight bytes before it looks at all."""
+        return not any(self._data[start : start + 8]) and not bytes(self._data[start:]).strip(b"\0")
 
     def _corruption(self, at: int, what: str, expected: int, found: int) -> Corruption:
         return Corruption(

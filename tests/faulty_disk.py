@@ -9,6 +9,7 @@ After the failure every further change fails too (unless `once`). Then, or at an
 works on the real files, which a plain Disk opens afterwards. A power cut keeps of each file's
 unsynced writes the first ones and a torn piece of the next (`scattered`: any 512-byte sectors),
 and of the unsynced names (created, renamed, removed) the first ones. Folders are not lost.
+Syncing is only noted, not done: what it promises is acted out.
 """
 
 from __future__ import annotations
@@ -93,7 +94,6 @@ class FaultyDisk(Disk):
     def do_sync(self, file: File) -> None:
         content = self._content(file.path)
         self._step("sync", file.path)
-        super().do_sync(file)
         content.durable, content.unsynced = file.path.read_bytes(), []
 
     def do_allocate(self, file: File, offset: int, length: int) -> None:
@@ -134,7 +134,6 @@ class FaultyDisk(Disk):
 
     def do_sync_folder(self, path: Path) -> None:
         self._step("sync folder", path)
-        super().do_sync_folder(path)
         self._names = [n for n in self._names if n.folder != path]
 
     # --- failing -------------------------------------------------------------------------
