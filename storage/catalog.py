@@ -7,11 +7,13 @@ as HQL text that it never looks into. Encoded as canonical msgpack (docs/FORMAT.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import msgpack
 import pyarrow as pa
 
 from hartonomous.storage.errors import AlreadyExists, NotFound
@@ -178,6 +180,12 @@ _versions = itertools.count(1)
 def next_version() -> int:
     """A catalog version that no other catalog of this process has."""
     return next(_versions)
+
+
+def catalog_hash(catalog: Catalog) -> bytes:
+    """SHA-256 of the entries in order of their ids, as canonical msgpack."""
+    entries = sorted(catalog.entries.values(), key=lambda e: e.id)
+    return hashlib.sha256(msgpack.packb([entry_to_map(e) for e in entries])).digest()
 
 
 def entry_to_map(entry: Entry) -> dict[str, Any]:

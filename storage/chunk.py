@@ -24,11 +24,16 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from hartonomous.storage.keys import ChunkKey
+    from hartonomous.storage.manifest import PackPart
     from hartonomous.storage.statistics import ZoneMap
 
 BATCH_BITS = 16
 BATCH_ROWS = 1 << BATCH_BITS  # 65,536
 SEGMENT_ROWS = 1 << 20
+
+#: columns of a segment for what is not one number
+ROW_ID_COLUMN = "__row_id"
+BIRTH_COLUMN = "__birth"
 
 Int64 = npt.NDArray[np.int64]
 NO_ROWS: Int64 = np.empty(0, np.int64)
@@ -49,6 +54,10 @@ class Rows(Protocol):
     def is_mapped(self) -> bool:
         """Whether the rows lie in an object on disk."""
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of all rows."""
+
     def batch_bytes(self, name: str, batch: int) -> int:
         """Bytes of one column in one batch."""
 
@@ -64,17 +73,23 @@ class DeathLog:
         self.count = len(sequences)
 
     def append(self, sequence: int, offsets: Int64) -> None:
-        """Under the commit lock only. The count is set last: readers see whole appends."""
+        """Deaths at one sequence, not below the last one. Under the commit lock only."""
+        self.extend(np.full(len(offsets), sequence, np.int64), offsets)
+
+    def extend(self, sequences: Int64, offsets: Int64) -> None:
+        """Deaths in sequence order. The count is set last: readers see whole appends."""
         start, stop = self.count, self.count + len(offsets)
-        assert start == 0 or self._sequences[start - 1] <= sequence
-        if stop > len(self._sequences):
+        if start == stop:
+            return
+        assert start == 0 or self._sequences[start - 1] <= sequences[0]
+        if stop > len(self._sequences) or not self._sequences.flags.writeable:
             capacity = max(stop, 2 * start, 8)
-            sequences, grown = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
-            sequences[:start], grown[:start] = self._sequences[:start], self._offsets[:start]
-            sequences[start:stop], grown[start:stop] = sequence, offsets
-            self._sequences, self._offsets = sequences, grown
+            grown, places = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
+            grown[:start], places[:start] = self._sequences[:start], self._offsets[:start]
+            grown[start:stop], places[start:stop] = sequences, offsets
+            self._sequences, self._offsets = grown, places
         else:
-            self._sequences[start:stop], self._offsets[start:stop] = sequence, offsets
+            self._sequences[start:stop], self._offsets[start:stop] = sequences, offsets
         self.count = stop
 
     def prefix(self, sequence: int) -> int:
@@ -177,34 +192,61 @@ class Selection:
 
 
 class Chunk:
-    """See the module's head. Everything but `deaths` and the caches is fixed once made."""
+    """See the module's head. Everything but `deaths` and the caches is fixed once made.
+
+    `row_ids` or `births` None: they are the columns `__row_id`, `__birth` of `rows`, read when
+    first needed; then `newest_birth` must be given.
+    """
 
     __slots__ = (
+        "_births",
         "_id_order",
         "_latest",
-        "births",
+        "_row_ids",
         "count",
         "deaths",
         "keys",
         "newest_birth",
-        "row_ids",
         "rows",
+        "stored_deaths",
     )
 
     def __init__(
         self,
         rows: Rows,
-        row_ids: int | Int64,
-        births: int | Int64,
+        row_ids: int | Int64 | None,
+        births: int | Int64 | None,
         deaths: DeathLog | None = None,
+        newest_birth: int | None = None,
     ) -> None:
         self.rows, self.count = rows, rows.count
-        self.row_ids, self.births = row_ids, births
+        self._row_ids, self._births = row_ids, births
         self.deaths = deaths if deaths is not None else DeathLog()
-        self.newest_birth = births if isinstance(births, int) else int(births.max(initial=0))
+        if newest_birth is None:
+            assert births is not None
+            newest_birth = births if isinstance(births, int) else int(births.max(initial=0))
+        self.newest_birth = newest_birth
         self.keys: dict[int, ChunkKey] = {}
+        #: where a manifest keeps the first so many deaths
+        self.stored_deaths: tuple[PackPart, int] | None = None
         self._latest = Selection(self, 0, {})
         self._id_order: tuple[Int64, Int64] | None = None
+
+    @property
+    def row_ids(self) -> int | Int64:
+        if self._row_ids is None:
+            self._row_ids = self._hidden_column(ROW_ID_COLUMN)
+        return self._row_ids
+
+    @property
+    def births(self) -> int | Int64:
+        if self._births is None:
+            self._births = self._hidden_column(BIRTH_COLUMN)
+        return self._births
+
+    def _hidden_column(self, name: str) -> Int64:
+        parts = [self.rows.column(name, batch) for batch in range(self.batch_count)]
+        return np.concatenate([p.to_numpy() for p in parts if p is not None])
 
     @property
     def batch_count(self) -> int:
@@ -232,32 +274,32 @@ class Chunk:
         return grown
 
     def row_ids_at(self, offsets: Int64 | slice) -> Int64:
-        if isinstance(self.row_ids, int):
+        row_ids = self.row_ids
+        if isinstance(row_ids, int):
             if isinstance(offsets, slice):
                 start, stop, _ = offsets.indices(self.count)
-                return np.arange(self.row_ids + start, self.row_ids + stop, dtype=np.int64)
-            return offsets + self.row_ids
-        return self.row_ids[offsets]
+                return np.arange(row_ids + start, row_ids + stop, dtype=np.int64)
+            return offsets + row_ids
+        return row_ids[offsets]
 
     def births_at(self, offsets: Int64 | slice) -> Int64:
-        if isinstance(self.births, int):
-            count = (
-                len(range(*offsets.indices(self.count)))
-                if isinstance(offsets, slice)
-                else len(offsets)
-            )
-            return np.full(count, self.births, np.int64)
-        return self.births[offsets]
+        births = self.births
+        if isinstance(births, int):
+            whole = isinstance(offsets, slice)
+            count = len(range(*offsets.indices(self.count))) if whole else len(offsets)
+            return np.full(count, births, np.int64)
+        return births[offsets]
 
     def find_row_ids(self, ids: Int64) -> tuple[Int64, Int64]:
         """Where rows with these ids lie: (index into `ids`, offset), all pairs. An id occurs more
         than once when an update put a new version into the same chunk."""
-        if isinstance(self.row_ids, int):
-            index = np.flatnonzero((ids >= self.row_ids) & (ids < self.row_ids + self.count))
-            return index, ids[index] - self.row_ids
+        row_ids = self.row_ids
+        if isinstance(row_ids, int):
+            index = np.flatnonzero((ids >= row_ids) & (ids < row_ids + self.count))
+            return index, ids[index] - row_ids
         if self._id_order is None:
-            order = np.argsort(self.row_ids, kind="stable")
-            self._id_order = order, self.row_ids[order]
+            order = np.argsort(row_ids, kind="stable")
+            self._id_order = order, row_ids[order]
         order, ordered = self._id_order
         return expand(
             np.searchsorted(ordered, ids, "left"), np.searchsorted(ordered, ids, "right"), order

@@ -1,202 +1,227 @@
-"""The commit path: conflicts, the next sequence, the new state.
+"""The commit path: one transaction after another gets its sequence; many are synced at once.
 
-First committer wins. Under the commit lock a transaction is compared with what was committed since
-its snapshot: rows it deletes must still be there in the version it saw, unique keys it adds must
-not have been added, entries it changes or writes to must be the ones it knew.
+    outside the lock   own rows as chunks, leaves hashed, bytes laid into the record (prepare.py)
+    commit lock        conflicts, sequence, Merkle roots, the commit, the log's record, new head
+    outside again      wait for the group's sync, publish
+
+`head` is the newest state, maybe not durable yet: the next commit builds on it. `published` is the
+newest durable one: snapshots start there. A failed write poisons the log, so a head that is not
+durable is never published.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-
-from hartonomous.storage.catalog import Catalog, next_version
-from hartonomous.storage.chunk import Chunk, Int64, Selection
-from hartonomous.storage.constraints import chunk_columns
-from hartonomous.storage.errors import Conflict
-from hartonomous.storage.keys import Probe, chunk_key
-from hartonomous.storage.memory import MemoryRows, rebatch
-from hartonomous.storage.shape import TableShape, shape_of
+from hartonomous.storage.catalog import Catalog, Entry, TableEntry, catalog_hash
+from hartonomous.storage.chunk import Chunk
+from hartonomous.storage.commit import Commit, TableRoots
+from hartonomous.storage.conflicts import (
+    check_committed_keys,
+    check_entry,
+    conflict,
+    locate_deaths,
+    merge_catalog,
+)
+from hartonomous.storage.errors import DiskFault
+from hartonomous.storage.leaf_log import pack_leaves
+from hartonomous.storage.prepare import Born, Prepared, prepare
+from hartonomous.storage.record import RecordWriter, pack_entries
+from hartonomous.storage.shape import shape_of
 from hartonomous.storage.state import CommitInfo, DatabaseState, moment
 from hartonomous.storage.table import TableState
-from hartonomous.storage.tail import merge, settle
-from hartonomous.storage.working import WorkingTable
+from hartonomous.storage.tail import settle
+from hartonomous.storage.wal import Wal
 
 if TYPE_CHECKING:
     from hartonomous.storage.database import Database
-    from hartonomous.storage.transaction import Transaction
+    from hartonomous.storage.transaction import CatalogChange, Transaction
 
 
 class CommitPath:
-    """Serialises commits of one database."""
+    """Serialises the commits of one database. What `lock` guards says so."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._lock = threading.Lock()
-        self.head = database.published
+    def __init__(self, database: Database, state: DatabaseState, wal: Wal | None) -> None:
+        self._database, self._wal = database, wal
+        self.lock = threading.Lock()
+        self.head = state  # guarded
+        self.has_failed = False  # the log cannot be trusted; until the database is opened again
+        self.roots = TableRoots()  # guarded
+        self.recent: list[Commit] = []  # guarded; since the last checkpoint
+        self.leaves: dict[int, bytearray] = {}  # guarded; since the last checkpoint, by table
 
     def commit(self, transaction: Transaction, statement: str, author: str) -> CommitInfo | None:
+        """See Transaction.commit."""
         tables = [t for t in transaction.tables.values() if t.has_changes]
         own = [t for t in tables if not t.table.temporary]
-        changes = transaction.changes
-        if not own and not changes:
+        changes = [c for c in transaction.changes.values() if not is_temporary(c)]
+        if self._database.read_only or (not own and not changes):
             return None
-        with self._lock:
-            head = self.head
-            catalog = merge_catalog(transaction, head.catalog)
-            sequence = head.sequence + 1
-            states = {i: s for i, s in head.tables.items() if i in catalog.tables_by_id}
-            deaths = {}
-            for working in own:
-                check_entry(working, head.catalog, transaction)
-                state = head.table(working.table.id)
-                deaths[working.table.id] = list(locate_deaths(working, state, transaction.sequence))
-                check_committed_keys(working, state, transaction.sequence)
-            for working in own:
-                state = head.table(working.table.id)
-                for chunk, offsets in deaths[working.table.id]:
-                    chunk.deaths.append(sequence, offsets)
-                added = publishable(working, sequence)
-                chunks = settle((*state.chunks, *added), shape_of(working.table))
-                states[working.table.id] = TableState(working.table.id, sequence, chunks)
-            self.head = DatabaseState(sequence, catalog, states)
-            self._database.published = self.head
-            return CommitInfo(sequence, b"", moment(self._database.clock.now_us()))
+        record = RecordWriter() if self._wal is not None else None
+        prepared = [prepare(self._database, transaction.objects, t, record) for t in own]
+        prepared = [p for p in prepared if p.leaves]
+        if not prepared and not changes:
+            return None
+        with self.lock:
+            info, position = self._append(transaction, prepared, changes, record, statement, author)
+            state = self.head
+        if self._wal is not None:
+            with self.watching_log():
+                self._wal.sync(position)
+        self._database.publish(state)
+        return info
+
+    @contextmanager
+    def watching_log(self) -> Iterator[None]:
+        """Around what writes to the log: a fault there is final."""
+        try:
+            yield
+        except DiskFault:
+            self.has_failed = True
+            raise
+
+    def _append(
+        self,
+        transaction: Transaction,
+        prepared: Sequence[Prepared],
+        changes: Sequence[CatalogChange],
+        record: RecordWriter | None,
+        statement: str,
+        author: str,
+    ) -> tuple[CommitInfo, int]:
+        """Under the lock: all that can fail first, then the record, then what cannot fail."""
+        head = self.head
+        catalog = merge_catalog(changes, head.catalog)
+        placed = []
+        for p in prepared:
+            check_entry(p.working, head.catalog, transaction)
+            state = head.table(p.working.table.id)
+            placed.append(list(locate_deaths(p.working, p.deleted, state, transaction.sequence)))
+            check_committed_keys(p.working, state, transaction.sequence)
+        for change in changes:
+            self._check_rows_known(change, transaction)
+        sequence = head.sequence + 1
+        packed = [pack_leaves(p.leaves, sequence) for p in prepared]
+        logs = {
+            p.working.table.id: head.table(p.working.table.id).log.extend(
+                leaf.hash for leaf in p.leaves
+            )
+            for p in prepared
+        }
+        commit = self._commit(head, catalog, logs, changes, sequence, statement, author)
+        encoded = commit.encode()
+        commit_hash = hashlib.sha256(encoded).digest()
+        position = 0
+        if record is not None and self._wal is not None:
+            tables = [
+                {
+                    "id": p.working.table.id,
+                    "inserts": p.inserts,
+                    "deleted": p.deleted_place,
+                    "leaves": record.place(leaves),
+                }
+                for p, leaves in zip(prepared, packed, strict=True)
+            ]
+            pieces = record.finish(self._record_head(encoded, changes, tables))
+            with self.watching_log():
+                position = self._wal.append(*pieces)
+        self._apply(prepared, placed, packed, catalog, commit, commit_hash, logs)
+        return CommitInfo(sequence, commit_hash, moment(commit.at_us)), position
+
+    def _commit(
+        self,
+        head: DatabaseState,
+        catalog: Catalog,
+        logs: dict[int, Any],
+        changes: Sequence[CatalogChange],
+        sequence: int,
+        statement: str,
+        author: str,
+    ) -> Commit:
+        roots: dict[int, tuple[int, bytes] | None] = {
+            table_id: (log.size, log.root) for table_id, log in logs.items()
+        }
+        for change in changes:
+            if change.after is None and isinstance(change.before, TableEntry):
+                roots[change.before.id] = None
+        return Commit(
+            parents=(head.commit_hash,) if head.commit_hash else (),
+            sequence=sequence,
+            at_us=max(self._database.clock.now_us(), head.at_us),
+            author=author,
+            statement=statement,
+            catalog_hash=catalog_hash(catalog) if changes else head.catalog_hash,
+            tables=roots,
+            root=self.roots.apply(roots),
+        )
+
+    def _record_head(
+        self,
+        encoded: bytes,
+        changes: Sequence[CatalogChange],
+        tables: list[dict[str, Any]],
+    ) -> dict[str, Any]:
+        counters = self._database.counters
+        return {
+            "commit": encoded,
+            "entries": pack_entries([(c.before, c.after) for c in changes]),
+            "tables": tables,
+            "next_row_id": counters.next_row_id,
+            "next_entry_id": counters.next_entry_id,
+            "identities": counters.identities_of([t["id"] for t in tables]),
+        }
+
+    def _apply(
+        self,
+        prepared: Sequence[Prepared],
+        placed: Sequence[Sequence[tuple[Chunk, Any]]],
+        packed: Sequence[bytes],
+        catalog: Catalog,
+        commit: Commit,
+        commit_hash: bytes,
+        logs: dict[int, Any],
+    ) -> None:
+        head, sequence = self.head, commit.sequence
+        states = dict(head.tables)
+        if catalog is not head.catalog:
+            states = {i: s for i, s in states.items() if i in catalog.tables_by_id}
+        for p, deaths, leaves in zip(prepared, placed, packed, strict=True):
+            table_id = p.working.table.id
+            for chunk, offsets in deaths:
+                chunk.deaths.append(sequence, offsets)
+            added = tuple(publish_chunk(b, sequence) for b in p.born)
+            chunks = settle((*head.table(table_id).chunks, *added), shape_of(p.working.table))
+            states[table_id] = TableState(table_id, sequence, chunks, logs[table_id])
+            self.leaves.setdefault(table_id, bytearray()).extend(leaves)
+        for table_id in [i for i in self.leaves if i not in catalog.tables_by_id]:
+            del self.leaves[table_id]
+        self.recent.append(commit)
+        self.head = DatabaseState(
+            sequence, catalog, states, commit_hash, commit.at_us, commit.catalog_hash
+        )
+
+    def _check_rows_known(self, change: CatalogChange, transaction: Transaction) -> None:
+        """A table that is dropped or redefined must have the rows the transaction knew."""
+        if isinstance(change.before, TableEntry):
+            table_id = change.before.id
+            if self.head.table_sequence(table_id) > transaction.sequence:
+                raise conflict(f'rows of table "{change.before.name}" were changed')
 
 
-def merge_catalog(transaction: Transaction, head: Catalog) -> Catalog:
-    """The head's catalog with the transaction's changes; raises Conflict."""
-    changes = [c for c in transaction.changes.values()]
-    if not changes:
-        return head
-    catalog = head
-    for change in changes:
-        if change.before is not None:
-            now = catalog.find(change.before.schema, change.before.name)
-            if now is not change.before:
-                raise conflict(f'"{change.before.name}" was changed')
-            catalog = catalog.without(change.before, next_version())
-    for change in changes:
-        after = change.after
-        if after is None:
-            continue
-        if catalog.find(after.schema, after.name) is not None:
-            raise conflict(f'"{after.name}" was created')
-        catalog = catalog.with_entry(after, next_version())
-    for entry in catalog.entries.values():
-        if entry.kind != "schema" and catalog.find("", entry.schema) is None:
-            raise conflict(f'schema "{entry.schema}" and what it holds were changed')
-    return catalog
+def is_temporary(change: CatalogChange) -> bool:
+    entry: Entry | None = change.after or change.before
+    return isinstance(entry, TableEntry) and entry.temporary
 
 
-def check_entry(working: WorkingTable, head: Catalog, transaction: Transaction) -> None:
-    table_id = working.table.id
-    known = transaction.state.catalog.tables_by_id.get(table_id)
-    if known is not None and head.tables_by_id.get(table_id) is not known:
-        raise conflict(f'table "{working.table.name}" was changed or dropped')
-
-
-def conflict(what: str) -> Conflict:
-    return Conflict(
-        f"{what} by another transaction since this one began", hint="run the transaction again"
-    )
-
-
-def locate_deaths(
-    working: WorkingTable, head: TableState, sequence: int
-) -> Iterable[tuple[Chunk, Int64]]:
-    """Where the rows the transaction deletes lie now; raises Conflict if one is gone."""
-    here = {id(c) for c in head.chunks}
-    for chunk, offsets in working.deleted():
-        if id(chunk) in here:
-            seen = chunk.deaths.prefix(sequence)
-            since = chunk.deaths.offsets(seen, chunk.deaths.count)
-            if len(since) and len(np.intersect1d(since, offsets)):
-                raise conflict(f'rows of table "{working.table.name}" were changed')
-            yield chunk, offsets
-        else:
-            yield from _relocate(working, chunk.row_ids_at(offsets), head, sequence)
-
-
-def _relocate(
-    working: WorkingTable, ids: Int64, head: TableState, sequence: int
-) -> Iterable[tuple[Chunk, Int64]]:
-    """Rows of a chunk that was merged since, found by their ids."""
-    found = 0
-    for chunk in head.chunks:
-        _, offsets = chunk.find_row_ids(ids)
-        if not len(offsets):
-            continue
-        alive = chunk.selection(head.sequence).is_visible(offsets)
-        offsets = np.sort(offsets[alive & (chunk.births_at(offsets) <= sequence)])
-        found += len(offsets)
-        if len(offsets):
-            yield chunk, offsets
-    if found != len(ids):
-        raise conflict(f'rows of table "{working.table.name}" were changed')
-
-
-def check_committed_keys(working: WorkingTable, head: TableState, sequence: int) -> None:
-    """Raises Conflict if a unique key that the transaction adds was added by another one."""
-    shape = shape_of(working.table)
-    if head is working.base or not shape.unique or not working.inserted:
-        return
-    known = {id(c) for c in working.base.chunks}
-    fresh = [c for c in head.chunks if id(c) not in known and c.newest_birth > sequence]
-    if not fresh:
-        return
-    for key, positions in shape.unique:
-        for chunk, selection in working.own():
-            if not selection.row_count:
-                continue
-            columns = [chunk_columns([chunk], shape, position) for position in positions]
-            if selection.hidden:
-                kept = pa.array(selection.offsets())
-                columns = [c.take(kept) for c in columns]
-            probe = Probe(columns)
-            for other in fresh:
-                part = chunk_key(other, key)
-                if not probe.count or part.excludes(probe):
-                    continue
-                _, offsets = part.find(probe)
-                offsets = offsets[other.births_at(offsets) > sequence]
-                if other.selection(head.sequence).is_visible(offsets).any():
-                    raise conflict(
-                        f'a row with the same {key.key.kind} "{key.key.name}" was added to '
-                        f'table "{working.table.name}"'
-                    )
-
-
-def publishable(working: WorkingTable, sequence: int) -> list[Chunk]:
-    """Own chunks as others will see them: born now, without rows that were deleted again."""
-    shape = shape_of(working.table)
-    out, small = [], []
-    for chunk, selection in working.own():
-        if selection.row_count:
-            small.append(alive(chunk, selection, shape))
-    if len(small) > 1:
-        small = [merge(small, shape)] if sum(c.count for c in small) < 65_536 else small
-    for chunk in small:
-        born = Chunk(chunk.rows, chunk.row_ids, sequence)
-        for key_id, part in chunk.keys.items():
-            born.keys[key_id] = part.moved_to(born)
-        out.append(born)
-    return out
-
-
-def alive(chunk: Chunk, selection: Selection, shape: TableShape) -> Chunk:
-    """The chunk without its hidden rows."""
-    if not selection.hidden:
-        return chunk
-    offsets = selection.offsets()
-    columns = [
-        chunk_columns([chunk], shape, p).take(pa.array(offsets)) for p in range(len(shape.stored))
-    ]
-    batch = pa.RecordBatch.from_arrays(columns, schema=shape.physical)
-    return Chunk(
-        MemoryRows(shape.physical, rebatch(shape.physical, [batch])), chunk.row_ids_at(offsets), 0
-    )
+def publish_chunk(born: Born, sequence: int) -> Chunk:
+    """An own chunk as others see it: born at `sequence`."""
+    chunk = Chunk(born.chunk.rows, born.chunk.row_ids, sequence)
+    for key_id, part in born.chunk.keys.items():
+        chunk.keys[key_id] = part.moved_to(chunk)
+    if len(born.hidden):
+        chunk.deaths.append(sequence, born.hidden)
+    return chunk

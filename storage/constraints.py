@@ -111,9 +111,9 @@ def check_new_key(before: TableEntry, view: TableView) -> None:
     required = {old.stored[place].id for place in old.required}
     for place in new.required:
         column = new.stored[place]
-        if column.id not in required and view.row_count:
-            if view.scan([column.name]).table.column(0).null_count:
-                raise null_violation(view.table, column.name)
+        is_new = column.id not in required and view.row_count
+        if is_new and view.scan([column.name]).table.column(0).null_count:
+            raise null_violation(view.table, column.name)
     known = {key.key.id for key, _ in old.unique}
     for key, _ in new.unique:
         if key.key.id in known or not view.row_count:

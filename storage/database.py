@@ -1,31 +1,69 @@
-"""Database: one folder (or nothing but memory), its published state, and the commit path."""
+"""Database: one folder, or nothing but memory. What hql calls; read this first.
+
+A writer recovers the folder, then commits (commit_path.py) and checkpoints (checkpoint.py). A
+reader follows the writer's log (readers.py) and publishes what it finds. Either way `published` is
+the newest state that others may see, and a snapshot is nothing but a reference to it.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from hartonomous.storage.catalog import first_catalog
+import pyarrow as pa
+
+from hartonomous.storage.catalog import catalog_hash, first_catalog
+from hartonomous.storage.checkpoint import checkpoint
 from hartonomous.storage.clock import Clock, SystemClock
+from hartonomous.storage.commit import Commit
 from hartonomous.storage.commit_path import CommitPath
-from hartonomous.storage.disk import Disk
+from hartonomous.storage.counters import Counters
+from hartonomous.storage.disk import Disk, Lock
+from hartonomous.storage.errors import DiskFault, ReadOnly
+from hartonomous.storage.folder import Folder
+from hartonomous.storage.garbage import Garbage
+from hartonomous.storage.history import commits_table
+from hartonomous.storage.manifest import Manifest, read_head, read_manifest
+from hartonomous.storage.objects import Objects
+from hartonomous.storage.readers import Follower
+from hartonomous.storage.recovery import Opened, open_folder
 from hartonomous.storage.state import CommitInfo, DatabaseState, Snapshot, TempStore
+from hartonomous.storage.temporary import publish_temporary
 from hartonomous.storage.transaction import Transaction
+from hartonomous.storage.verify import Problem, verify
+from hartonomous.storage.wal import Wal
+from hartonomous.storage.wal_frames import cut_tail
+
+_open: dict[tuple[Path, bool], Database] = {}
+_open_lock = threading.Lock()
 
 
 class Database:
-    """See docs/ARCHITECTURE.md section 3. Any number of threads may begin transactions."""
+    """See docs/ARCHITECTURE.md section 3. Any number of threads may use it at once."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.path: Path | None = None
-        self.read_only = False
-        self.clock = clock
-        self.published = DatabaseState(0, first_catalog())
-        self._counters = threading.Lock()
-        self._next_row_id = 1
-        self._next_entry_id = 2  # 1 is the default schema
-        self._identities: dict[int, int] = {}
-        self._commits = CommitPath(self)
+    path: Path | None = None
+    read_only: bool = False
+    objects: Objects | None = None
+    wal: Wal | None = None
+    folder: Folder | None = None
+    manifest: Manifest | None = None
+    manifest_name: str | None = None
+
+    def __init__(self, disk: Disk, clock: Clock, state: DatabaseState, counters: Counters) -> None:
+        self.disk, self.clock, self.counters = disk, clock, counters
+        self.published = state
+        self.garbage = Garbage(self)
+        self.checkpoint_bytes = 0
+        self.commits_path = CommitPath(self, state, None)
+        self._publishing = threading.Lock()
+        self._checkpointing = threading.Lock()
+        self._follower: Follower | None = None
+        self._lock: Lock | None = None
+        self._uses = 1
+
+    # --- opening and closing
 
     @staticmethod
     def open(
@@ -36,52 +74,219 @@ class Database:
         clock: Clock | None = None,
         checkpoint_bytes: int = 64 << 20,
     ) -> Database:
-        """None or ":memory:" keeps nothing."""
-        assert path is None or path == ":memory:"
-        return Database(clock or SystemClock())
+        """A database in a folder, made if missing (not for a reader); None or ":memory:" keeps
+        nothing. Opening a folder twice gives the same Database; close() once for each.
+
+        Raises Locked (another process writes), NotFound (nothing there to read), FormatFault,
+        Corruption, DiskFault.
+        """
+        disk, clock = disk or Disk(), clock or SystemClock()
+        if path is None or str(path) == ":memory:":
+            return Database._in_memory(disk, clock)
+        real = Path(path).resolve()
+        with _open_lock:
+            found = _open.get((real, read_only))
+            if found is not None:
+                found._uses += 1
+                return found
+            make = Database._reader if read_only else Database._writer
+            database = make(Folder(disk, real), clock)
+            database.checkpoint_bytes = checkpoint_bytes
+            _open[real, read_only] = database
+            return database
+
+    @staticmethod
+    def cut_tail(path: str | Path, *, disk: Disk | None = None) -> int:
+        """Drop a damaged end of the log, on the user's word: the first bad frame and all after
+        it. How many bytes; 0 if nothing was damaged. Raises Locked while it is open."""
+        folder = Folder(disk or Disk(), Path(path).resolve())
+        folder.check()
+        lock = folder.lock()
+        try:
+            manifest = read_manifest(
+                Objects(folder.disk, folder.objects), read_head(folder.disk, folder.head)
+            )
+            cut = cut_tail(folder.disk, folder.wal, manifest.wal_start)
+            return 0 if cut is None else cut[2]
+        finally:
+            lock.close()
+
+    @staticmethod
+    def _in_memory(disk: Disk, clock: Clock) -> Database:
+        catalog = first_catalog()
+        state = DatabaseState(0, catalog, catalog_hash=catalog_hash(catalog))
+        return Database(disk, clock, state, Counters(1, 2, {}))
+
+    @staticmethod
+    def _writer(folder: Folder, clock: Clock) -> Database:
+        opened: Opened = open_folder(folder)
+        database = Database(folder.disk, clock, opened.state, opened.counters)
+        database.folder, database.path, database._lock = folder, folder.path, opened.lock
+        database.objects, database.wal = opened.objects, opened.wal
+        database.manifest, database.manifest_name = opened.manifest, opened.manifest_name
+        path = database.commits_path = CommitPath(database, opened.state, opened.wal)
+        path.roots, path.recent, path.leaves = opened.roots, opened.commits, opened.leaves
+        return database
+
+    @staticmethod
+    def _reader(folder: Folder, clock: Clock) -> Database:
+        follower = Follower(folder)
+        state = follower.follow()
+        database = Database(folder.disk, clock, state, Counters(0, 0, {}))
+        database.folder, database.path, database.read_only = folder, folder.path, True
+        database.objects, database._follower = follower.objects, follower
+        return database
+
+    def close(self) -> None:
+        """Give back one opening; the last one writes a checkpoint if the log is not empty, and
+        releases the folder. Does nothing when closed."""
+        with _open_lock:
+            self._uses -= 1
+            if self._uses != 0:
+                return
+            if self.path is not None:
+                _open.pop((self.path, self.read_only), None)
+            try:
+                if self.wal is not None:
+                    self._close_log(self.wal)
+            finally:
+                if self._follower is not None:
+                    self._follower.close()
+                if self._lock is not None:
+                    self._lock.close()
+
+    def _close_log(self, wal: Wal) -> None:
+        try:
+            if self.commits_path.recent and not self.commits_path.has_failed:
+                self.checkpoint()
+        finally:
+            wal.close()
+
+    # --- transactions
 
     def begin(self, temp: TempStore | None = None) -> Transaction:
         """A transaction on the last published state; `temp`: the session's temporary tables."""
+        self._follow()
         return Transaction(self, self.published, temp)
 
     def snapshot(self) -> Snapshot:
+        """The last published state, for reading."""
+        self._follow()
         return Snapshot(self.published)
+
+    def _follow(self) -> None:
+        if self._follower is not None:
+            self.publish(self._follower.follow())
 
     def commit(self, transaction: Transaction, statement: str, author: str) -> CommitInfo | None:
         """Transaction.commit's other half."""
-        return self._commits.commit(transaction, statement, author)
+        try:
+            info = self.commits_path.commit(transaction, statement, author)
+            publish_temporary(transaction)
+        finally:
+            self.garbage.release(transaction.objects)
+        wal = self.wal
+        if (
+            wal is not None
+            and wal.file_bytes > self.checkpoint_bytes
+            and not self.commits_path.has_failed
+        ):
+            self._checkpoint_if_due(wal)
+        return info
+
+    def _checkpoint_if_due(self, wal: Wal) -> None:
+        """By one of the threads that see it is due; the commit that saw it is durable already."""
+        if not self._checkpointing.acquire(blocking=False):
+            return
+        try:
+            if wal.file_bytes > self.checkpoint_bytes:
+                checkpoint(self)
+        except DiskFault:
+            if not self.commits_path.has_failed:
+                # The old state counts until the new one is whole: the next commit tries again.
+                return
+        finally:
+            self._checkpointing.release()
 
     def discard(self, transaction: Transaction) -> None:
         """Transaction.rollback's other half."""
+        self.garbage.release(transaction.objects)
+
+    def publish(self, state: DatabaseState) -> None:
+        """Let new snapshots see a state, unless they see a later one already."""
+        with self._publishing:
+            if state.sequence >= self.published.sequence:
+                self.published = state
 
     # --- counters
 
     def reserve_row_ids(self, count: int) -> int:
         """The first of `count` row ids that nobody else gets."""
-        with self._counters:
-            first = self._next_row_id
-            self._next_row_id = first + count
-            return first
-
-    def next_entry_id(self) -> int:
-        with self._counters:
-            self._next_entry_id += 1
-            return self._next_entry_id - 1
+        return self.counters.reserve_row_ids(count)
 
     def next_identity(self, table_id: int, count: int, seed: int, step: int) -> int:
         """The first of `count` identity values, `step` apart; they are nobody else's. Durable
         with the next commit that changes the table."""
-        with self._counters:
-            first = self._identities.get(table_id, seed)
-            self._identities[table_id] = first + count * step
-            return first
+        return self.counters.next_identity(table_id, count, seed, step)
 
     def bump_identity(self, table_id: int, value: int, seed: int, step: int) -> None:
         """Move the counter past a value that was given explicitly, if it is not past it."""
-        with self._counters:
-            following = self._identities.get(table_id, seed)
-            if (value - following) * step >= 0:
-                self._identities[table_id] = value + step
+        self.counters.bump_identity(table_id, value, seed, step)
 
-    def close(self) -> None:
-        """Release everything; idempotent."""
+    # --- care
+
+    def checkpoint(self) -> None:
+        """Write what lies in the log as segments, and begin a new log. Nothing to do in memory.
+        Raises ReadOnly, DiskFault."""
+        if self.read_only:
+            raise ReadOnly("the database was opened read-only")
+        if self.wal is not None:
+            with self._checkpointing:
+                checkpoint(self)
+
+    def commits(self) -> pa.Table:
+        """Sequence, Hash, Parent, At, Author, Statement, Root of every commit, newest first."""
+        self._follow()
+        return commits_table(self)
+
+    def verify(self, progress: Callable[[int, float | None], None] | None = None) -> list[Problem]:
+        """Hash everything again: objects, blocks, log, leaves, roots, commits. What disagrees is
+        returned, not raised. `progress(rows, share)` is called now and then."""
+        self._follow()
+        return verify(self, progress)
+
+    def history(self) -> tuple[Manifest | None, list[Commit]]:
+        """Where packed commits are, and the commits since, of one moment."""
+        if self._follower is not None:
+            return self._follower.history()
+        with self.commits_path.lock:
+            return self.manifest, list(self.commits_path.recent)
+
+    def evidence(
+        self,
+    ) -> tuple[DatabaseState, Manifest | None, list[Commit], Mapping[int, bytes | bytearray]]:
+        """What VERIFY starts from, all of one moment: state, manifest, the commits and (packed,
+        by table) the leaves since the manifest."""
+        if self._follower is not None:
+            return self._follower.evidence()
+        path = self.commits_path
+        with path.lock:
+            if self.wal is not None:
+                self.wal.sync(self.wal.end)
+            leaves = {i: bytes(b) for i, b in path.leaves.items()}
+            return path.head, self.manifest, list(path.recent), leaves
+
+    def figures(self) -> dict[str, Any]:
+        """Sizes, for EXPLAIN and system views."""
+        chunks = [c for s in self.published.tables.values() for c in s.chunks]
+        mapped = [c for c in chunks if c.rows.is_mapped]
+        return {
+            "sequence": self.published.sequence,
+            "tables": len(self.published.catalog.tables_by_id),
+            "segments": len(mapped),
+            "segment_rows": sum(c.count for c in mapped),
+            "segment_bytes": sum(c.rows.bytes for c in mapped),
+            "tail_chunks": len(chunks) - len(mapped),
+            "tail_rows": sum(c.count for c in chunks) - sum(c.count for c in mapped),
+            "wal_bytes": 0 if self.wal is None else self.wal.file_bytes,
+        }

@@ -8,12 +8,13 @@ compares their values. Made when first asked for; a checkpoint keeps it as an ob
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.catalog import ColumnEntry, KeyEntry, TableEntry, physical_name
 from hartonomous.storage.chunk import BATCH_ROWS, NO_ROWS, Chunk, Int64, Selection, expand
 from hartonomous.storage.errors import ConstraintFault
@@ -73,10 +74,10 @@ def value_range(column: pa.Array) -> tuple[int, int] | None:
 
 
 class ChunkKey:
-    """One key of one chunk. `hashes` ascending uint64[M], `offsets` int64 or uint32[M], M <= rows:
-    rows with a NULL in the key are left out."""
+    """One key of one chunk. `hashes` ascending uint64[M], `offsets` int64[M], M <= rows: rows with
+    a NULL in the key are left out. `load` brings the index from the object `stored`."""
 
-    __slots__ = ("_index", "chunk", "key", "range")
+    __slots__ = ("_index", "_load", "chunk", "key", "range", "stored")
 
     def __init__(
         self,
@@ -84,23 +85,27 @@ class ChunkKey:
         key: KeyColumns,
         range_: tuple[int, int] | None,
         index: tuple[UInt64, Int64] | None,
+        load: Callable[[], tuple[UInt64, Int64]] | None = None,
     ) -> None:
         self.chunk, self.key, self.range = chunk, key, range_
-        self._index = index
+        self._index, self._load = index, load
+        self.stored: ObjectRef | None = None
 
     @property
     def index(self) -> tuple[UInt64, Int64]:
         if self._index is None:
-            self._index = build_index(self.chunk, self.key)
+            self._index = self._load() if self._load else build_index(self.chunk, self.key)
         return self._index
 
     @property
     def has_index(self) -> bool:
-        return self._index is not None
+        return self._index is not None or self._load is not None
 
     def moved_to(self, chunk: Chunk) -> ChunkKey:
         """The same key for a chunk of the same rows."""
-        return ChunkKey(chunk, self.key, self.range, self._index)
+        moved = ChunkKey(chunk, self.key, self.range, self._index, self._load)
+        moved.stored = self.stored
+        return moved
 
     def excludes(self, probe: Probe) -> bool:
         """Whether no probed row can be here, judged by ranges alone."""

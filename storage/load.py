@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from hartonomous.storage.catalog import TableEntry
-from hartonomous.storage.chunk import BATCH_ROWS, SEGMENT_ROWS, Chunk, Int64
+from hartonomous.storage.chunk import BATCH_ROWS, ROW_ID_COLUMN, SEGMENT_ROWS, Chunk, Int64
 from hartonomous.storage.constraints import check_required
-from hartonomous.storage.memory import MemoryRows, rebatch
+from hartonomous.storage.encoding import leaf_hash
+from hartonomous.storage.memory import MemoryRows, one_batch, rebatch
+from hartonomous.storage.segment import SegmentWriter
+from hartonomous.storage.segment_rows import SegmentRows
 from hartonomous.storage.shape import TableShape, shape_of
 
 if TYPE_CHECKING:
@@ -18,6 +24,10 @@ if TYPE_CHECKING:
 
 #: from this size on, rows are written as segments before the commit, not into the WAL
 BULK_BYTES = 8 << 20
+#: rows of fewer bytes than this are not counted one by one
+FEW_ROWS = 64
+#: leaves being hashed at once; each holds a batch
+HASHING_MAX = 8
 
 
 def load(
@@ -33,16 +43,17 @@ def load(
     shape = shape_of(table)
     source = rows.to_batches() if isinstance(rows, pa.Table) else rows
     batches = _physical(shape, rows.schema, iter(source))
-    first, total = [], 0
+    first: list[pa.RecordBatch] = []
+    total = 0
     for batch in batches:
         first.append(batch)
-        total += batch.num_rows if batch.num_rows < 64 else batch.nbytes
-        if total > BULK_BYTES:
-            return _load_many(database, objects, shape, first, batches, row_ids)
-    count = sum(b.num_rows for b in first)
-    if not count:
-        return []
-    return _in_memory(database, shape, first, row_ids, 0)
+        total += batch.num_rows if batch.num_rows < FEW_ROWS else batch.nbytes
+        if total > BULK_BYTES and not table.temporary:
+            everything = itertools.chain(first, batches)
+            if database.objects is None:
+                return _in_memory(database, shape, list(everything), row_ids)
+            return write_chunks(database, objects, shape, everything, row_ids)
+    return _in_memory(database, shape, first, row_ids) if first else []
 
 
 def _physical(
@@ -63,39 +74,10 @@ def _physical(
         yield out
 
 
-def _load_many(
-    database: Database,
-    objects: list[str],
-    shape: TableShape,
-    first: list[pa.RecordBatch],
-    rest: Iterator[pa.RecordBatch],
-    row_ids: Int64 | None,
-) -> list[Chunk]:
-    chunks: list[Chunk] = []
-    held, count, done = list(first), sum(b.num_rows for b in first), 0
-    first.clear()
-    for batch in rest:
-        held.append(batch)
-        count += batch.num_rows
-        if count >= SEGMENT_ROWS:
-            table = pa.Table.from_batches(held, shape.physical)
-            whole = table.slice(0, SEGMENT_ROWS).to_batches()
-            chunks += _in_memory(database, shape, whole, row_ids, done)
-            done += SEGMENT_ROWS
-            held, count = table.slice(SEGMENT_ROWS).to_batches(), count - SEGMENT_ROWS
-    if count:
-        chunks += _in_memory(database, shape, held, row_ids, done)
-    return chunks
-
-
 def _in_memory(
-    database: Database,
-    shape: TableShape,
-    batches: list[pa.RecordBatch],
-    row_ids: Int64 | None,
-    start: int,
+    database: Database, shape: TableShape, batches: list[pa.RecordBatch], row_ids: Int64 | None
 ) -> list[Chunk]:
-    out = []
+    out, start = [], 0
     pieces = rebatch(shape.physical, batches)
     per_chunk = SEGMENT_ROWS // BATCH_ROWS
     for at in range(0, len(pieces), per_chunk):
@@ -107,3 +89,107 @@ def _in_memory(
             start += rows.count
         out.append(Chunk(rows, ids, 0))
     return out
+
+
+def write_chunks(
+    database: Database,
+    objects: list[str],
+    shape: TableShape,
+    batches: Iterator[pa.RecordBatch],
+    row_ids: Int64 | None = None,
+    first_row_id: int | None = None,
+) -> list[Chunk]:
+    """Segments of the physical batches, as many as it takes, leaves hashed beside the writing.
+    Row ids: the given ones, or contiguous from `first_row_id`, or fresh."""
+    out: list[Chunk] = []
+    pieces = _even(batches)
+    done = 0
+    with database.garbage.writing(objects), ThreadPoolExecutor(1, "leaf hash") as pool:
+        while (head := next(pieces, None)) is not None:
+            some = itertools.chain([head], itertools.islice(pieces, SEGMENT_ROWS // BATCH_ROWS - 1))
+            if row_ids is not None:
+                chunk = _write_with_ids(database, objects, shape, some, row_ids[done:])
+            else:
+                first = None if first_row_id is None else first_row_id + done
+                chunk = _write_contiguous(database, objects, shape, some, first, pool)
+            done += chunk.count
+            out.append(chunk)
+    return out
+
+
+def _even(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of 65,536, the last one shorter."""
+    held: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        while count + batch.num_rows >= BATCH_ROWS:
+            head = batch.slice(0, BATCH_ROWS - count)
+            batch = batch.slice(head.num_rows)
+            yield _joined([*held, head])
+            held, count = [], 0
+        if batch.num_rows:
+            held.append(batch)
+            count += batch.num_rows
+    if held:
+        yield _joined(held)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else one_batch(pa.Table.from_batches(batches))
+
+
+def _write_contiguous(
+    database: Database,
+    objects: list[str],
+    shape: TableShape,
+    batches: Iterator[pa.RecordBatch],
+    first_row_id: int | None,
+    pool: ThreadPoolExecutor,
+) -> Chunk:
+    fresh = first_row_id is None
+    first = database.reserve_row_ids(SEGMENT_ROWS) if first_row_id is None else first_row_id
+    assert database.objects is not None
+    writer = SegmentWriter(database.objects, shape.physical)
+    leaves: list[Future[bytes]] = []
+    try:
+        for batch in batches:
+            leaves.append(pool.submit(leaf_hash, batch, first + writer.rows))
+            writer.write(batch)
+            if len(leaves) >= HASHING_MAX:
+                leaves[-HASHING_MAX].result()
+        hashes = [leaf.result() for leaf in leaves]
+        meta = writer.finish()
+    except BaseException:
+        writer.abort()
+        raise
+    objects.append(meta.ref.name)
+    if fresh:
+        database.counters.return_row_ids(first + meta.rows, first + SEGMENT_ROWS)
+    rows = SegmentRows(database.objects, meta, shape.table.name)
+    rows.leaf_hashes = hashes
+    return Chunk(rows, first, 0)
+
+
+def _write_with_ids(
+    database: Database,
+    objects: list[str],
+    shape: TableShape,
+    batches: Iterator[pa.RecordBatch],
+    row_ids: Int64,
+) -> Chunk:
+    """A segment with a column of row ids; an update's rows keep theirs."""
+    assert database.objects is not None
+    schema = shape.physical.append(pa.field(ROW_ID_COLUMN, pa.int64()))
+    writer = SegmentWriter(database.objects, schema)
+    try:
+        for batch in batches:
+            ids = pa.array(row_ids[writer.rows : writer.rows + batch.num_rows])
+            columns = [*batch.columns, ids]
+            writer.write(pa.RecordBatch.from_arrays(columns, schema=schema))
+        meta = writer.finish()
+    except BaseException:
+        writer.abort()
+        raise
+    objects.append(meta.ref.name)
+    rows = SegmentRows(database.objects, meta, shape.table.name)
+    return Chunk(rows, np.array(row_ids[: meta.rows]), 0)

@@ -29,6 +29,10 @@ class MemoryRows:
         self._index = {name: number for number, name in enumerate(schema.names)}
         self._zone_maps: dict[str, ZoneMap] = {}
 
+    @property
+    def bytes(self) -> int:
+        return sum(b.nbytes for b in self.batches)
+
     def column(self, name: str, batch: int) -> pa.Array | None:
         index = self._index.get(name)
         return None if index is None else self.batches[batch].column(index)

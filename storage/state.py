@@ -34,6 +34,14 @@ class DatabaseState:
     sequence: int
     catalog: Catalog
     tables: Mapping[int, TableState] = field(default_factory=dict)
+    commit_hash: bytes = b""
+    at_us: int = 0
+    catalog_hash: bytes = b""
+
+    def table_sequence(self, table_id: int) -> int:
+        """The last commit that changed a table's rows; 0 if none did."""
+        state = self.tables.get(table_id)
+        return 0 if state is None else state.sequence
 
     def table(self, table_id: int) -> TableState:
         return self.tables.get(table_id) or TableState(table_id, self.sequence)
@@ -79,5 +87,11 @@ class TempStore:
             joined = self._joined = catalog, self.entries, whole
         return joined[2]
 
-    def publish(self, entries: Mapping[int, TableEntry], tables: Mapping[int, TableState]) -> None:
-        self.entries, self.tables = entries, tables
+    def publish(
+        self,
+        entries: Mapping[int, TableEntry],
+        tables: Mapping[int, TableState],
+        sequence: int,
+    ) -> None:
+        """What a commit left."""
+        self.entries, self.tables, self.sequence = entries, tables, sequence

@@ -17,6 +17,7 @@ from hartonomous.storage.catalog import ColumnEntry, TableEntry, physical_name
 from hartonomous.storage.chunk import BATCH_BITS, NO_ROWS, Chunk, Int64, Selection, concat, inverse
 from hartonomous.storage.errors import Cancelled, NotFound
 from hartonomous.storage.keys import KeyColumns, Probe, find_visible
+from hartonomous.storage.merkle import Log
 from hartonomous.storage.ranges import ColumnRange, matching_batches
 
 ADDRESS_BITS = 32
@@ -34,6 +35,7 @@ class TableState:
     id: int
     sequence: int
     chunks: tuple[Chunk, ...] = ()
+    log: Log = Log()
     view_cache: dict[int, TableView] = field(default_factory=dict, compare=False, repr=False)
 
     def view(self, table: TableEntry) -> TableView:

@@ -159,7 +159,7 @@ class Transaction:
         self._may_define(entry)
         if not isinstance(entry, SchemaEntry) and self.catalog.find("", entry.schema) is None:
             raise NotFound(f'schema "{entry.schema}" does not exist')
-        entry = replace(entry, id=self.database.next_entry_id())
+        entry = replace(entry, id=self.database.counters.reserve_entry_id())
         self.catalog = self.catalog.with_entry(entry, next_version())
         self._record(entry.id, None, entry)
         if isinstance(entry, TableEntry):

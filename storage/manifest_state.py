@@ -1,0 +1,128 @@
+"""From a manifest to a state and back: which objects hold a table's chunks, deaths and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from hartonomous.storage.blocks import ObjectRef
+from hartonomous.storage.catalog import Catalog, TableEntry, next_version
+from hartonomous.storage.chunk import Chunk, DeathLog
+from hartonomous.storage.commit_pack import CommitPack
+from hartonomous.storage.key_objects import read_key_index
+from hartonomous.storage.keys import ChunkKey, KeyColumns
+from hartonomous.storage.manifest import Manifest, SegmentEntry, TableManifest
+from hartonomous.storage.objects import Objects
+from hartonomous.storage.packs import Pack
+from hartonomous.storage.segment import SegmentMeta
+from hartonomous.storage.segment_rows import SegmentRows
+from hartonomous.storage.state import DatabaseState
+from hartonomous.storage.table import TableState
+
+DEATHS_KIND = "deaths"
+
+#: SegmentRows already open, by object name: a reader that follows keeps its mappings
+Known = Mapping[str, SegmentRows]
+
+
+def state_of(objects: Objects, manifest: Manifest, known: Known | None = None) -> DatabaseState:
+    """The state a manifest describes. Death logs are read now, all else when touched. Raises
+    Corruption."""
+    catalog = Catalog()
+    for entry in manifest.catalog:
+        catalog = catalog.with_entry(entry, next_version())
+    states = {}
+    for table_id, table in manifest.tables.items():
+        entry = catalog.tables_by_id[table_id]
+        packs: dict[ObjectRef, Pack] = {}
+        chunks = tuple(
+            _chunk(objects, entry, table, segment, packs, known or {}) for segment in table.segments
+        )
+        states[table_id] = TableState(table_id, table.sequence, chunks, table.log)
+    return DatabaseState(
+        manifest.sequence,
+        catalog,
+        states,
+        manifest.commit,
+        _last_moment(objects, manifest),
+        manifest.catalog_hash,
+    )
+
+
+def _last_moment(objects: Objects, manifest: Manifest) -> int:
+    """When the last commit was made; later ones are not earlier."""
+    if not manifest.commit_packs:
+        return 0
+    at = CommitPack(objects, manifest.commit_packs[-1]).table(["at"]).column(0)
+    return int(at[-1].value)
+
+
+def _chunk(
+    objects: Objects,
+    table: TableEntry,
+    manifest: TableManifest,
+    segment: SegmentEntry,
+    packs: dict[ObjectRef, Pack],
+    known: Known,
+) -> Chunk:
+    births = segment.births
+    newest = manifest.sequence if births is None else births
+    rows = known.get(segment.meta.ref.name)
+    chunk = segment_chunk(
+        objects, table, segment.meta.to_list(), segment.row_ids, births, newest, rows
+    )
+    if segment.deaths is not None:
+        ref, prefix = segment.deaths.ref, segment.deaths.prefix
+        if ref not in packs:
+            packs[ref] = Pack(objects, ref, DEATHS_KIND, table.name)
+        chunk.deaths = DeathLog(
+            packs[ref].array(prefix + "sequences"),
+            packs[ref].array(prefix + "offsets").astype(np.int64),
+        )
+        chunk.stored_deaths = segment.deaths, chunk.deaths.count
+    keys = {key.id: key for key in table.keys}
+    for part in segment.keys:
+        if part.key_id in keys:
+            columns = KeyColumns.of(table, keys[part.key_id])
+            stored = None if part.index is None else part.index.ref.to_list()
+            chunk.keys[part.key_id] = key_of_segment(objects, chunk, columns, part.range, stored)
+    return chunk
+
+
+def segment_chunk(
+    objects: Objects,
+    table: TableEntry,
+    meta: list[Any],
+    row_ids: int | None,
+    births: int | None,
+    newest_birth: int,
+    rows: SegmentRows | None = None,
+) -> Chunk:
+    """A chunk over a segment, which is opened when first read."""
+    if rows is None:
+        rows = SegmentRows(objects, SegmentMeta.from_list(meta), table.name)
+    return Chunk(rows, row_ids, births, newest_birth=newest_birth)
+
+
+def key_of_segment(
+    objects: Objects,
+    chunk: Chunk,
+    key: KeyColumns,
+    range_: tuple[int, int] | list[int] | None,
+    stored: list[Any] | None,
+) -> ChunkKey:
+    """A chunk's part of a key whose index lies in an object, or is still to be made."""
+    load: Callable[[], Any] | None = None
+    ref = None if stored is None else ObjectRef.from_list(stored)
+    if ref is not None:
+        place = ref
+        label = f'key "{key.key.name}"'
+
+        def load() -> Any:
+            return read_key_index(objects, place, label)
+
+    part = ChunkKey(chunk, key, (range_[0], range_[1]) if range_ else None, None, load)
+    part.stored = ref
+    return part

@@ -1,0 +1,240 @@
+"""VERIFY DATABASE: everything hashed again, from the bytes on disk up to the chain of commits.
+
+    objects   SHA-256 of every object, against its name
+    blocks    of segments and packs, when they are read below
+    log       every frame's checksums, by reading it to its end
+    leaves    from the rows: those born in a commit, in row-id order, cut where the leaves say
+    roots     of every table's log at every commit that changed it, and over all tables
+    commits   each one's hash, and that it names its predecessor
+
+Damage is reported, not raised: each problem says what, where, what was expected and found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hartonomous.storage.catalog import TableEntry
+from hartonomous.storage.chunk import Int64, concat
+from hartonomous.storage.commit import Commit, TableRoots
+from hartonomous.storage.commit_pack import CommitPack
+from hartonomous.storage.encoding import deletion_leaf_hash
+from hartonomous.storage.errors import Error
+from hartonomous.storage.leaf_log import unpack_leaves
+from hartonomous.storage.leaves import DELETED, Leaves, read_leaves
+from hartonomous.storage.leaves import concat as concat_leaves
+from hartonomous.storage.manifest import Manifest, object_names, read_head, read_manifest
+from hartonomous.storage.merkle import Log
+from hartonomous.storage.objects import Objects
+from hartonomous.storage.prepare import run_leaf
+from hartonomous.storage.shape import shape_of
+from hartonomous.storage.state import DatabaseState
+from hartonomous.storage.table import TableState
+from hartonomous.storage.wal_frames import read_frames
+
+if TYPE_CHECKING:
+    from hartonomous.storage.database import Database
+
+Progress = Callable[[int, float | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One disagreement. `what`: object, log, leaf, root, commit or head."""
+
+    what: str
+    where: str
+    expected: str
+    found: str
+
+
+def verify(database: Database, progress: Progress | None = None) -> list[Problem]:
+    """Every problem of the published state and of the files under it."""
+    state, manifest, commits, leaves = database.evidence()
+    problems: list[Problem] = []
+    if database.objects is not None and database.folder is not None:
+        problems += _files(database, database.objects)
+    packed, faults = _packed_commits(database.objects, manifest)
+    problems += faults
+    everything = [*packed, *(c for c in commits if c.sequence <= state.sequence)]
+    problems += _chain(everything, state)
+    roots, faults = _recorded_roots(everything)
+    problems += faults
+    done, total = 0, sum(c.count for t in state.tables.values() for c in t.chunks)
+    for table_id, table in state.tables.items():
+        entry = state.catalog.tables_by_id[table_id]
+        stored = manifest.tables.get(table_id) if manifest is not None else None
+        parts = [unpack_leaves(leaves.get(table_id, b""))]
+        try:
+            if stored is not None and database.objects is not None:
+                label = f'table "{entry.name}"'
+                parts[:0] = [read_leaves(database.objects, r, label) for r in stored.leaves]
+            log = concat_leaves(parts)
+            for problem in _table(entry, table, log, roots.get(table_id, [])):
+                problems.append(problem)
+        except Error as fault:
+            problems.append(Problem("object", f'table "{entry.name}"', "readable", fault.message))
+        done += sum(c.count for c in table.chunks)
+        if progress is not None:
+            progress(done, done / total if total else None)
+    return list(dict.fromkeys(problems))
+
+
+def _files(database: Database, objects: Objects) -> Iterator[Problem]:
+    folder = database.folder
+    assert folder is not None
+    try:
+        name = read_head(folder.disk, folder.head)
+        wal_start = read_manifest(objects, name).wal_start
+        names = object_names(objects, name)
+    except Error as fault:
+        yield Problem("head", str(folder.head), "a whole manifest", fault.message)
+        return
+    for object_name in sorted({*objects.names(), *names}):
+        try:
+            objects.verify(object_name)
+        except Error as fault:
+            yield Problem("object", object_name, object_name, fault.message)
+    try:
+        for _ in read_frames(folder.disk, folder.wal, wal_start):
+            pass
+    except Error as fault:
+        yield Problem("log", str(folder.wal), "whole frames", fault.message)
+
+
+def _packed_commits(
+    objects: Objects | None, manifest: Manifest | None
+) -> tuple[list[Commit], list[Problem]]:
+    commits: list[Commit] = []
+    problems = []
+    if objects is not None and manifest is not None:
+        for meta in manifest.commit_packs:
+            try:
+                commits += CommitPack(objects, meta).commits()
+            except Error as fault:
+                problems.append(Problem("commit", meta.ref.name, "whole commits", fault.message))
+    return commits, problems
+
+
+def _chain(commits: list[Commit], state: DatabaseState) -> Iterator[Problem]:
+    previous, sequence, at_us = b"", 0, 0
+    for commit in commits:
+        where = f"commit {commit.sequence}"
+        parents = (previous,) if previous else ()
+        if commit.sequence != sequence + 1 or commit.parents != parents:
+            found = b"".join(commit.parents).hex() or "none"
+            yield Problem("commit", where, f"parent {previous.hex() or 'none'}", found)
+        if commit.at_us < at_us:
+            yield Problem("commit", where, f"at or after {at_us}", str(commit.at_us))
+        previous, sequence, at_us = commit.hash, commit.sequence, commit.at_us
+    if previous != state.commit_hash or sequence != state.sequence:
+        where = f"commit {state.sequence}"
+        yield Problem("commit", where, state.commit_hash.hex(), previous.hex())
+
+
+def _recorded_roots(
+    commits: list[Commit],
+) -> tuple[dict[int, list[tuple[int, int, bytes]]], list[Problem]]:
+    """Per table (sequence, size, root) of its log at each commit; and commits whose root over
+    all tables is another."""
+    out: dict[int, list[tuple[int, int, bytes]]] = {}
+    problems = []
+    tables = TableRoots()
+    for commit in commits:
+        for table_id, state in commit.tables.items():
+            if state is None:
+                out.pop(table_id, None)
+            else:
+                out.setdefault(table_id, []).append((commit.sequence, *state))
+        found = tables.apply(commit.tables)
+        if found != commit.root:
+            where = f"commit {commit.sequence}"
+            problems.append(Problem("root", where, commit.root.hex(), found.hex()))
+    return out, problems
+
+
+def _table(
+    entry: TableEntry, table: TableState, leaves: Leaves, roots: list[tuple[int, int, bytes]]
+) -> Iterator[Problem]:
+    """A table's leaves against its rows, and its log against the commits' roots."""
+    yield from _log(entry, table, leaves, roots)
+    yield from _Rows(entry, table).check(leaves)
+
+
+def _log(
+    entry: TableEntry, table: TableState, leaves: Leaves, roots: list[tuple[int, int, bytes]]
+) -> Iterator[Problem]:
+    hashes = leaves.hash_list()
+    log = Log()
+    for sequence, size, root in roots:
+        log = log.extend(hashes[log.size : size])
+        if (log.size, log.root) != (size, root):
+            where = f'table "{entry.name}", commit {sequence}'
+            yield Problem("root", where, root.hex(), log.root.hex())
+            return
+    if log != table.log or log.size != len(hashes):
+        where = f'table "{entry.name}"'
+        yield Problem("root", where, f"{len(hashes)} leaves", f"{table.log.size} leaves")
+
+
+class _Rows:
+    """All versions of a table's rows, ordered by birth and id, and all deaths."""
+
+    def __init__(self, entry: TableEntry, table: TableState) -> None:
+        self.entry, self.chunks = entry, table.chunks
+        self.shape = shape_of(entry)
+        ids, births, places, dead_ids, dead_at = [], [], [], [], []
+        for number, chunk in enumerate(self.chunks):
+            count = chunk.deaths.prefix(table.sequence)
+            offsets, at = chunk.deaths.offsets(0, count), chunk.deaths.sequences(0, count)
+            born = chunk.births_at(slice(None))
+            died = np.full(chunk.count, np.iinfo(np.int64).max)
+            died[offsets] = at
+            kept = np.flatnonzero((born <= table.sequence) & (died != born))
+            ids.append(chunk.row_ids_at(kept))
+            births.append(born[kept])
+            places.append(kept + (number << 32))
+            before = born[offsets] < at
+            dead_ids.append(chunk.row_ids_at(offsets[before]))
+            dead_at.append(at[before])
+        all_ids, all_births = concat(ids), concat(births)
+        order = np.lexsort((all_ids, all_births))
+        self.ids, self.births = all_ids[order], all_births[order]
+        self.places = concat(places)[order]
+        dead, when = concat(dead_ids), concat(dead_at)
+        order = np.lexsort((dead, when))
+        self.dead_ids, self.dead_at = dead[order], when[order]
+
+    def check(self, leaves: Leaves) -> Iterator[Problem]:
+        born = died = 0
+        columns = (leaves.kinds.tolist(), leaves.sequences.tolist(), leaves.counts.tolist())
+        for expected, kind, sequence, count in zip(leaves.hash_list(), *columns, strict=True):
+            if kind == DELETED:
+                part, when = self.dead_ids[died : died + count], self.dead_at[died : died + count]
+                died += count
+            else:
+                part, when = self.ids[born : born + count], self.births[born : born + count]
+                born += count
+            if len(part) != count or (when != sequence).any():
+                yield self._problem(sequence, f"{count} rows", f"{int((when == sequence).sum())}")
+                return
+            found = self._hash(kind, part, born - count)
+            if found != expected:
+                yield self._problem(sequence, expected.hex(), found.hex())
+        for name, seen, held in (("inserted", born, self.ids), ("deleted", died, self.dead_ids)):
+            if seen != len(held):
+                where = f'table "{self.entry.name}"'
+                yield Problem("leaf", where, f"{seen} rows {name}", f"{len(held)}")
+
+    def _hash(self, kind: int, ids: Int64, start: int) -> bytes:
+        if kind == DELETED:
+            return deletion_leaf_hash(ids)
+        return run_leaf(self.chunks, self.places[start : start + len(ids)], ids, self.shape)
+
+    def _problem(self, sequence: int, expected: str, found: str) -> Problem:
+        where = f'table "{self.entry.name}", commit {sequence}'
+        return Problem("leaf", where, expected, found)
