@@ -107,6 +107,8 @@ def _make_tables(terminals: Any, rules: Any, parse_table: Any) -> Tables:
     numbers = {rule: i for i, rule in enumerate(ordered)}
     order = _number_states(parse_table)
     rows = [_row(parse_table.states[state], ids, order, numbers) for state in order]
+    for end in parse_table.end_states.values():
+        rows[order[end]] = (ids["$END"], order[end])  # shifting the end accepts
     unique = list(dict.fromkeys(rows))
     places = {row: i for i, row in enumerate(unique)}
     offsets = array("I", [0])

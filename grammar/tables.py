@@ -32,9 +32,10 @@ from array import array
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 #: raise the number when the file format or generate.py changes
-MAGIC = b"HQLTAB01"
+MAGIC = b"HQLTAB02"
 FOLDER = Path(__file__).parent
 FRAGMENTS = ("base", "expressions", "queries", "scripts")
 
@@ -43,18 +44,45 @@ ANY = -1
 
 
 class Rule:
-    """A grammar rule as the driver needs it: `size` symbols become one `symbol`; `children` are
-    (index, inline, Nones before it); `nones_last` Nones come after them."""
+    """A grammar rule as the driver needs it: `size` symbols become one `symbol`. `children` are
+    (index, inline, number of Nones before it) of the symbols that leave a child; an inline one is
+    a list of children of a `_rule`. `nones_last` Nones come after them."""
 
-    __slots__ = ("children", "expand_single", "inline", "name", "nones_last", "size", "symbol")
+    __slots__ = (
+        "children",
+        "expand_single",
+        "inline",
+        "is_unit",
+        "name",
+        "nones_last",
+        "size",
+        "symbol",
+    )
 
     def __init__(self, line: str) -> None:
         symbol, size, self.name, flags, nones, *children = line.split(" ")
         self.symbol, self.size, self.nones_last = int(symbol), int(size), int(nones)
-        self.expand_single = "1" in flags
+        self.expand_single = flags == "1"
         self.inline = self.name.startswith("_")
         parts = (c.split(":") for c in children)
         self.children = tuple((int(i), inline == "1", int(n)) for i, inline, n in parts)
+        self.is_unit = self.expand_single and self.size == 1 and self.children == ((0, False, 0),)
+
+    def gather(self, values: list[Any]) -> list[Any]:
+        """The children among the values of the rule's symbols."""
+        children: list[Any] = []
+        for i, inline, nones in self.children:
+            if nones:
+                children += [None] * nones
+            if not inline:
+                children.append(values[i])
+            elif i == 0 and not nones:
+                children = values[0]  # this list is ours alone, so that lists grow in place
+            else:
+                children += values[i]
+        if self.nones_last:
+            children += [None] * self.nones_last
+        return children
 
 
 @dataclass(slots=True)

@@ -28,3 +28,10 @@ FUNCTION_WORDS = _words("LEFT RIGHT")
 
 #: words with a syntax of their own before a parenthesis: a function of that name must be quoted
 CALL_WORDS = _words("CAST TRY_CAST CONVERT TRY_CONVERT")
+
+#: words that begin a statement which the grammar does not have yet (later.py): where a statement
+#: may begin they are not taken for names
+LATER_WORDS = _words(
+    """ANALYZE APPROVE CANCEL COMPARE DIFF DISTILL EXPORT GRANT INGEST PAUSE PROVE PRUNE RECEIVE
+    REJECT RESUME REVERT REVOKE SEND SUBMIT TRACE TRAIN USE"""
+)

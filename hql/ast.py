@@ -345,6 +345,7 @@ class VariableTable(Relation):
 
     name: str
     alias: Identifier | None = None
+    columns: tuple[Identifier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

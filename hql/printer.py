@@ -26,6 +26,7 @@ _STRENGTH = {
     **dict.fromkeys(("*", "/", "%"), PRODUCT),
 }
 _PREDICATES = (
+    ast.NamedArgument,
     ast.IsNull,
     ast.IsDistinct,
     ast.Between,
@@ -96,7 +97,7 @@ def strength_of(node: ast.Expression) -> int:
         return _STRENGTH[node.op]
     if isinstance(node, ast.Unary):
         return NOT if node.op == "NOT" else SIGN
-    if isinstance(node, ast.NamedArgument | _PREDICATES):
+    if isinstance(node, _PREDICATES):
         return PREDICATE
     return CHAIN if isinstance(node, ast.Collate) else ATOM
 
@@ -379,12 +380,9 @@ def common_tables(tables: tuple[ast.CommonTable, ...], recursive: bool) -> str:
 
 def _query(node: ast.Query) -> str:
     fetch = node.limit and f"FETCH NEXT {value(node.limit)} ROWS ONLY"
-    standard = node.offset is not None and node.order_by
-    limit = line(
-        node.offset and f"OFFSET {value(node.offset)} ROWS" if standard else "",
-        fetch if standard else node.limit and f"LIMIT {value(node.limit)}",
-        node.offset and f"OFFSET {value(node.offset)}" if not standard else "",
-    )
+    limit = node.limit and f"LIMIT {value(node.limit)}"
+    if node.offset is not None:
+        limit = line(f"OFFSET {value(node.offset)} ROWS", fetch)
     return line(
         common_tables(node.ctes, node.recursive),
         f"({node.body})" if isinstance(node.body, ast.Query) else node.body,
@@ -405,7 +403,9 @@ def _for_json(node: ast.ForJson) -> str:
 def _option(node: ast.Option) -> str:
     if node.value is None:
         return node.name
-    return f"{node.name} {node.value}"
+    if isinstance(node.value, ast.Identifier):
+        return f"{node.name} ({node.value})"
+    return f"{node.name} {value(node.value)}"
 
 
 _PRINTERS: dict[type, Callable[[Any], str]] = {
@@ -443,7 +443,7 @@ _PRINTERS: dict[type, Callable[[Any], str]] = {
     ast.StaticCall: _static_call,
     ast.SystemTime: _system_time,
     ast.TableName: _table_name,
-    ast.VariableTable: lambda n: line(f"@{n.name}", _alias(n.alias)),
+    ast.VariableTable: lambda n: line(f"@{n.name}", _alias(n.alias, n.columns)),
     ast.Derived: lambda n: line(f"({n.query})", _alias(n.alias, n.columns)),
     ast.FunctionTable: _function_table,
     ast.Join: _join,

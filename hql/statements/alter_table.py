@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hartonomous.hql.ast import Expression, Identifier, Node, ObjectName, Span, TypeName
-from hartonomous.hql.printer import commas, line
+from hartonomous.hql.build_expressions import constant
+from hartonomous.hql.printer import commas, line, value
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ColumnDefinition, Constraint
 
@@ -55,7 +56,7 @@ class SetDefault(Node):
     value: Expression | None
 
     def __str__(self) -> str:
-        change = f"SET DEFAULT {self.value}" if self.value else "DROP DEFAULT"
+        change = f"SET DEFAULT {value(self.value)}" if self.value else "DROP DEFAULT"
         return f"ALTER COLUMN {self.name} {change}"
 
 
@@ -99,8 +100,8 @@ def _alter_column(children: list[Any], span: Span) -> AlterColumn:
 
 
 def _set_default(children: list[Any], span: Span) -> SetDefault:
-    name, value = children if len(children) == 2 else (children[0], None)
-    return SetDefault(name, value, span=span)
+    name, default = children if len(children) == 2 else (children[0], None)
+    return SetDefault(name, default, span=span)
 
 
 def _rename(children: list[Any], span: Span) -> Rename:
@@ -115,4 +116,6 @@ AlterTable.rules = {
     "alter_column_type": _alter_column,
     "alter_column_default": _set_default,
     "alter_rename": _rename,
+    "nullable": constant(True),
+    "not_nullable": constant(False),
 }

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-from hartonomous.hql.ast import Span
 from hartonomous.hql.printer import statements
 from hartonomous.hql.statements.base import Statement
 
@@ -16,10 +15,6 @@ class Block(Statement):
 
     body: tuple[Statement, ...]
     title: ClassVar[str] = "BEGIN"
-
-    @classmethod
-    def build(cls, children: list[Any], span: Span) -> Self:
-        return cls(tuple(children), span=span)
 
     def __str__(self) -> str:
         return f"BEGIN {statements(self.body)} END"

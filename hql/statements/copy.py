@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from hartonomous.hql.ast import Expression, Identifier, ObjectName, Option, Query, Span
 from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.statements.parts import settings
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -31,7 +32,7 @@ class Copy(Statement):
     def build(cls, children: list[Any], span: Span) -> Self:
         source, direction, path, options = children
         table, columns, query = source
-        return cls(table, columns, query, direction.upper(), path, options or (), span=span)
+        return cls(table, columns, query, direction.upper, path, options or (), span=span)
 
     def __str__(self) -> str:
         return line(
@@ -40,7 +41,7 @@ class Copy(Statement):
             parens(self.columns),
             self.direction,
             self.path,
-            self.options and f"WITH {parens(self.options)}",
+            settings(self.options),
         )
 
     @property
@@ -52,3 +53,14 @@ class Copy(Statement):
         from hartonomous.hql.copying import run_copy
 
         return run_copy(self, context)
+
+
+def _source(children: list[Any], span: Span) -> tuple[Any, ...]:
+    """(table, columns, query)"""
+    if len(children) == 1:
+        return None, (), children[0]
+    table, columns = children
+    return table, columns or (), None
+
+
+Copy.rules = {"copy_source": _source}

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from hartonomous.hql.ast import ObjectName, Query, Span, TypeName
 from hartonomous.hql.printer import line, parens, statements
 from hartonomous.hql.statements.base import Statement
-from hartonomous.hql.statements.parts import ParameterDefinition
+from hartonomous.hql.statements.parts import ParameterDefinition, as_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class CreateFunction(Statement):
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
-        mode, name, parameters, returns, body = children
+        mode, name, parameters, *returns, body = children
         if isinstance(body, Query):
             return cls(name, parameters or (), None, (), body, mode, span=span)
-        return cls(name, parameters or (), returns, body, None, mode, span=span)
+        return cls(name, parameters or (), returns[0], as_body(body), None, mode, span=span)
 
     def __str__(self) -> str:
         text = f"RETURN ({self.query})" if self.query else statements(self.body, last="")

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, ObjectName, Option, OrderItem, Span
+from hartonomous.hql.build_expressions import as_tuple
 from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.statements.parts import settings
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -36,7 +38,7 @@ class CreateIndex(Statement):
             table,
             columns,
             unique is not None,
-            method and str(method).upper(),
+            method and method.text.upper(),
             options or (),
             bool(if_not_exists),
             span=span,
@@ -51,7 +53,7 @@ class CreateIndex(Statement):
             self.table,
             parens(self.columns),
             self.method and f"USING {self.method}",
-            self.options and f"WITH {parens(self.options)}",
+            settings(self.options),
         )
 
     def run(self, context: Context) -> Result:
@@ -59,3 +61,6 @@ class CreateIndex(Statement):
         from hartonomous.hql.indexes import run_create_index
 
         return run_create_index(self, context)
+
+
+CreateIndex.rules = {"index_columns": as_tuple}

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from hartonomous.hql.ast import ObjectName, Span
 from hartonomous.hql.printer import commas, line, statements
 from hartonomous.hql.statements.base import Statement
-from hartonomous.hql.statements.parts import ParameterDefinition
+from hartonomous.hql.statements.parts import ParameterDefinition, as_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class CreateProcedure(Statement):
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
         mode, name, parameters, body = children
-        return cls(name, parameters or (), body, mode, span=span)
+        return cls(name, parameters or (), as_body(body), mode, span=span)
 
     def __str__(self) -> str:
         return line(

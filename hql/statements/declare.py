@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Node, Span, TypeName
-from hartonomous.hql.printer import commas, line, parens
+from hartonomous.hql.printer import commas, line, parens, value
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ColumnDefinition, Constraint
 
@@ -24,7 +24,7 @@ class VariableDefinition(Node):
     def __str__(self) -> str:
         if self.type is None:
             return f"@{self.name} TABLE {parens((*self.columns, *self.constraints))}"
-        return line(f"@{self.name}", self.type, self.value and f"= {self.value}")
+        return line(f"@{self.name}", self.type, self.value and f"= {value(self.value)}")
 
 
 @dataclass(frozen=True, slots=True)

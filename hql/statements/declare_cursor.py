@@ -22,7 +22,7 @@ class DeclareCursor(Statement):
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
         name, *options, query = children
-        return cls(name, query, tuple(str(o).upper() for o in options), span=span)
+        return cls(name, query, tuple(o.text.upper() for o in options), span=span)
 
     def __str__(self) -> str:
         return line("DECLARE", self.name, "CURSOR", *self.options, "FOR", self.query)

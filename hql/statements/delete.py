@@ -29,8 +29,8 @@ class Delete(Statement):
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
-        with_, table, alias, output, source, where = children
-        return cls(table, alias, output, source, where, with_, span=span)
+        table, alias, output, source, where = children
+        return cls(table, alias, output, source, where, span=span)
 
     def __str__(self) -> str:
         return line(

@@ -5,8 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from hartonomous.hql.ast import Expression, Node, ObjectName, Span
-from hartonomous.hql.printer import commas, line, operand
+from hartonomous.hql.ast import (
+    Expression,
+    Literal,
+    Node,
+    ObjectName,
+    Placeholder,
+    Span,
+    Subquery,
+    Unary,
+    Variable,
+    VectorLiteral,
+)
+from hartonomous.hql.printer import commas, line
 from hartonomous.hql.statements.base import Statement
 
 
@@ -21,7 +32,7 @@ class Argument(Node):
     def __str__(self) -> str:
         return line(
             self.name and f"@{self.name} =",
-            operand(self.value) if self.value else "DEFAULT",
+            _value(self.value) if self.value else "DEFAULT",
             "OUTPUT" if self.output else "",
         )
 
@@ -48,6 +59,19 @@ class Execute(Statement):
             self.procedure,
             commas(self.arguments),
         )
+
+
+def _value(node: Expression) -> str:
+    """A constant or a variable bare, anything else in parentheses."""
+    inner = node.operand if isinstance(node, Unary) and node.op in "+-" else node
+    if isinstance(inner, Literal) and (inner is node or inner.kind in _NUMBERS):
+        return str(node)
+    if isinstance(node, Variable | Placeholder | VectorLiteral | Subquery):
+        return str(node)
+    return f"({node})"
+
+
+_NUMBERS = ("INTEGER", "DECIMAL", "FLOAT")
 
 
 def _argument(children: list[Any], span: Span) -> Argument:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hartonomous.hql.ast import Expression
+from hartonomous.hql.printer import value
 from hartonomous.hql.statements.base import Statement
 
 
@@ -17,4 +18,4 @@ class ExecuteText(Statement):
     title: ClassVar[str] = "EXEC"
 
     def __str__(self) -> str:
-        return f"EXEC({self.text})"
+        return f"EXEC({value(self.text)})"

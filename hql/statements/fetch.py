@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, Span
+from hartonomous.hql.build_expressions import constant
 from hartonomous.hql.printer import line
 from hartonomous.hql.statements.base import Statement
 
@@ -34,3 +35,11 @@ class Fetch(Statement):
             self.cursor,
             self.into and f"INTO {', '.join('@' + name for name in self.into)}",
         )
+
+
+Fetch.rules = {
+    "fetch_next": constant("NEXT"),
+    "fetch_prior": constant("PRIOR"),
+    "fetch_first_row": constant("FIRST"),
+    "fetch_last": constant("LAST"),
+}

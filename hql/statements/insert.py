@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, ObjectName, Query, Span, Variable
+from hartonomous.hql.build_expressions import constant
 from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
 
@@ -28,8 +29,8 @@ class Insert(Statement):
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
-        with_, table, columns, output, source = children
-        return cls(table, columns or (), source, output, with_, span=span)
+        table, columns, output, source = children
+        return cls(table, columns or (), source, output, span=span)
 
     def __str__(self) -> str:
         return line(
@@ -46,3 +47,11 @@ class Insert(Statement):
         from hartonomous.hql.dml import run_insert
 
         return run_insert(self, context)
+
+
+def _from_paren(children: list[Any], span: Span) -> Insert:
+    table, columns, query = children
+    return Insert(table, columns or (), query, span=span)
+
+
+Insert.rules = {"insert_from_paren": _from_paren, "default_values": constant(None)}

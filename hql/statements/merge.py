@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Identifier, Node, ObjectName, Relation, Span, Variable
-from hartonomous.hql.printer import commas, line, parens
+from hartonomous.hql.printer import commas, line, parens, values
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import Assignment, Output, With
 
@@ -28,8 +28,8 @@ class MergeClause(Node):
         if self.action == "UPDATE":
             rest = f"SET {commas(self.assignments)}"
         elif self.action == "INSERT":
-            values = f"VALUES {parens(self.values)}" if self.values else "DEFAULT VALUES"
-            rest = line(parens(self.columns), values)
+            given = f"VALUES ({values(self.values)})" if self.values else "DEFAULT VALUES"
+            rest = line(parens(self.columns), given)
         condition = self.condition and f"AND {self.condition}"
         return line("WHEN", self.match, condition, "THEN", self.action, rest)
 
@@ -49,8 +49,8 @@ class Merge(Statement):
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
-        with_, table, alias, source, on, *rest, output = children
-        return cls(table, alias, source, on, tuple(rest), output, with_, span=span)
+        table, alias, source, on, *rest, output = children
+        return cls(table, alias, source, on, tuple(rest), output, span=span)
 
     def __str__(self) -> str:
         return line(
@@ -73,7 +73,8 @@ def _clause(children: list[Any], span: Span) -> MergeClause:
 
 
 def _update(children: list[Any], span: Span) -> tuple[Any, ...]:
-    return "UPDATE", tuple(children), (), ()
+    (assignments,) = children
+    return "UPDATE", assignments, (), ()
 
 
 def _delete(children: list[Any], span: Span) -> tuple[Any, ...]:
@@ -90,7 +91,7 @@ Merge.rules = {
     "merge_update": _update,
     "merge_delete": _delete,
     "merge_insert": _insert,
-    "matched": lambda children, span: "MATCHED",
+    "matched_row": lambda children, span: "MATCHED",
     "not_matched": lambda children, span: "NOT MATCHED",
     "not_matched_by_source": lambda children, span: "NOT MATCHED BY SOURCE",
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.ast import Expression
+from hartonomous.hql.printer import value
 from hartonomous.hql.statements.base import Statement
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class PrintText(Statement):
     usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:
-        return f"PRINT {self.value}"
+        return f"PRINT {value(self.value)}"
 
     def run(self, context: Context) -> Result:
         """Adds the value to the messages; NULL prints nothing but an empty line."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Span
-from hartonomous.hql.printer import parens
+from hartonomous.hql.printer import values
 from hartonomous.hql.statements.base import Statement
 
 
@@ -26,4 +26,4 @@ class RaiseError(Statement):
         return cls(message, severity, state, tuple(arguments), span=span)
 
     def __str__(self) -> str:
-        return f"RAISERROR{parens((self.message, self.severity, self.state, *self.arguments))}"
+        return f"RAISERROR({values((self.message, self.severity, self.state, *self.arguments))})"

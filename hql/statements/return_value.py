@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hartonomous.hql.ast import Expression
-from hartonomous.hql.printer import line
+from hartonomous.hql.printer import line, value
 from hartonomous.hql.statements.base import Statement
 
 
@@ -18,4 +18,4 @@ class ReturnValue(Statement):
     title: ClassVar[str] = "RETURN"
 
     def __str__(self) -> str:
-        return line("RETURN", self.value)
+        return line("RETURN", self.value and value(self.value))

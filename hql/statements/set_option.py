@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
-from hartonomous.hql.ast import Expression
+from hartonomous.hql.ast import ColumnName, Expression, Span
+from hartonomous.hql.printer import quote, value
 from hartonomous.hql.statements.base import Statement
 
 
@@ -17,10 +18,15 @@ class SetOption(Statement):
     value: Expression | bool
     title: ClassVar[str] = "SET"
 
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        name, given = children
+        if not isinstance(given, Expression):
+            return cls(name.text, True, span=span)  # the word ON
+        is_off = isinstance(given, ColumnName) and [p.text.upper() for p in given.parts] == ["OFF"]
+        return cls(name.text, False if is_off else given, span=span)
+
     def __str__(self) -> str:
-        value = (
-            {True: "ON", False: "OFF"}.get(self.value, self.value)
-            if isinstance(self.value, bool)
-            else self.value
-        )
-        return f"SET {self.name} {self.value}"
+        if isinstance(self.value, bool):
+            return f"SET {quote(self.name)} {'ON' if self.value else 'OFF'}"
+        return f"SET {quote(self.name)} = {value(self.value)}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
-from hartonomous.hql.ast import Expression
+from hartonomous.hql.ast import Expression, Span
+from hartonomous.hql.build_queries import changed
+from hartonomous.hql.printer import value
 from hartonomous.hql.statements.base import Statement
 
 
@@ -17,5 +19,11 @@ class SetVariable(Statement):
     value: Expression
     title: ClassVar[str] = "SET"
 
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        variable, op, value = children
+        new = value if op.value == "=" else changed(variable, op, value, span)
+        return cls(variable.name, new, span=span)
+
     def __str__(self) -> str:
-        return f"SET @{self.name} = {self.value}"
+        return f"SET @{self.name} = {value(self.value)}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hartonomous.hql.ast import Expression
-from hartonomous.hql.printer import commas, line
+from hartonomous.hql.printer import line, values
 from hartonomous.hql.statements.base import Statement
 
 
@@ -20,5 +20,5 @@ class Throw(Statement):
     title: ClassVar[str] = "THROW"
 
     def __str__(self) -> str:
-        values = [v for v in (self.number, self.message, self.state) if v]
-        return line("THROW", commas(values))
+        given = [v for v in (self.number, self.message, self.state) if v]
+        return line("THROW", values(given))

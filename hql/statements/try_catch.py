@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
+from hartonomous.hql.ast import Span
 from hartonomous.hql.printer import statements
 from hartonomous.hql.statements.base import Statement
 
@@ -16,6 +17,11 @@ class TryCatch(Statement):
     body: tuple[Statement, ...]
     handler: tuple[Statement, ...] = ()
     title: ClassVar[str] = "BEGIN TRY"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        body, handler = children
+        return cls(body, handler or (), span=span)
 
     def __str__(self) -> str:
         return (

@@ -30,8 +30,8 @@ class Update(Statement):
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
-        with_, table, alias, assignments, output, source, where = children
-        return cls(table, alias, assignments, output, source, where, with_, span=span)
+        table, alias, assignments, output, source, where = children
+        return cls(table, alias, assignments, output, source, where, span=span)
 
     def __str__(self) -> str:
         return line(

@@ -1,0 +1,208 @@
+"""What to say about a text that does not parse: the line, a caret, what could stand there instead,
+and the keyword that a misspelt word is nearest to."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from hartonomous.grammar.driver import DEPTH_MAX, Parser, Unexpected
+from hartonomous.grammar.later import find_later
+from hartonomous.grammar.lexer import END, GO, WORD, LexicalFault, Token
+from hartonomous.grammar.words import LATER_WORDS, RESERVED
+from hartonomous.hql.errors import NotSupported, SyntaxFault
+
+#: characters of a line that are shown around the caret
+SHOWN_MAX = 80
+#: keywords that are listed as what could stand at a place
+LISTED_MAX = 8
+
+_MARKS = {
+    "LPAR": "(",
+    "RPAR": ")",
+    "COMMA": ",",
+    "EQUAL": "=",
+    "DOT": ".",
+    "SEMICOLON": ";",
+    "STAR": "*",
+}
+#: terminals that begin any expression, and those that say more than one of them
+_EXPRESSION = {"NAME", "INTEGER", "STRING", "VARIABLE"}
+_EXPRESSION_TOO = {
+    *("BINARY", "CASE", "DECIMAL", "EXISTS", "FLOAT", "LEFT", "LPAR", "MINUS", "NOT", "NULL"),
+    *("PARAMETER", "PLUS", "QUESTION", "RIGHT", "TILDE", "VECTOR"),
+    *("_CAST__LPAR", "_CONVERT__LPAR", "_TRY_CAST__LPAR", "_TRY_CONVERT__LPAR"),
+}
+#: terminals that go on with an expression that could end here
+_OPERATORS = {
+    *("AND", "BETWEEN", "COLLATE", "COMPARISON", "DOT", "EQUAL", "IN", "IS", "LIKE", "MINUS"),
+    *("OR", "PLUS", "SCALING", "STAR", "SUMMING", "_NOT__BETWEEN", "_NOT__IN", "_NOT__LIKE"),
+}
+_SINGLE = {
+    "NAME": "a name",
+    "INTEGER": "a whole number",
+    "STRING": "a string",
+    "VARIABLE": "a variable",
+    "PARAMETER": "a parameter",
+    "QUESTION": "a parameter",
+    "ASSIGN": "an assignment such as +=",
+    "__ANON_0": "::",
+}
+
+
+# --- faults --------------------------------------------------------------------------------------
+
+
+def describe_lexical(text: str, fault: LexicalFault) -> SyntaxFault:
+    """Characters that are no token."""
+    return _fault(text, fault.start, fault.message, fault.hint)
+
+
+def describe_too_deep(text: str, start: int) -> SyntaxFault:
+    """Nesting beyond DEPTH_MAX."""
+    message = f"this nests too deep: more than {DEPTH_MAX} levels"
+    return _fault(text, start, message, "use IN for long chains of OR, or WITH for subqueries")
+
+
+def describe_unexpected(
+    text: str, tokens: Sequence[Token], parser: Parser, start: str, fault: Unexpected
+) -> SyntaxFault | NotSupported:
+    """A token that cannot stand where it stands."""
+    later = find_later(tokens, fault.index)
+    if later is not None:
+        name, index = later
+        line, column = place_of(text, tokens[index].start)
+        return NotSupported(f"not supported yet: {name}", line=line, column=column)
+    token = tokens[fault.index]
+    expected = _expected(parser, parser.acceptable(fault.states))
+    message = f"{_called(text, token)} cannot stand here"
+    if expected:
+        message += f": expected {expected}"
+    hint = _hint(tokens, parser, start, fault.index)
+    return _fault(text, token.start, message, hint)
+
+
+def _called(text: str, token: Token) -> str:
+    if token.kind == END:
+        return "the end of the text"
+    if token.kind == GO:
+        return "GO, which ends a batch,"
+    written = text[token.start : token.end]
+    return f'"{written if len(written) <= 40 else written[:37] + "…"}"'
+
+
+def _fault(text: str, start: int, message: str, hint: str | None) -> SyntaxFault:
+    line, column = place_of(text, start)
+    shown = show_line(text, start)
+    return SyntaxFault(f"{message}\n{shown}", line=line, column=column, hint=hint)
+
+
+def place_of(text: str, start: int) -> tuple[int, int]:
+    """1-based line and column of an offset."""
+    return text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
+
+
+def show_line(text: str, start: int) -> str:
+    """The line that holds the offset, cut around it, and a caret below."""
+    begin = text.rfind("\n", 0, start) + 1
+    end = text.find("\n", start)
+    line = text[begin : end if end >= 0 else len(text)].replace("\t", " ").rstrip("\r")
+    column = start - begin
+    before = after = ""
+    if len(line) > SHOWN_MAX:
+        first = max(0, min(column - SHOWN_MAX // 2, len(line) - SHOWN_MAX))
+        before = "…" if first else ""
+        after = "…" if first + SHOWN_MAX < len(line) else ""
+        line, column = line[first : first + SHOWN_MAX], column - first
+    return f"  {before}{line}{after}\n  {' ' * (column + len(before))}^"
+
+
+# --- what could stand there ----------------------------------------------------------------------
+
+
+def _expected(parser: Parser, terminals: set[str]) -> str:
+    """Terminals in words: groups first, then keywords."""
+    names: list[str] = []
+    rest = set(terminals)
+    if rest >= _EXPRESSION:
+        names.append("an expression")
+        rest -= _EXPRESSION | _EXPRESSION_TOO
+    elif rest >= {"PLUS", "MINUS", "SUMMING"}:
+        names.append("an operator")
+        rest -= _OPERATORS
+    if "PRINT" in rest:
+        names.append("a statement")
+        rest = {t for t in rest if not _begins_statement(parser, t)}
+    ends = "$END" in rest
+    rest -= {"$END", "NAME"} if "a statement" in names and ends else {"$END"}
+    marks = sorted(rest & _MARKS.keys())
+    singles = sorted({_SINGLE[t] for t in rest & _SINGLE.keys()})
+    words = sorted({_spelled(t) for t in rest - _MARKS.keys() - _SINGLE.keys()})
+    if len(words) > LISTED_MAX:
+        words = [*words[:LISTED_MAX], "…"]
+    names += [*singles, *words, *(f'"{_MARKS[m]}"' for m in marks)]
+    if ends:
+        names.append("the end")
+    return _alternatives(names)
+
+
+def _begins_statement(parser: Parser, terminal: str) -> bool:
+    begin = [parser.tables.starts["batch"]]
+    return terminal != "SEMICOLON" and parser.accepts(begin, parser.tables.ids[terminal])
+
+
+def _spelled(terminal: str) -> str:
+    """A keyword or compound terminal as it is written."""
+    words = terminal.strip("_").split("__")
+    return " ".join("(" if word == "LPAR" else word for word in words).replace(" (", "(")
+
+
+def _alternatives(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    if names[-1] == "…":
+        return ", ".join(names)
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+# --- the nearest keyword -------------------------------------------------------------------------
+
+
+def _hint(tokens: Sequence[Token], parser: Parser, start: str, index: int) -> str | None:
+    """A keyword that the word at the error, or the one before it, may be meant to be: the text
+    must parse further with it."""
+    for i in range(index, max(-1, index - 3), -1):
+        token = tokens[i]
+        if token.kind == WORD and token.upper not in RESERVED:
+            near = _nearest(tokens, parser, start, i, index)
+            if near:
+                return f"did you mean {near}?"
+    token = tokens[index]
+    if token.kind == GO:
+        return "run the batches one by one, or the text as a script"
+    if token.upper in LATER_WORDS:
+        return f"{token.upper} can begin a statement; as a name without AS it is quoted"
+    if token.upper in RESERVED:
+        return f'{token.upper} is a reserved word; as a name it is quoted: "{token.value}"'
+    return None
+
+
+def _nearest(
+    tokens: Sequence[Token], parser: Parser, start: str, place: int, failed: int
+) -> str | None:
+    states = parser.states_before(tokens, start, place)
+    words = _words(parser, states)
+    for word in difflib.get_close_matches(tokens[place].upper, words, 3, 0.7):
+        token = tokens[place]
+        fixed = Token(WORD, word, token.start, token.end, word)
+        reached = parser.reach([*tokens[:place], fixed, *tokens[place + 1 :]], start)
+        if reached > failed:
+            return word
+    return None
+
+
+def _words(parser: Parser, states: list[int]) -> Iterable[str]:
+    """First words of all keyword terminals that could stand after `states`."""
+    found = {t.strip("_").split("__")[0] for t in parser.acceptable(states)}
+    known = parser.keywords.keys() | parser.compounds.keys()
+    return sorted(found & known)
