@@ -34,6 +34,8 @@ def bind_call(node: ast.FunctionCall, scope: Scope) -> plan.Expr:
     if function.kind == "aggregate":
         return aggregates.bind_aggregate(node, function, scope)
     _only_scalar(node, function, span)
+    if len(node.arguments) == 1 and node.arguments[0].__class__ is ast.Star:
+        raise fault(span, f"{function.name}(*) means nothing; * is for COUNT(*)", "ARGUMENTS")
     return call(function, bind_arguments(node.arguments, function, scope), span)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from hartonomous.hql import ast, plan
 from hartonomous.hql.bind.context import Statement, fault
-from hartonomous.hql.bind.conversions import cast
+from hartonomous.hql.bind.conversions import cast, fold_case
 from hartonomous.hql.bind.scope import Scope, Visible
 from hartonomous.hql.types import Type
 from hartonomous.storage.catalog import fold
@@ -80,6 +80,18 @@ def wrap(query: plan.Plan, statement: Statement) -> plan.Plan:
         ]
     )
     return plan.Plan(fields=query.fields, body=plan.SelectBlock(outputs=outputs, source=source))
+
+
+def fold_column(query: plan.Plan, statement: Statement) -> plan.Plan:
+    """A query of one column under COLLATE NOCASE, if it is a string."""
+    if not query.fields[0].type.is_string:
+        return query
+    around = wrap(query, statement)
+    assert isinstance(around.body, plan.SelectBlock)
+    output = around.body.outputs[0]
+    folded = plan.Output(output.name, fold_case(output.expr))
+    field = plan.Field(output.name, folded.expr.type)
+    return replace(around, fields=(field,), body=replace(around.body, outputs=(folded,)))
 
 
 def cast_plan(query: plan.Plan, types: Sequence[Type], statement: Statement) -> plan.Plan:

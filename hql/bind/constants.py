@@ -7,6 +7,7 @@ zone maps and rules see plain constants; everything else stays an explicit Cast.
 from __future__ import annotations
 
 import math
+import struct
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -114,6 +115,9 @@ def convert(constant: plan.Constant, type_: Type) -> plan.Constant | None:
             return fit(constant, type_)
         if kind == "FLOAT":
             return plan.Constant(type=type_, span=constant.span, value=float(value))
+        if kind == "REAL" and abs(value) < 2**24:
+            single = struct.unpack("f", struct.pack("f", value))[0]
+            return plan.Constant(type=type_, span=constant.span, value=single)
         return None
     if source.kind == "REAL" and kind == "FLOAT":
         return plan.Constant(type=type_, span=constant.span, value=value)

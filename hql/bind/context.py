@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: expressions may nest so deep; later passes recurse over the tree, so this bounds them too
 DEPTH_MAX = 128
 #: how many levels a subquery, derived table or common table counts for
-QUERY_DEPTH = 6
+QUERY_DEPTH = 4
 #: views may stand on views so deep
 VIEW_DEPTH_MAX = 32
 

@@ -37,13 +37,23 @@ NOCASE = "__nocase"
 def cast(expr: plan.Expr, type_: Type) -> plan.Expr:
     """`expr` as `type_`: itself, a converted constant, or a Cast. The caller knows that the
     conversion is allowed."""
-    if expr.type == type_:
+    if expr.type == type_ or _same_values(expr.type, type_):
         return expr
     if expr.__class__ is plan.Constant:
         converted = constants.convert(expr, type_)
         if converted is not None:
             return converted
     return plan.Cast(type=type_, span=expr.span, operand=expr)
+
+
+def _same_values(source: Type, target: Type) -> bool:
+    """Whether every value of `source` is one of `target` as it is: longer strings, vectors of any
+    length. A Cast would only hide a column from zone maps and keys."""
+    if source.kind != target.kind or source.kind not in ("NVARCHAR", "VARBINARY", "VECTOR"):
+        return False
+    if target.a is None:
+        return True
+    return source.kind != "VECTOR" and source.a is not None and source.a <= target.a
 
 
 def implicit(expr: plan.Expr, type_: Type, what: str) -> plan.Expr:
@@ -114,10 +124,11 @@ def compare(sign: str, left: plan.Expr, right: plan.Expr, span: Span) -> plan.Ex
 
 def fit_constant(expr: plan.Expr, type_: Type) -> plan.Expr:
     """An exact constant as `type_`, if it fits without loss; else unchanged."""
-    if expr.__class__ is plan.Constant and expr.type.is_exact and type_.is_exact:
-        constant: Any = expr
-        if constant.value is not None:
-            return constants.fit(constant, type_) or expr
+    if isinstance(expr, plan.Constant) and expr.type.is_exact and expr.value is not None:
+        if type_.is_exact:
+            return constants.fit(expr, type_) or expr
+        if type_.kind == "BIT" and expr.value in (0, 1):
+            return constants.boolean(expr.value == 1, expr.span)
     return expr
 
 

@@ -14,6 +14,7 @@ from hartonomous.hql.bind.context import DEPTH_MAX, fault, locate, nearest, too_
 from hartonomous.hql.bind.conversions import (
     COMPARISONS,
     call,
+    cast,
     compare,
     fit_constant,
     fold_alike,
@@ -27,7 +28,7 @@ from hartonomous.hql.bind.conversions import (
 from hartonomous.hql.bind.scope import Scope
 from hartonomous.hql.errors import NotSupported, ParameterFault
 from hartonomous.hql.functions import coerce
-from hartonomous.hql.types import Type, make_type
+from hartonomous.hql.types import BIT, INT, Type, make_type
 from hartonomous.storage.catalog import fold
 from hartonomous.storage.errors import Error
 
@@ -244,13 +245,14 @@ def bind_in_list(node: ast.InList, scope: Scope) -> plan.Expr:
     type_ = operand.type
     values = [v if v.type == type_ else fit_constant(v, type_) for v in values]
     (operand, *values), type_ = unify([operand, *values], span)
+    if type_.kind == "NULL":
+        operand, *values = [cast(e, INT) for e in (operand, *values)]
     if type_.is_wide:
         # membership of wide values is equality of interned handles: spelled out for lowering
         found = connect("OR", [compare("=", operand, v, span) for v in values], span)
         return operator("NOT", (found,), span) if node.negated else found
-    bit = operator("=", (operand, operand), span).type
     return plan.InList(
-        type=bit, span=span, operand=operand, values=tuple(values), negated=node.negated
+        type=BIT, span=span, operand=operand, values=tuple(values), negated=node.negated
     )
 
 

@@ -115,6 +115,8 @@ def _has_clauses(query: ast.Query) -> bool:
 
 
 def _bind(query: ast.Query, outer: Scope, outermost: bool) -> plan.Plan:
+    while isinstance(query.body, ast.Query) and not _has_clauses(query):
+        query = query.body  # parentheses around a query mean nothing by themselves
     scope = outer
     ctes: tuple[plan.Cte, ...] = ()
     if not outermost:
@@ -159,6 +161,8 @@ def _check_inner(query: ast.Query, outer: Scope) -> None:
 
 def _bind_body(body: ast.QueryBody, scope: Scope) -> plan.Plan:
     """A query body without clauses of its own."""
+    while isinstance(body, ast.Query) and not _has_clauses(body):
+        body = body.body
     if isinstance(body, ast.Select):
         return bind_select(body, BARE, scope)
     if isinstance(body, ast.SetOperation):

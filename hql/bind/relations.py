@@ -25,8 +25,14 @@ From = plan.Joined | plan.Source
 
 def bind_relation(node: ast.Relation, scope: Scope) -> From:
     """Bind a FROM item and add what it shows to the scope."""
-    handler = _RELATIONS[node.__class__]
-    return handler(node, scope)
+    statement = scope.statement
+    if statement.depth >= DEPTH_MAX:
+        raise too_deep(scope.span(node))
+    statement.depth += 1
+    try:
+        return _RELATIONS[node.__class__](node, scope)
+    finally:
+        statement.depth -= 1
 
 
 # --- joins ---------------------------------------------------------------------------------------

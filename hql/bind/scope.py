@@ -77,6 +77,7 @@ class Scope:
     __slots__ = (
         "aggregates",
         "aliases",
+        "beyond",
         "clause",
         "common_tables",
         "in_aggregate",
@@ -96,6 +97,8 @@ class Scope:
         self.aggregates = 0
         self.in_aggregate: str | None = None
         self.windows_allowed = False
+        #: sources of the FROM clause that an ON clause cannot see
+        self.beyond: list[Visible] = []
         #: folded names given in the select list, for a hint where they cannot be used
         self.aliases: frozenset[str] = frozenset()
         #: outputs by folded name, usable in ORDER BY expressions; None elsewhere
@@ -123,6 +126,7 @@ class Scope:
             return self
         scope = Scope(self.statement, self.parent)
         scope.sources = self.sources[mark:]
+        scope.beyond = self.sources[:mark]
         scope.common_tables = self.common_tables
         scope.clause = self.clause
         return scope
@@ -210,7 +214,11 @@ class Scope:
                 qualifier = ".".join(p.text for p in parts[:-1])
                 known = (v.alias for s in self.chain() for v in s.sources)
                 message = f'there is no table "{qualifier}" in FROM'
-                return fault(span, message, "UNKNOWN_TABLE", nearest(parts[-2].text, known))
+                hint = nearest(parts[-2].text, known)
+                if any(fold(v.alias) == fold(parts[-2].text) for v in self.beyond):
+                    message = f'"{qualifier}" stands outside of this join'
+                    hint = "JOIN binds tighter than the comma: write CROSS JOIN instead of it"
+                return fault(span, message, "UNKNOWN_TABLE", hint)
             hint = nearest(name, (n for v in owners for n, _ in v.shown()))
             message = f'"{owners[0].alias}" has no column "{name}"'
             return fault(span, message, "UNKNOWN_COLUMN", hint)
@@ -222,6 +230,9 @@ class Scope:
                 "UNKNOWN_COLUMN",
                 "repeat the expression, or select from a derived table",
             )
+        if self.clause in ("TOP", "LIMIT", "OFFSET", "OPTION"):
+            message = f'there is no column "{name}": {self.clause} sees no columns'
+            return fault(span, message, "UNKNOWN_COLUMN", "use a constant or a variable")
         known = (n for s in self.chain() for v in s.sources for n, _ in v.shown())
         return fault(span, f'there is no column "{name}"', "UNKNOWN_COLUMN", nearest(name, known))
 

@@ -59,7 +59,7 @@ def bind_select(node: ast.Select, query: ast.Query, outer: Scope) -> plan.Plan:
         # shown values keep their case; only comparisons fold it
         outputs = [plan.Output(o.name, unfold(o.expr)) if is_folded(o.expr) else o for o in outputs]
     if node.distinct:
-        _check_distinct(order, query.order_by, scope)
+        _check_distinct(order, outputs)
     block = plan.SelectBlock(
         outputs=tuple(outputs),
         source=source,
@@ -156,8 +156,10 @@ def _bind_key(node: ast.Expression, outputs: Sequence[plan.Output], scope: Scope
     if index is None:
         expr = scope.bind(node)
         index = next((i for i, o in enumerate(outputs) if o.expr == expr), None)
-        if index is None or is_folded(expr):
+        if index is None:
             return expr
+    if is_folded(outputs[index].expr):  # sorts by what is compared, not by what is shown
+        return outputs[index].expr
     return plan.OutputColumn(type=outputs[index].expr.type, span=scope.span(node), index=index)
 
 
@@ -189,11 +191,10 @@ def output_index(node: ast.Expression, outputs: Sequence[plan.Output], scope: Sc
     return found[0]
 
 
-def _check_distinct(
-    order: tuple[plan.Order, ...], items: Sequence[ast.OrderItem], scope: Scope
-) -> None:
+def _check_distinct(order: tuple[plan.Order, ...], outputs: Sequence[plan.Output]) -> None:
+    shown = [o.expr for o in outputs]
     for key in order:
-        if key.expr.__class__ is not plan.OutputColumn:
+        if key.expr.__class__ is not plan.OutputColumn and key.expr not in shown:
             raise fault(
                 key.expr.span,
                 "with DISTINCT, ORDER BY can only use what is in the select list",

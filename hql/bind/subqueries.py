@@ -6,11 +6,11 @@ A subquery's scope has the scope around it as its parent: names not found inside
 from __future__ import annotations
 
 from hartonomous.hql import ast, plan
-from hartonomous.hql.bind.columns import cast_plan
+from hartonomous.hql.bind.columns import cast_plan, fold_column
 from hartonomous.hql.bind.context import fault
-from hartonomous.hql.bind.conversions import cast, common_type, operator, reject_wide, unfold
+from hartonomous.hql.bind.conversions import cast, common_type, is_folded, operator, reject_wide
 from hartonomous.hql.bind.scope import Scope
-from hartonomous.hql.types import BIT
+from hartonomous.hql.types import BIT, INT
 
 
 def bind_exists(node: ast.Exists, scope: Scope) -> plan.Expr:
@@ -44,8 +44,11 @@ def _alike(
 ) -> tuple[plan.Expr, plan.Plan]:
     """The operand and the query's only column in one type that `=` knows."""
     bound = _one_column(query, scope, span)
-    operand = unfold(operand)
+    if is_folded(operand):
+        bound = fold_column(bound, scope.statement)
     type_ = common_type([operand.type, bound.fields[0].type], span)
+    if type_.kind == "NULL":
+        type_ = INT
     probe = plan.Constant(type=type_, span=span, value=None)
     operator("=", (probe, probe), span)  # raises for types that cannot be compared
     return cast(operand, type_), cast_plan(bound, [type_], scope.statement)
