@@ -59,9 +59,10 @@ def analyse(text: str) -> tuple[Tables, list[str]]:
     from lark.load_grammar import load_grammar
     from lark.parsers.lalr_analysis import LALR_Analyzer
 
-    grammar, _ = load_grammar(complete(text), "hql", [], False)
+    read: Any = load_grammar
+    grammar, _ = read(complete(text), "hql", [], False)
     terminals, rules, _ = grammar.compile(list(STARTS), set())
-    analyzer = LALR_Analyzer(ParserConf(rules, {}, list(STARTS)), debug=True)
+    analyzer: Any = LALR_Analyzer(ParserConf(rules, {}, list(STARTS)), debug=True)
     with _Conflicts() as conflicts:
         analyzer.compute_lalr()
     return _make_tables(terminals, rules, analyzer.parse_table), conflicts.found

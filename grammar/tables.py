@@ -9,13 +9,16 @@ sections, each a 4-byte length and its bytes (integers are little-endian):
 
 | section | content |
 | --- | --- |
-| symbols | names of all terminals, then all non-terminals, one a line, each with its text after a tab if it is a word or mark |
+| symbols | names of terminals, then of non-terminals, one a line; after a tab the word or mark |
 | counts | uint32: number of terminals |
 | starts | lines of start rule, tab, state |
 | rules | lines of left side, length, name, flags, and `index:inline:nones` of each child kept |
 | states | uint16 for each state: its row |
 | offsets | uint32 for each row: where it begins in `rows`, and an end |
-| rows | int16 pairs of symbol and action: >= 0 shift or go to that state, < 0 reduce rule ~action; symbol -1 is the action whatever comes |
+| rows | int16 pairs of symbol and action |
+
+An action >= 0 shifts or goes to that state, one < 0 reduces rule ~action; symbol -1 holds the
+action whatever comes. Shifting $END, which the last state does to itself, accepts.
 
 Rows are shared between states that act alike and decoded when a state is first visited. Measured
 on this grammar (see `python -m hartonomous.grammar.generate`): loading takes 3 ms, so there is no

@@ -10,9 +10,11 @@ duckdb together, its nodes are untyped dictionaries, and both printers would be 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import NamedTuple
+
+from hartonomous.hql.frozen import frozen
 
 
 class Span(NamedTuple):
@@ -27,7 +29,7 @@ class Span(NamedTuple):
 NOWHERE = Span(1, 1, 0, 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Node:
     """Anything that can stand in a tree."""
 
@@ -42,7 +44,7 @@ class Node:
 # --- names ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identifier(Node):
     """One word of a name; `quoted` only says how it was written (names ignore case anyhow)."""
 
@@ -50,7 +52,7 @@ class Identifier(Node):
     quoted: bool = field(default=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ObjectName(Node):
     """A table, view, function … : one part, or schema and part; `#temp` keeps its mark."""
 
@@ -61,7 +63,7 @@ class ObjectName(Node):
         return self.parts[-1].text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TypeName(Node):
     """A type as written, e.g. ("NVARCHAR", ("MAX",)); types.make_type gives its meaning."""
 
@@ -78,7 +80,7 @@ class Expression(Node):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Literal(Expression):
     """A constant: None, int (decimal digits only), Decimal (`1.5`), float (`1e0`), str, bytes."""
 
@@ -87,40 +89,40 @@ class Literal(Expression):
     kind: str = "NULL"  # NULL, INTEGER, DECIMAL, FLOAT, STRING, BINARY
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VectorLiteral(Expression):
     """`[0.1, 0.2]`: numeric constants only."""
 
     values: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Default(Expression):
     """DEFAULT as a value in INSERT … VALUES and UPDATE … SET."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ColumnName(Expression):
     """`a`, `t.a`, `s.t.a`; the last part is the column."""
 
     parts: tuple[Identifier, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Star(Expression):
     """`*`, `t.*`; also `inserted.*`. Only in select lists, OUTPUT and COUNT(*)."""
 
     qualifier: tuple[Identifier, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variable(Expression):
     """`@name`, a variable or a parameter; `@@name` keeps both marks. `name` has no first mark."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Placeholder(Expression):
     """`:name`, or `?` with its 0-based place among the question marks of the text."""
 
@@ -128,7 +130,7 @@ class Placeholder(Expression):
     index: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unary(Expression):
     """op: "-", "+", "NOT", "~"."""
 
@@ -136,7 +138,7 @@ class Unary(Expression):
     operand: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Binary(Expression):
     """op: + - * / % & | ^ || = <> < <= > >= AND OR (`!=` is read as `<>`)."""
 
@@ -145,13 +147,13 @@ class Binary(Expression):
     right: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IsNull(Expression):
     operand: Expression
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IsDistinct(Expression):
     """IS [NOT] DISTINCT FROM."""
 
@@ -160,7 +162,7 @@ class IsDistinct(Expression):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Between(Expression):
     operand: Expression
     low: Expression
@@ -168,7 +170,7 @@ class Between(Expression):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Like(Expression):
     operand: Expression
     pattern: Expression
@@ -176,21 +178,21 @@ class Like(Expression):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InList(Expression):
     operand: Expression
     values: tuple[Expression, ...]
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InQuery(Expression):
     operand: Expression
     query: Query
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quantified(Expression):
     """`a < ALL (query)`; quantifier: ANY (SOME) or ALL."""
 
@@ -200,19 +202,19 @@ class Quantified(Expression):
     query: Query
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exists(Expression):
     query: Query
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subquery(Expression):
     """A query in parentheses as a scalar value."""
 
     query: Query
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Case(Expression):
     """CASE [operand] WHEN … THEN … [ELSE …] END; IIF is a function."""
 
@@ -221,7 +223,7 @@ class Case(Expression):
     otherwise: Expression | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cast(Expression):
     """CAST, TRY_CAST, CONVERT, TRY_CONVERT (the last two with an optional style)."""
 
@@ -231,13 +233,13 @@ class Cast(Expression):
     style: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Collate(Expression):
     operand: Expression
     collation: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NamedArgument(Expression):
     """`@name = value` in an argument list; the binder decides whether it is one or a comparison."""
 
@@ -245,7 +247,7 @@ class NamedArgument(Expression):
     value: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FrameBound(Node):
     """kind: UNBOUNDED PRECEDING, PRECEDING, CURRENT ROW, FOLLOWING, UNBOUNDED FOLLOWING."""
 
@@ -253,7 +255,7 @@ class FrameBound(Node):
     offset: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Frame(Node):
     """unit: ROWS, RANGE, GROUPS; exclude: None, CURRENT ROW, GROUP, TIES, NO OTHERS."""
 
@@ -263,7 +265,7 @@ class Frame(Node):
     exclude: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OrderItem(Node):
     """nulls: None (NULLs are lowest), FIRST or LAST."""
 
@@ -272,14 +274,14 @@ class OrderItem(Node):
     nulls: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WindowSpec(Node):
     partition_by: tuple[Expression, ...] = ()
     order_by: tuple[OrderItem, ...] = ()
     frame: Frame | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FunctionCall(Expression):
     """`f(a, b)`, `dbo.f(a)`, `COUNT(*)`, `SUM(DISTINCT x) OVER (…)`, `STRING_AGG(x, ',') WITHIN
     GROUP (ORDER BY y)`. Words without parentheses that are functions (CURRENT_TIMESTAMP) parse to
@@ -293,7 +295,7 @@ class FunctionCall(Expression):
     over: WindowSpec | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MethodCall(Expression):
     """`x.f(…)`, or `x.f` after a call. A chain that begins with plain names, `t.g.STX()` or
     `dbo.f(1)`, parses to FunctionCall with the dotted name; the binder resolves it."""
@@ -303,7 +305,7 @@ class MethodCall(Expression):
     arguments: tuple[Expression, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StaticCall(Expression):
     """`geometry::Point(0, 0)`."""
 
@@ -321,7 +323,7 @@ class Relation(Node):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SystemTime(Node):
     """FOR SYSTEM_TIME AS OF; kind: COMMIT, BRANCH, TIME."""
 
@@ -329,7 +331,7 @@ class SystemTime(Node):
     value: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableName(Relation):
     """A table, view or CTE by name."""
 
@@ -339,7 +341,7 @@ class TableName(Relation):
     as_of: SystemTime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VariableTable(Relation):
     """`@t` in FROM: a table variable or a table parameter."""
 
@@ -348,7 +350,7 @@ class VariableTable(Relation):
     columns: tuple[Identifier, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Derived(Relation):
     """(query) AS t(a, b); VALUES as a table too. lateral is set by APPLY."""
 
@@ -357,7 +359,7 @@ class Derived(Relation):
     columns: tuple[Identifier, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FunctionTable(Relation):
     """f(…) in FROM; `schema` is OPENJSON's WITH list: (name, type, path)."""
 
@@ -367,7 +369,7 @@ class FunctionTable(Relation):
     schema: tuple[tuple[Identifier, TypeName, str | None], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Join(Relation):
     """kind: INNER, LEFT, RIGHT, FULL, CROSS, CROSS APPLY, OUTER APPLY. A comma is CROSS."""
 
@@ -380,7 +382,7 @@ class Join(Relation):
 # --- queries -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SelectItem(Node):
     """`e [AS] name`, `name = e`, `*`. assign_to: `@v = e` assigns (then no name)."""
 
@@ -389,14 +391,14 @@ class SelectItem(Node):
     assign_to: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Top(Node):
     count: Expression
     percent: bool = False
     with_ties: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GroupingElement(Node):
     """kind: PLAIN (one expression in sets[0]), SETS, ROLLUP, CUBE (each set a tuple)."""
 
@@ -404,7 +406,7 @@ class GroupingElement(Node):
     sets: tuple[tuple[Expression, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Select(Node):
     """One SELECT block."""
 
@@ -418,12 +420,12 @@ class Select(Node):
     having: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Values(Node):
     rows: tuple[tuple[Expression, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetOperation(Node):
     """op: UNION, INTERSECT, EXCEPT. INTERSECT binds tighter."""
 
@@ -433,14 +435,14 @@ class SetOperation(Node):
     right: QueryBody
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommonTable(Node):
     name: Identifier
     columns: tuple[Identifier, ...]
     query: Query
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ForJson(Node):
     """FOR JSON PATH | AUTO [, ROOT('r')] [, INCLUDE_NULL_VALUES] [, WITHOUT_ARRAY_WRAPPER]."""
 
@@ -450,7 +452,7 @@ class ForJson(Node):
     without_wrapper: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Option(Node):
     """One hint of OPTION (…): name as in HQL.md ("RECALL", "TIMEOUT", "USE INDEX", "NO INDEX",
     "MEMORY", "MAXRECURSION"); value None, an expression or an index name."""
@@ -459,7 +461,7 @@ class Option(Node):
     value: Expression | Identifier | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Query(Node):
     """A whole query: WITH, body, ORDER BY, OFFSET/FETCH or LIMIT, FOR JSON, OPTION."""
 

@@ -58,7 +58,8 @@ def _from(children: list[Any], span: Span) -> ast.Relation:
         place = Span(left.span.line, left.span.column, left.span.start, right.span.end)
         return ast.Join("CROSS", left, right, span=place)
 
-    return reduce(cross, children)
+    relation: ast.Relation = reduce(cross, children)
+    return relation
 
 
 def _grouping(children: list[Any], span: Span) -> ast.GroupingElement:
@@ -187,6 +188,9 @@ def _cross(kind: str) -> Builder:
     return lambda children, span: ast.Join(kind, *children, span=span)
 
 
+_NO_ALIAS: tuple[None, tuple[ast.Identifier, ...]] = (None, ())
+
+
 def _alias(children: list[Any], span: Span) -> tuple[ast.Identifier, tuple[ast.Identifier, ...]]:
     name, columns = children
     return name, columns or ()
@@ -194,22 +198,24 @@ def _alias(children: list[Any], span: Span) -> tuple[ast.Identifier, tuple[ast.I
 
 def _table(children: list[Any], span: Span) -> ast.TableName:
     name, as_of, alias = children
-    return ast.TableName(name, *(alias or (None, ())), as_of, span=span)
+    given, columns = alias or _NO_ALIAS
+    return ast.TableName(name, given, columns, as_of, span=span)
 
 
 def _function_table(children: list[Any], span: Span) -> ast.FunctionTable:
     call, schema, alias = children
-    return ast.FunctionTable(call, *(alias or (None, ())), schema or (), span=span)
+    given, columns = alias or _NO_ALIAS
+    return ast.FunctionTable(call, given, columns, schema or (), span=span)
 
 
 def _variable_table(children: list[Any], span: Span) -> ast.VariableTable:
     variable, alias = children
-    return ast.VariableTable(variable.name, *(alias or (None, ())), span=span)
+    return ast.VariableTable(variable.name, *(alias or _NO_ALIAS), span=span)
 
 
 def _derived(children: list[Any], span: Span) -> ast.Derived:
     query, alias = children
-    return ast.Derived(query, *(alias or (None, ())), span=span)
+    return ast.Derived(query, *(alias or _NO_ALIAS), span=span)
 
 
 def _as_of(kind: str) -> Builder:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache, lru_cache
 from typing import Any
 
@@ -17,7 +18,6 @@ from hartonomous.hql import ast, build_expressions, build_queries
 from hartonomous.hql.ast import Span
 from hartonomous.hql.errors import SyntaxFault
 from hartonomous.hql.statements import STATEMENTS, Statement, parts
-from hartonomous.hql.syntax_faults import describe_lexical, describe_too_deep, describe_unexpected
 
 #: characters of one text
 TEXT_MAX = 4 << 20
@@ -98,6 +98,13 @@ def get_parser() -> driver.Parser:
     return driver.Parser(tables.load(), builders, build_expressions.LEAVES)
 
 
+def _faults() -> Any:
+    """The module that puts faults into words, imported when there is one."""
+    from hartonomous.hql import syntax_faults
+
+    return syntax_faults
+
+
 def _tokenize(text: str) -> list[Token]:
     if len(text) > TEXT_MAX:
         raise SyntaxFault(
@@ -107,15 +114,13 @@ def _tokenize(text: str) -> list[Token]:
     try:
         return tokenize(text)
     except LexicalFault as fault:
-        raise describe_lexical(text, fault) from None
+        raise _faults().describe_lexical(text, fault) from None
 
 
 def _tokens_up_to_fault(text: str) -> list[Token]:
     tokens: list[Token] = []
-    try:
+    with suppress(LexicalFault):  # the batch it stands in raises it again
         tokenize(text, tokens)
-    except LexicalFault:
-        pass  # the batch it stands in raises it again
     return tokens
 
 
@@ -124,9 +129,9 @@ def _parse(text: str, tokens: list[Token], start: str) -> Any:
     try:
         return parser.parse(tokens, start, _placer(text))
     except driver.Unexpected as fault:
-        raise describe_unexpected(text, tokens, parser, start, fault) from None
+        raise _faults().describe_unexpected(text, tokens, parser, start, fault) from None
     except driver.TooDeep as fault:
-        raise describe_too_deep(text, fault.start) from None
+        raise _faults().describe_too_deep(text, fault.start) from None
 
 
 def _placer(text: str) -> Callable[[int, int], Span]:

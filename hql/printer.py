@@ -212,9 +212,8 @@ def _cast(node: ast.Cast) -> str:
 
 def _argument(node: ast.Expression) -> str:
     text = print_node(node)
-    is_comparison = isinstance(node, ast.Binary) and node.op == "="
-    if is_comparison and isinstance(node.left, ast.Variable):  # else it would be a named one
-        return f"({text})"
+    if isinstance(node, ast.Binary) and node.op == "=" and isinstance(node.left, ast.Variable):
+        return f"({text})"  # else it would be a named argument
     return text
 
 

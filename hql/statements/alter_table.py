@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hartonomous.hql.ast import Expression, Identifier, Node, ObjectName, Span, TypeName
 from hartonomous.hql.build_expressions import constant
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import commas, line, value
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ColumnDefinition, Constraint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Add(Node):
     """ADD column or constraint, …"""
 
@@ -22,7 +22,7 @@ class Add(Node):
         return f"ADD {commas(self.elements)}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Drop(Node):
     """DROP COLUMN | CONSTRAINT [IF EXISTS] name, …; kind: COLUMN, CONSTRAINT."""
 
@@ -35,7 +35,7 @@ class Drop(Node):
         return line("DROP", self.kind, condition, commas(self.names))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AlterColumn(Node):
     """ALTER COLUMN name type [NULL | NOT NULL]."""
 
@@ -48,7 +48,7 @@ class AlterColumn(Node):
         return line("ALTER COLUMN", self.name, self.type, null)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetDefault(Node):
     """ALTER COLUMN name SET DEFAULT value, or DROP DEFAULT (value None)."""
 
@@ -60,7 +60,7 @@ class SetDefault(Node):
         return f"ALTER COLUMN {self.name} {change}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rename(Node):
     """RENAME COLUMN name TO new, or (name None) RENAME TO new."""
 
@@ -71,7 +71,7 @@ class Rename(Node):
         return line("RENAME", self.name and f"COLUMN {self.name}", "TO", self.new)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AlterTable(Statement):
     """ALTER TABLE t action"""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Node, Span
 from hartonomous.hql.errors import NotSupported
+from hartonomous.hql.frozen import frozen
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Builder = Callable[[list[Any], Span], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Statement(Node):
     """A parsed statement: frozen data that prints itself and runs itself.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from hartonomous.hql.ast import Identifier
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CloseCursor(Statement):
     """CLOSE c"""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Identifier, ObjectName, Option, Query, Span
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import settings
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.result import Result
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Copy(Statement):
     """COPY t [(columns)] FROM | TO path, or COPY (query) TO path; direction: FROM, TO.
     `path` is a string or a variable."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Query, Span, TypeName
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import line, parens, statements
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ParameterDefinition, as_body
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CreateFunction(Statement):
     """A scalar function has `returns` and `body` (one Block, or the rest of the batch), a table
     function (`RETURNS TABLE AS RETURN query`) has `query` and no `returns`. mode as for

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, ObjectName, Option, OrderItem, Span
 from hartonomous.hql.build_expressions import as_tuple
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import settings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.result import Result
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CreateIndex(Statement):
     """CREATE [UNIQUE] INDEX ix ON t (a, b DESC) [USING method] [WITH (…)]; `columns` hold plain
     columns as OrderItem, method is RTREE, VECTOR, BTREE or None."""

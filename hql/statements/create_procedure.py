@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Span
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import commas, line, statements
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ParameterDefinition, as_body
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CreateProcedure(Statement):
     """mode: CREATE, CREATE OR ALTER, ALTER. `body` is one Block, or the rest of the batch."""
 

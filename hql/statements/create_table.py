@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Span
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 from hartonomous.hql.statements.parts import ColumnDefinition, Constraint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CreateTable(Statement):
     """CREATE TABLE [IF NOT EXISTS] t (…)"""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, ObjectName, Query, Span
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.result import Result
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CreateView(Statement):
     """mode: CREATE, CREATE OR ALTER, ALTER. `query.span` cuts out the text to keep."""
 

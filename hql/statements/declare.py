@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Node, Span, TypeName
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import commas, line, parens, value
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ColumnDefinition, Constraint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VariableDefinition(Node):
     """`@name type [= value]`, or `@name TABLE (…)` (then type is None); `name` has no mark."""
 
@@ -27,7 +27,7 @@ class VariableDefinition(Node):
         return line(f"@{self.name}", self.type, self.value and f"= {value(self.value)}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Declare(Statement):
     """DECLARE @a INT = 1, @t TABLE (…)"""
 

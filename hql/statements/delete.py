@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Identifier, ObjectName, Relation, Span, Variable
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import line
 from hartonomous.hql.statements.base import Statement
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 from hartonomous.hql.statements.parts import Output, With
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delete(Statement):
     """`table` may be an alias that the second FROM (`source`) declares."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Span
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import commas, line
 from hartonomous.hql.statements.base import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropFunction(Statement):
     """DROP FUNCTION [IF EXISTS] a, b"""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import (
@@ -17,11 +16,12 @@ from hartonomous.hql.ast import (
     Variable,
     VectorLiteral,
 )
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import commas, line
 from hartonomous.hql.statements.base import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Argument(Node):
     """`[@name =] value [OUTPUT]`; `value` None is DEFAULT, `name` has no mark."""
 
@@ -37,7 +37,7 @@ class Argument(Node):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Execute(Statement):
     """EXEC [@result =] procedure arguments; `result` is the variable for its RETURN value."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, Span
 from hartonomous.hql.build_expressions import constant
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import line
 from hartonomous.hql.statements.base import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fetch(Statement):
     """FETCH [direction] FROM c [INTO @a, @b]; direction: NEXT, PRIOR, FIRST, LAST. `into` are names
     of variables without their marks; without INTO the row is a result."""

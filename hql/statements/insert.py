@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, ObjectName, Query, Span, Variable
 from hartonomous.hql.build_expressions import constant
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 from hartonomous.hql.statements.parts import Output, With
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Insert(Statement):
     """`source` None is DEFAULT VALUES. `table` is a Variable for a table variable."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Identifier, Node, ObjectName, Relation, Span, Variable
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import commas, line, parens, values
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import Assignment, Output, With
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MergeClause(Node):
     """match: MATCHED, NOT MATCHED, NOT MATCHED BY SOURCE; action: UPDATE, DELETE, INSERT (with
     `columns` and `values`; `values` empty is DEFAULT VALUES)."""
@@ -34,7 +34,7 @@ class MergeClause(Node):
         return line("WHEN", self.match, condition, "THEN", self.action, rest)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Merge(Statement):
     """MERGE INTO table USING source ON condition WHEN …"""
 

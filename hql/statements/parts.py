@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from hartonomous.hql import ast
@@ -19,10 +19,11 @@ from hartonomous.hql.ast import (
 )
 from hartonomous.hql.build_expressions import Builder, as_tuple, constant, only
 from hartonomous.hql.build_queries import changed
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import commas, common_tables, line, parens, quote, value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Assignment(Node):
     """`column = value` of UPDATE and MERGE, or `@v = value` (variable is set, column empty).
     `a += 1` is read as `a = a + 1`."""
@@ -36,7 +37,7 @@ class Assignment(Node):
         return f"{target} = {value(self.value)}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Output(Node):
     """OUTPUT inserted.a, deleted.* [INTO t | @t [(columns)]]."""
 
@@ -49,7 +50,7 @@ class Output(Node):
         return line("OUTPUT", commas(self.items), into)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Constraint(Node):
     """kind: PRIMARY KEY, UNIQUE, CHECK, FOREIGN KEY (REFERENCES beside a column too). `columns` is
     empty where the constraint stands beside its column. `on_delete`, `on_update`: None, NO ACTION,
@@ -84,7 +85,7 @@ class Constraint(Node):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ColumnDefinition(Node):
     """A column of CREATE TABLE, ALTER TABLE … ADD and DECLARE … TABLE. `type` is None only for a
     computed column. `nullable` is None if nothing was said; identity is (seed, step)."""
@@ -118,7 +119,7 @@ class ColumnDefinition(Node):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ParameterDefinition(Node):
     """A parameter of CREATE PROCEDURE or FUNCTION: `@name type [= default] [OUTPUT]`."""
 
@@ -136,7 +137,7 @@ class ParameterDefinition(Node):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class With(Node):
     """Common tables in front of INSERT, UPDATE, DELETE or MERGE."""
 
@@ -284,8 +285,8 @@ def _references(children: list[Any], span: Span) -> dict[str, Any]:
 
 def _setting(children: list[Any], span: Span) -> ast.Option:
     name, *given = children
-    chosen = given[0] if given else None
-    if chosen is not None and not isinstance(chosen, Node):
+    chosen: Expression | Identifier | None = given[0] if given else None
+    if chosen is not None and not isinstance(chosen, Expression):
         chosen = Identifier("ON", span=span)  # the only word here that is no expression
     return ast.Option(name.text.upper(), chosen, span=span)
 

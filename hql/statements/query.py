@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.ast import ObjectName, Query, Select, SetOperation
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.result import Result
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QueryStatement(Statement):
     """A query; with INTO, or with `@v = e` items, it changes something."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Span
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import values
 from hartonomous.hql.statements.base import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RaiseError(Statement):
     """RAISERROR(message, severity, state, arguments …)"""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.ast import Identifier
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import line
 from hartonomous.hql.result import Result
 from hartonomous.hql.statements.base import Statement
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.context import Context
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rollback(Statement):
     """ROLLBACK [TRAN [savepoint]] | ROLLBACK TO [SAVEPOINT] savepoint"""
 

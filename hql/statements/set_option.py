@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import ColumnName, Expression, Span
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import quote, value
 from hartonomous.hql.statements.base import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetOption(Statement):
     """SET name ON | OFF, or SET name value; `value` is True, False or an expression."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Span
 from hartonomous.hql.build_queries import changed
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import value
 from hartonomous.hql.statements.base import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetVariable(Statement):
     """SET @name = value; `name` has no mark. `SET @v += 1` is read as `SET @v = @v + 1`."""
 

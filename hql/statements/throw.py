@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from hartonomous.hql.ast import Expression
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import line, values
 from hartonomous.hql.statements.base import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Throw(Statement):
     """THROW [number, message, state]; without values it raises again what CATCH caught."""
 

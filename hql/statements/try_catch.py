@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Span
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import statements
 from hartonomous.hql.statements.base import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TryCatch(Statement):
     """`handler` runs if a statement of `body` fails."""
 

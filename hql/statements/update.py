@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Identifier, ObjectName, Relation, Span, Variable
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.printer import commas, line
 from hartonomous.hql.statements.base import Statement
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 from hartonomous.hql.statements.parts import Assignment, Output, With
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Update(Statement):
     """`table` may be an alias that FROM declares; `source` is FROM."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.result import Result
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VerifyDatabase(Statement):
     """VERIFY DATABASE"""
 

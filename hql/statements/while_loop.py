@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from hartonomous.hql.ast import Expression
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WhileLoop(Statement):
     """WHILE condition statement"""
 
