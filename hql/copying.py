@@ -91,10 +91,10 @@ def _path(node: ast.Expression, context: Context) -> str:
         name = fold(node.name)
     elif isinstance(node, ast.Placeholder):
         name = fold(node.name) if node.name is not None else f"?{node.index}"
-    if name not in context.parameters.values:
+    if name not in context.parameters.raw:
         message = f"there is no parameter {node}"
         raise place(BindFault(message, code="UNKNOWN_VARIABLE"), node)
-    value = context.parameters.values[name]
+    value = context.parameters.raw[name]
     if not isinstance(value, str):
         raise place(ParameterFault(f"the path {node} is not a text"), node)
     return value
@@ -132,6 +132,7 @@ def _option(name: str, option: ast.Option) -> Any:
 def _copy_from(statement: Copy, context: Context, settings: FileSettings) -> Result:
     assert statement.table is not None
     table = get_table(context, statement.table)
+    context.limits.start()
     try:
         source = open_source(settings)
         names, columns = _matched(statement, table, source, settings)

@@ -95,7 +95,7 @@ def run_fast(statement: Insert, context: Context) -> Result | None:
     if prepared is None:
         return None
     try:
-        rows = prepared.table_of(prepared.rows(context.parameters.values))
+        rows = prepared.table_of(prepared.rows(context.parameters.raw))
     except (Unusual, KeyError):
         return None
     count, whole = prepared.insert(context, rows)

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.fast_insert import prepare_fast
 from hartonomous.hql.limits import Limits
-from hartonomous.hql.parameters import ParameterSet
+from hartonomous.hql.parameters import ParameterSet, named
 from hartonomous.hql.plain_values import Unusual
-from hartonomous.storage.catalog import fold
 from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def _insert_chunk(
     if fast is None or fast.is_constant:
         return None
     try:
-        table = fast.table_of([row for given in chunk for row in fast.rows(_named(given))])
+        table = fast.table_of([row for given in chunk for row in fast.rows(named(given))])
     except (Unusual, KeyError):
         return None
     try:
@@ -99,10 +98,3 @@ def _insert_chunk(
         raise
     session.note_change(prepared.text)
     return count
-
-
-def _named(given: Given) -> Mapping[str, Any]:
-    """A parameter set by the names that FastInsert uses."""
-    if isinstance(given, Mapping):
-        return {fold(name.lstrip("@:")): value for name, value in given.items()}
-    return {f"?{i}": value for i, value in enumerate(given)}

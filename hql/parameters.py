@@ -7,10 +7,12 @@ data frame is a table parameter: it stands in FROM as `@name`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
+from hartonomous.hql.arrow_tables import conform, table_fields
 from hartonomous.hql.errors import ParameterFault
 from hartonomous.hql.plan import Field
 from hartonomous.hql.types import Type
@@ -18,21 +20,22 @@ from hartonomous.storage.catalog import fold
 
 #: values that a text may take; a bound against mistakes (a list of rows given as parameters)
 PARAMETERS_MAX = 10_000
+#: types of values that are certainly no tables
+PLAIN = (str, int, float, bytes, list, tuple, Decimal, pa.Scalar)
 
 
 class ParameterSet:
-    """Types and values of one call's parameters. `signature` is equal for calls that can share
-    plans."""
+    """One call's parameters. `raw` holds the values as they were given; types, and the values in
+    their types' form, are worked out when a query is bound."""
 
-    __slots__ = ("consumed", "signature", "table_fields", "tables", "types", "values")
+    __slots__ = ("_resolved", "consumed", "raw", "table_fields", "tables")
 
     def __init__(self, given: Mapping[str, Any] | Sequence[Any] | None = None) -> None:
-        self.types: dict[str, Type] = {}
-        self.values: dict[str, Any] = {}
+        self.raw: dict[str, Any] = {}
         self.tables: dict[str, pa.Table | pa.RecordBatchReader] = {}
         self.table_fields: dict[str, tuple[Field, ...]] = {}
         self.consumed = False  # a reader was read: the statement cannot be tried again
-        self.signature: Any = ()
+        self._resolved: tuple[dict[str, Type], dict[str, Any], Any] | None = None
         if given:
             self._take(given)
 
@@ -44,35 +47,42 @@ class ParameterSet:
             )
         if len(given) > PARAMETERS_MAX:
             raise ParameterFault(f"{len(given):,} parameters; at most {PARAMETERS_MAX:,} are taken")
-        if isinstance(given, Mapping):
-            for name, value in given.items():
-                if not isinstance(name, str):
-                    raise ParameterFault(f"a parameter's name is text, not {name!r}")
-                self._add(fold(name.lstrip("@:")), value)
-        else:
-            for i, value in enumerate(given):
-                self._add(f"?{i}", value)
-        tables = tuple(self.table_fields.items())
-        self.signature = (tuple(self.types.items()), tables)
+        for name, value in named(given).items():
+            if is_table(value):
+                self.tables[name] = as_arrow(name, value)
+                self.table_fields[name] = table_fields(name, self.tables[name].schema)
+            else:
+                self.raw[name] = value
 
-    def _add(self, name: str, value: Any) -> None:
-        from hartonomous.hql.values import parameter_value
+    def _resolve(self) -> tuple[dict[str, Type], dict[str, Any], Any]:
+        if self._resolved is None:
+            from hartonomous.hql.values import parameter_value
 
-        if is_table(value):
-            self._add_table(name, value)
-            return
-        self.types[name], self.values[name] = parameter_value(name, value)
+            types: dict[str, Type] = {}
+            values: dict[str, Any] = {}
+            for name, value in self.raw.items():
+                types[name], values[name] = parameter_value(name, value)
+            signature = (tuple(types.items()), tuple(self.table_fields.items()))
+            self._resolved = types, values, signature
+        return self._resolved
 
-    def _add_table(self, name: str, value: Any) -> None:
-        from hartonomous.hql.arrow_tables import table_fields
+    @property
+    def types(self) -> dict[str, Type]:
+        """Types by name. Raises ParameterFault for a value that HQL has no type for."""
+        return self._resolve()[0]
 
-        self.tables[name] = as_arrow(name, value)
-        self.table_fields[name] = table_fields(name, self.tables[name].schema)
+    @property
+    def values(self) -> dict[str, Any]:
+        """Values in the form that plans take, by name."""
+        return self._resolve()[1]
+
+    @property
+    def signature(self) -> Any:
+        """Equal for calls that can share plans."""
+        return self._resolve()[2]
 
     def spool(self, name: str) -> pa.Table:
         """A table parameter as a table that can be read again and again."""
-        from hartonomous.hql.arrow_tables import conform
-
         source = self.tables[name]
         if isinstance(source, pa.RecordBatchReader):
             self.consumed = True
@@ -82,12 +92,24 @@ class ParameterSet:
         return table
 
 
+def named(given: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
+    """Parameters by folded name; those of a sequence are ?0, ?1 …"""
+    if not isinstance(given, Mapping):
+        return {f"?{i}": value for i, value in enumerate(given)}
+    out = {}
+    for name, value in given.items():
+        if not isinstance(name, str):
+            raise ParameterFault(f"a parameter's name is text, not {name!r}")
+        out[fold(name.lstrip("@:"))] = value
+    return out
+
+
 def is_table(value: Any) -> bool:
     """Whether a parameter stands for rows: Arrow tables, batches, readers, data frames."""
+    if value is None or isinstance(value, PLAIN):
+        return False
     if isinstance(value, (pa.Table, pa.RecordBatch, pa.RecordBatchReader)):
         return True
-    if value is None or isinstance(value, (str, int, float, bytes, list, tuple, pa.Scalar)):
-        return False
     is_frame = hasattr(value, "columns") and type(value).__module__.startswith("pandas.")
     return is_frame or (hasattr(value, "__arrow_c_stream__") and hasattr(value, "columns"))
 

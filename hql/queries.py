@@ -1,15 +1,119 @@
-"""Queries on behalf of statements: bound, planned (both cached with the statement), started."""
+"""Queries on behalf of statements: bound, planned (both kept with the statement), started."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from hartonomous.hql import ast
+from hartonomous.hql.errors import BindFault
 from hartonomous.hql.plan import BoundQuery, Field
 from hartonomous.hql.result import Result
+from hartonomous.hql.system_tables import SYSTEM_FIELDS, SYSTEM_TABLES, explain_unknown
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
+    from hartonomous.hql.execute import PreparedPlan
+
+#: tables that a statement hands over itself, by name (without @): their columns and rows
+Given = Mapping[str, tuple[tuple[Field, ...], pa.Table]]
+
+
+def start_query(
+    context: Context,
+    query: ast.Query,
+    *,
+    key: Any = None,
+    hidden: bool = False,
+    tables: Given | None = None,
+) -> Result:
+    """Starts a query in the context's transaction.
+
+    `key` names the query within its statement: its plan is kept for the next run (None: it is
+    not). `hidden` makes the column `__address` visible. `tables` stand in FROM as `@name`.
+    """
+    prepared = _prepared(context, query, key, hidden, tables or {})
+    stream = prepared.start(
+        context.transaction,
+        context.parameters.values,
+        context.limits,
+        _sources(context, tables or {}),
+    )
+    return Result(stream.fields, stream, close=stream.close)
+
+
+def describe_query(
+    context: Context, query: ast.Query, *, tables: Given | None = None
+) -> tuple[Field, ...]:
+    """The columns that a query would give. Raises what binding raises."""
+    return _bind(context, query, False, tables or {}).plan.fields
+
+
+def explain_query(context: Context, query: ast.Query, *, analyze: bool) -> list[str]:
+    """The operator tree as lines; `analyze` runs the query first."""
+    from hartonomous.hql.explain import explain
+
+    prepared = _prepared(context, query, ("explain", analyze), False, {})
+    if not analyze:
+        return explain(prepared)
+    return explain_analyze(context, prepared)
+
+
+def explain_analyze(context: Context, prepared: PreparedPlan) -> list[str]:
+    raise NotImplementedError
+
+
+def _prepared(
+    context: Context, query: ast.Query, key: Any, hidden: bool, tables: Given
+) -> PreparedPlan:
+    """The query's plan, from the statement's memory or made now."""
+    from hartonomous.hql.execute import prepare
+
+    catalog = context.catalog
+    full_key = (key, context.parameters.signature)
+    found: PreparedPlan | None = None
+    if key is not None:
+        found = context.memory.find(catalog, full_key)
+    if found is None:
+        found = prepare(_bind(context, query, hidden, tables))
+        if key is not None:
+            context.memory.keep(catalog, full_key, found)
+    return found
+
+
+def _bind(context: Context, query: ast.Query, hidden: bool, tables: Given) -> BoundQuery:
+    from hartonomous.hql.bind import bind_query
+    from hartonomous.hql.bind.context import BindContext
+    from hartonomous.hql.parse import parse_query
+
+    parameters = context.parameters
+    table_parameters: dict[str, Any] = dict(parameters.table_fields)
+    table_parameters.update((name, fields) for name, (fields, _) in tables.items())
+    bind_context = BindContext(
+        context.catalog,
+        parameters=parameters.types,
+        table_parameters=table_parameters,
+        system_tables=SYSTEM_FIELDS,
+        parse_view=parse_query,
+        hidden=hidden,
+    )
+    try:
+        return bind_query(query, bind_context)
+    except BindFault as error:
+        if error.code == "UNKNOWN_TABLE":
+            raise explain_unknown(error, query) from None
+        raise
+
+
+def _sources(context: Context, tables: Given) -> dict[str, Callable[[], Any]]:
+    """What gives the rows of the tables that are no stored ones, when a plan asks for them."""
+    sources: dict[str, Callable[[], Any]] = {}
+    for name, system in SYSTEM_TABLES.items():
+        sources[name] = lambda system=system: system.rows(context)  # type: ignore[misc]
+    for name in context.parameters.tables:
+        sources[f"@{name}"] = lambda name=name: context.parameters.spool(name)  # type: ignore[misc]
+    for name, (_, rows) in tables.items():
+        sources[f"@{name}"] = lambda rows=rows: rows  # type: ignore[misc]
+    return sources

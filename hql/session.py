@@ -178,7 +178,6 @@ class Session:
         run = Run(prepared, parameters, messages, limits)
         self._running = limits
         try:
-            limits.start()
             if prepared.statement.effect == "controls":
                 return self._run_control(run)
             if self._transaction is None and not self.autocommit:
