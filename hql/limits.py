@@ -3,7 +3,7 @@
 One Limits object lives as long as a statement and its open stream. Whoever does long work looks at
 it: operators call `check()` between batches; kernels get `flag`, an int8[1] array that turns
 non-zero; the relational engine is interrupted by a callback that `interrupting` registers. A
-deadline is a timer thread that does what `cancel()` does, with another code.
+deadline is kept by the watchdog's thread, which does what `cancel()` does, with another code.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from types import TracebackType
 
 import numpy as np
 
+from hartonomous.hql import watchdog
 from hartonomous.storage.errors import Cancelled
 
 
@@ -29,7 +30,7 @@ class Limits:
         self.cancelled = threading.Event()
         self._timed_out = False
         self._deadline: float | None = None
-        self._timer: threading.Timer | None = None
+        self._timer: int | None = None
         self._lock = threading.Lock()
         self._interrupts: list[Callable[[], object]] = []
 
@@ -50,15 +51,13 @@ class Limits:
         if self.timeout is None or self._timer is not None:
             return
         self._deadline = time.monotonic() + self.timeout
-        self._timer = threading.Timer(self.timeout, self._time_out)
-        self._timer.daemon = True
-        self._timer.start()
+        self._timer = watchdog.WATCHDOG.at(self._deadline, self._time_out)
 
     def stop(self) -> None:
         """The statement is over: no more timer, no more interrupts. Idempotent."""
         timer, self._timer = self._timer, None
         if timer is not None:
-            timer.cancel()
+            watchdog.WATCHDOG.forget(timer)
 
     def tighten(self, *, timeout: float | None = None, memory_bytes: int | None = None) -> None:
         """Lower the limits to a statement's own (OPTION (TIMEOUT …, MEMORY …)); never raises
@@ -102,21 +101,18 @@ class Limits:
 
     @contextmanager
     def interrupting(self, interrupt: Callable[[], object]) -> Iterator[None]:
-        """While the block runs, cancel() calls `interrupt` too (the engine's own)."""
-        self.add_interrupt(interrupt)
+        """While the block waits in foreign code, cancel() calls `interrupt`, and Ctrl-C in the
+        main thread is a cancel(). Raises Cancelled instead of entering if it is too late."""
+        with self._lock:
+            self._interrupts.append(interrupt)
+        in_main = watchdog.WATCHDOG.enter_main(self.cancel)
         try:
             self.check()
             yield
         finally:
-            self.remove_interrupt(interrupt)
-
-    def add_interrupt(self, interrupt: Callable[[], object]) -> None:
-        with self._lock:
-            self._interrupts.append(interrupt)
-
-    def remove_interrupt(self, interrupt: Callable[[], object]) -> None:
-        with self._lock:
-            if interrupt in self._interrupts:
+            if in_main:
+                watchdog.WATCHDOG.leave_main(self.cancel)
+            with self._lock:
                 self._interrupts.remove(interrupt)
 
     def account(self, bytes_used: int) -> None:

@@ -20,7 +20,9 @@ from hartonomous.hql.rules.simple import is_simple
 from hartonomous.hql.rules.tree import (
     children,
     columns_in,
+    conditions,
     conjuncts,
+    map_conditions,
     map_sources,
     rebuild,
     sources,
@@ -47,7 +49,8 @@ def _hoist(plan: p.Plan, numbers: Iterator[int]) -> p.Plan:
         return plan
     replacements: dict[p.Expr, p.Expr] = {}
     added: dict[int, list[p.Output]] = {}
-    for call in _calls((replace(block, source=None), *plan.order_by)):
+    bare = replace(block, source=None)
+    for call in _calls((bare, *plan.order_by, *conditions(block.source))):
         relation = _only_scan(call, scans)
         if relation is None or call in replacements:
             continue
@@ -56,10 +59,12 @@ def _hoist(plan: p.Plan, numbers: Iterator[int]) -> p.Plan:
         replacements[call] = p.Column(type=call.type, span=call.span, relation=relation, name=name)
     if not replacements:
         return plan
-
-    body = substitute(replace(block, source=None), replacements)
+    body = substitute(bare, replacements)
     order = tuple(substitute(o, replacements) for o in plan.order_by)
-    used = {(c.relation, c.name) for c in columns_in((body, *order))}
+    source = map_conditions(block.source, lambda on: substitute(on, replacements))
+    lateral = tuple(s for s in sources(source) if not isinstance(s, p.Scan))
+    reading = (body, *order, *conditions(source), *lateral)
+    used = {(c.relation, c.name) for c in columns_in(reading)}
 
     def extend(source: p.Source) -> p.Source:
         if not isinstance(source, p.Scan) or source.relation not in added:
@@ -71,7 +76,7 @@ def _hoist(plan: p.Plan, numbers: Iterator[int]) -> p.Plan:
         computed = (*source.computed, *added[source.relation])
         return replace(source, fields=fields, computed=computed)
 
-    body = replace(body, source=map_sources(block.source, extend))
+    body = replace(body, source=map_sources(source, extend))
     return replace(plan, body=body, order_by=order)
 
 
@@ -85,13 +90,13 @@ def _is_selective(block: p.SelectBlock) -> bool:
 
 
 def _calls(nodes: tuple[Any, ...]) -> Iterator[p.Call]:
-    """The outermost native calls of a block, those inside CASE and subqueries aside."""
+    """The native calls of a block, outer ones first, those inside CASE and subqueries aside."""
     stack = list(reversed(nodes))
     while stack:
         node = stack.pop()
         if is_native(node):
             yield node
-        elif not isinstance(node, (p.Case, p.Plan)):
+        if not isinstance(node, (p.Case, p.Plan)):
             stack.extend(reversed(children(node)))
 
 
@@ -110,6 +115,7 @@ def _leaves(expr: p.Expr, found: set[int]) -> bool:
         return True
     if is_simple(expr):
         return True
-    if isinstance(expr, p.Call) and is_native(expr):
+    # an outer join's NULLs must make NULL, as the column computed before the join will be
+    if isinstance(expr, p.Call) and is_native(expr) and expr.function.null_on_null:
         return all(_leaves(a, found) for a in expr.arguments)
     return False

@@ -179,15 +179,23 @@ def map_sources(
     return change(joined)
 
 
-def replace_sources(node: N, replacements: dict[int, p.Source]) -> N:
-    """The node with relations replaced by number, wherever they stand."""
+def conditions(joined: p.Joined | p.Source | None) -> list[p.Expr]:
+    """The ON conditions of a FROM clause."""
+    if not isinstance(joined, p.Joined):
+        return []
+    on = [joined.on] if joined.on is not None else []
+    return [*conditions(joined.left), *conditions(joined.right), *on]
 
-    def change(inner: Any) -> Any:
-        if isinstance(inner, p.Source) and inner.relation in replacements:
-            return replacements[inner.relation]
-        return inner
 
-    return transform(node, change) if replacements else node
+def map_conditions(
+    joined: p.Joined | p.Source, change: Callable[[p.Expr], p.Expr]
+) -> p.Joined | p.Source:
+    """The FROM clause with each ON condition replaced."""
+    if not isinstance(joined, p.Joined):
+        return joined
+    left, right = map_conditions(joined.left, change), map_conditions(joined.right, change)
+    on = None if joined.on is None else change(joined.on)
+    return dataclasses.replace(joined, left=left, right=right, on=on)
 
 
 def scans(node: Any) -> Iterator[p.Scan]:

@@ -1,0 +1,83 @@
+"""From a plan to operators: one fragment for the relational engine, native operators around it.
+
+Gather                    wide values and declared types
+  Fragment                the text, run by the engine
+    Scan, ArrowInput …    what the text reads
+      TopK, Fragment      the nearest rows, and the WHERE before them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+from hartonomous.hql import plan as p
+from hartonomous.hql.lower.fragment import Fragment
+from hartonomous.hql.lower.native import Natives
+from hartonomous.hql.lower.recursion import STEPS_MAX
+from hartonomous.hql.operators.arrow_input import ArrowInput
+from hartonomous.hql.operators.base import Operator
+from hartonomous.hql.operators.fragment import Count, FragmentOperator
+from hartonomous.hql.operators.gather import Gather
+from hartonomous.hql.operators.scan import ScanOperator
+from hartonomous.hql.operators.topk import TopK
+from hartonomous.hql.operators.values import SimpleValues, is_simple_values
+from hartonomous.hql.rules.simple import is_simple
+from hartonomous.hql.rules.tree import walk
+
+
+def lower(plan: p.Plan) -> Operator:
+    """The operators that give the plan's rows in its declared types."""
+    if is_simple_values(plan):
+        assert isinstance(plan.body, p.ValuesBlock)
+        return SimpleValues(plan.body, plan.fields)
+    return Gather(_fragment(plan, count()), plan.fields, p.schema_of(plan.fields))
+
+
+def _fragment(plan: p.Plan, numbers: Iterator[int]) -> FragmentOperator:
+    natives = Natives(numbers)
+    options = dict(plan.options)
+    fragment = Fragment(plan, natives, options.get("MAXRECURSION", STEPS_MAX))
+    is_single = len(fragment.inputs) == 1 and not plan.ctes
+    inputs = tuple(
+        _input(source, fragment.names.label(source.relation), is_single, numbers)
+        for source in fragment.inputs.values()
+    )
+    return FragmentOperator(
+        text=fragment.text,
+        inputs=inputs,
+        parameters=tuple(fragment.parameters.values()),
+        values=tuple(natives.values),
+        calls=tuple(natives.calls),
+        counts=tuple(_counts(plan)),
+    )
+
+
+def _input(
+    source: p.Scan | p.ArrowSource, label: str, is_single: bool, numbers: Iterator[int]
+) -> ScanOperator | ArrowInput:
+    wide = [f.name for f in source.fields if f.type.is_wide]
+    if isinstance(source, p.ArrowSource):
+        return ArrowInput(source, label, {name: next(numbers) for name in wide}, is_single)
+    wide += [c.name for c in source.computed if c.expr.type.is_wide]
+    top = None
+    if source.nearest is not None:
+        where = source.nearest.filter
+        top = TopK(source.nearest, None if where is None else _fragment(where, numbers))
+    return ScanOperator(source, label, {name: next(numbers) for name in wide}, top)
+
+
+def _counts(plan: p.Plan) -> Iterator[Count]:
+    """Every LIMIT and OFFSET that can be checked before the text runs."""
+    for node in walk(plan):
+        if not isinstance(node, p.Plan):
+            continue
+        if node.limit is not None and _is_known(node.limit):
+            yield Count(node.limit, node.limit_percent)
+        if node.offset is not None and _is_known(node.offset):
+            yield Count(node.offset)
+
+
+def _is_known(expr: p.Expr) -> bool:
+    # constants were checked by the binder
+    return is_simple(expr) and not isinstance(expr, p.Constant)

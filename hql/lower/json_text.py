@@ -1,0 +1,117 @@
+"""FOR JSON PATH as text for the engine: rows become objects, objects one array, in row order.
+
+A dot in a column's name nests: `a.b` is `{"a": {"b": …}}`. NULLs are left out, and objects of
+which nothing is left, unless INCLUDE_NULL_VALUES. Texts are joined by concat_ws, which skips NULLs;
+values of type JSON go in as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hartonomous.hql import plan as p
+from hartonomous.hql.errors import BindFault
+from hartonomous.hql.functions.vectors import FROM_VECTOR
+from hartonomous.hql.lower.native import Natives
+from hartonomous.hql.types import NVARCHAR, Type
+
+
+def json_query(plan: p.Plan, rows: str, natives: Natives) -> str:
+    """A query of one row and one column over the text of the query that gives the rows."""
+    options = plan.json
+    fields = _body_fields(plan)
+    columns = ", ".join(f"c{i}" for i in range(len(fields)))
+    values = [_value(f"c{i}", f.type, natives) for i, f in enumerate(fields)]
+    tree = _nest([f.name for f in fields])
+    item = _object(tree, values, options.include_nulls, is_row=True)
+    whole = f"string_agg({item}, ',' ORDER BY n)"
+    if not options.without_wrapper:
+        whole = f"'[' || coalesce({whole}, '') || ']'"
+    if options.root is not None:
+        key = json.dumps(options.root, ensure_ascii=False)
+        whole = f"{_text('{' + key + ':')} || {whole} || '}}'"
+    return (
+        f"SELECT {whole} AS json FROM "
+        f"(SELECT *, row_number() OVER () AS n FROM ({rows}) AS q({columns})) AS q"
+    )
+
+
+def _body_fields(plan: p.Plan) -> tuple[p.Field, ...]:
+    match plan.body:
+        case p.SelectBlock():
+            return tuple(p.Field(o.name, o.expr.type) for o in plan.body.outputs)
+        case p.SetBlock():
+            return plan.body.left.fields
+        case p.Plan():
+            return plan.body.fields
+        case p.ValuesBlock():
+            types = [e.type for e in plan.body.rows[0]]
+            return tuple(p.Field(f"column{i + 1}", t) for i, t in enumerate(types))
+
+
+def _nest(names: list[str]) -> dict[str, Any]:
+    """Names by their dots: {"a": {"b": 0}, "c": 1}, leaves being places in the row."""
+    tree: dict[str, Any] = {}
+    for place, name in enumerate(names):
+        *outer, last = name.split(".")
+        inside = tree
+        for step in outer:
+            inside = inside.setdefault(step, {})
+            if not isinstance(inside, dict):
+                raise _clash(name)
+        if last in inside:
+            raise _clash(name)
+        inside[last] = place
+    return tree
+
+
+def _clash(name: str) -> BindFault:
+    return BindFault(
+        f'FOR JSON: "{name}" is said twice, or is a value and an object at once',
+        hint="give the columns different names with AS",
+    )
+
+
+def _object(tree: dict[str, Any], values: list[str], nulls: bool, is_row: bool = False) -> str:
+    """The SQL of an object; NULL if nothing is in it and it is not the row itself."""
+    members = []
+    for name, inside in tree.items():
+        key = _text(json.dumps(name, ensure_ascii=False) + ":")
+        if isinstance(inside, dict):
+            value = _object(inside, values, nulls)
+        else:
+            value = f"coalesce({values[inside]}, 'null')" if nulls else values[inside]
+        members.append(f"{key} || {value}")
+    inner = f"concat_ws(',', {', '.join(members)})"
+    made = f"'{{' || {inner} || '}}'"
+    return made if is_row else f"CASE WHEN {inner} <> '' THEN {made} END"
+
+
+def _value(column: str, type_: Type, natives: Natives) -> str:
+    """The SQL of a value as JSON text; NULL stays NULL."""
+    if type_.is_exact or type_.kind in ("BIT", "JSON"):
+        return f"CAST({column} AS VARCHAR)"
+    if type_.is_float:
+        return f"CASE WHEN isfinite({column}) THEN CAST(to_json({column}) AS VARCHAR) END"
+    if type_.kind == "VECTOR":
+        return natives.call_sql(FROM_VECTOR, NVARCHAR, type_, column)
+    if type_.kind == "VARBINARY":
+        return f"'\"' || base64({column}) || '\"'"
+    if type_.kind == "UNIQUEIDENTIFIER":
+        h = f"lower(hex({column}))"
+        cuts = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+        parts = " || '-' || ".join(f"substr({h}, {start}, {size})" for start, size in cuts)
+        return f"'\"' || {parts} || '\"'"
+    if type_.kind in ("DATETIME2", "DATETIMEOFFSET"):
+        zone = "Z" if type_.kind == "DATETIMEOFFSET" else ""
+        return f"'\"' || replace(CAST({column} AS VARCHAR), ' ', 'T') || '{zone}\"'"
+    if type_.is_temporal:
+        return f"'\"' || CAST({column} AS VARCHAR) || '\"'"
+    if type_.kind == "NULL":
+        return "CAST(NULL AS VARCHAR)"
+    return f"CAST(to_json({column}) AS VARCHAR)"
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,101 @@
+"""Native calls inside a fragment: what the engine's text says, what is called at execution.
+
+A call whose arguments are all simple values is computed once when the statement starts, and stands
+in the text as a parameter (`ValueSlot`). Any other is a call of one of the engine's Arrow functions
+(relational.py) with a number bound at execution (`CallSlot`), which finds the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hartonomous.hql import plan as p
+from hartonomous.hql.ast import Span
+from hartonomous.hql.functions.base import Function
+from hartonomous.hql.functions.vectors import INTERN
+from hartonomous.hql.rules.simple import is_simple
+from hartonomous.hql.types import Type
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSlot:
+    """A native value known before the fragment runs: parameter `name` of the text. A wide one
+    is source `source` of the WideStore."""
+
+    name: str
+    expr: p.Expr
+    source: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallSlot:
+    """A native call per row. `arguments`: a type for what the engine passes (in order), an
+    expression for what is known before. Number `source` of the WideStore takes wide results. The
+    one argument of an aggregate is a list of handles per group."""
+
+    name: str
+    function: Function
+    type: Type
+    arguments: tuple[Type | p.Expr, ...]
+    source: int | None
+    span: Span
+
+
+def is_known(expr: p.Expr) -> bool:
+    """Whether a native expression needs no row."""
+    if is_simple(expr):
+        return True
+    if isinstance(expr, p.Call) and expr.function.kernel is not None:
+        return not expr.function.volatile and all(is_known(a) for a in expr.arguments)
+    return False
+
+
+class Natives:
+    """The native values and calls of one fragment. Wide ones are sources of the WideStore, whose
+    `numbers` the whole statement shares."""
+
+    def __init__(self, numbers: Iterator[int]) -> None:
+        self.values: list[ValueSlot] = []
+        self.calls: list[CallSlot] = []
+        self._numbers = numbers
+        self._texts: dict[p.Expr, str] = {}
+        self._calls: dict[tuple[object, ...], str] = {}
+
+    def sql(self, call: p.Call, arguments: list[str]) -> str:
+        """The text that stands for a native call; `arguments` are the texts of its arguments."""
+        if is_known(call):
+            return self._value(call)
+        if call.function is INTERN and _is_interned(call.arguments[0]):
+            return arguments[0]
+        passed = [t for t, a in zip(arguments, call.arguments, strict=True) if not is_known(a)]
+        return self._call(call, tuple(a if is_known(a) else a.type for a in call.arguments), passed)
+
+    def call_sql(self, function: Function, result: Type, argument: Type, text: str) -> str:
+        """The text of a native call over one column that is only a text."""
+        call = p.Call(type=result, function=function, arguments=())
+        return self._call(call, (argument,), [text])
+
+    def _value(self, expr: p.Expr) -> str:
+        if expr not in self._texts:
+            name = f"__native{len(self.values)}"
+            source = next(self._numbers) if expr.type.is_wide else None
+            self.values.append(ValueSlot(name, expr, source))
+            self._texts[expr] = f"CAST(${name} AS {expr.type.relational})"
+        return self._texts[expr]
+
+    def _call(self, call: p.Call, arguments: tuple[Type | p.Expr, ...], texts: list[str]) -> str:
+        key = (call.function.name, call.type, arguments, tuple(texts))
+        if key in self._calls:  # one number, so that a grouping key is seen in the select list
+            return self._calls[key]
+        name = f"__call{len(self.calls)}"
+        is_new = call.type.is_wide and call.function is not INTERN
+        source = next(self._numbers) if is_new else None
+        slot = CallSlot(name, call.function, call.type, arguments, source, call.span)
+        self.calls.append(slot)
+        self._calls[key] = native_sql(name, call.type, texts)
+        return self._calls[key]
+
+
+def _is_interned(expr: p.Expr) -> bool:
+    return isinstance(expr, p.Call) and expr.function is INTERN

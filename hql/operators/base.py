@@ -1,0 +1,68 @@
+"""What operators share: the state of one execution, and the Protocol they follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+
+from hartonomous.hql.operators.wide import WideStore
+
+if TYPE_CHECKING:
+    from hartonomous.hql.limits import Limits
+    from hartonomous.storage.table import TableView
+
+#: rows of a batch that leaves the engine; the chunks of a stored table have as many, so that
+#: vectors of unfiltered rows leave as slices of them
+BATCH_ROWS = 65_536
+
+
+class Source(Protocol):
+    """Where tables are read: a snapshot, or a transaction with its own changes."""
+
+    def view(self, table_id: int) -> TableView: ...
+
+
+@dataclass(slots=True)
+class Figures:
+    """What one operator did; filled only for EXPLAIN ANALYZE."""
+
+    rows: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+    batches_total: int = 0
+    batches_pruned: int = 0
+    segments_total: int = 0
+    segments_pruned: int = 0
+
+
+@dataclass(slots=True)
+class Execution:
+    """One run of a prepared plan. `tables` gives the rows of an ArrowSource by its key; the wide
+    store and the errors of native calls belong to this run alone."""
+
+    source: Source
+    parameters: Mapping[str, Any]
+    limits: Limits
+    tables: Mapping[str, Callable[[], pa.Table | pa.RecordBatchReader]]
+    store: WideStore = field(default_factory=WideStore)
+    figures: dict[int, Figures] | None = None  # by relation number
+    fault: BaseException | None = None  # what a native call inside the engine raised
+    closers: list[Callable[[], None]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Gives back what the run holds, last first. Idempotent."""
+        while self.closers:
+            self.closers.pop()()
+
+    def is_cancelled(self) -> bool:
+        return self.limits.cancelled.is_set()
+
+
+class Operator(Protocol):
+    """Pulls batches from what is below it and gives batches. `start` takes hold of everything that
+    could change later (snapshots, parameters); the rows are computed as the iterator is pulled."""
+
+    def start(self, execution: Execution) -> Iterator[pa.RecordBatch]: ...

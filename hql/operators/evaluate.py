@@ -1,0 +1,44 @@
+"""Native functions over Arrow arrays: expression in, array out.
+
+An expression here is a native call, a column of the batch at hand, or a value known beforehand.
+Kernels get columns as arrays and values as scalars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from hartonomous.hql import plan as p
+from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.operators.values import as_scalar
+from hartonomous.hql.rules.simple import is_simple, value_of
+
+
+def evaluate(
+    expr: p.Expr, columns: Mapping[str, pa.Array], parameters: Mapping[str, Any]
+) -> pa.Array | pa.Scalar:
+    """The value of `expr` for each row of `columns`; a scalar if it reads no column. Raises what
+    the kernel raises, with the call's place in the text."""
+    if isinstance(expr, p.Column):
+        return columns[expr.name]
+    if is_simple(expr):
+        return as_scalar(value_of(expr, parameters), expr.type)
+    assert isinstance(expr, p.Call) and expr.function.kernel is not None, expr
+    arguments = [evaluate(a, columns, parameters) for a in expr.arguments]
+    result = call_kernel(expr, arguments)
+    is_known = all(isinstance(a, pa.Scalar) for a in arguments)
+    return result[0] if is_known and not isinstance(result, pa.Scalar) else result
+
+
+def call_kernel(expr: p.Call, arguments: list[Any]) -> Any:
+    """One kernel call; an error without a place gets the call's."""
+    assert expr.function.kernel is not None
+    try:
+        return expr.function.kernel(*arguments)
+    except ExecutionFault as fault:
+        if fault.line is None:
+            fault.line, fault.column = expr.span.line, expr.span.column
+        raise

@@ -1,0 +1,226 @@
+"""Scan: the rows of a stored table as the Arrow table that a fragment reads.
+
+Columns out: the narrow ones as stored (no copy), a BIGINT handle for each wide one, native
+functions computed before the fragment, and on demand `__address`, `__row_id`, `__ordinal`. Row
+order is the storage's. Which rows: all that the zone maps let through, or those of a key
+(`lookup`), or the nearest k (topk.py), or the first n (`limit`).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hartonomous.hql import plan as p
+from hartonomous.hql.functions.vectors import INTERN
+from hartonomous.hql.operators.base import Execution, Figures
+from hartonomous.hql.operators.evaluate import evaluate
+from hartonomous.hql.operators.values import column_value
+from hartonomous.hql.operators.wide import handles
+from hartonomous.hql.rules.simple import value_of
+from hartonomous.hql.rules.tree import columns_in
+from hartonomous.hql.types import Type
+from hartonomous.storage.table import ColumnRange, ScanResult, TableView
+
+ADDRESS, ROW_ID, ORDINAL = "__address", "__row_id", "__ordinal"
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOperator:
+    """One scan of one statement. `label` stands before the names of its columns in the fragment;
+    `sources` numbers its wide columns, stored and computed, in the WideStore."""
+
+    scan: p.Scan
+    label: str
+    sources: dict[str, int]
+    top: Any = None  # TopK, if the scan has `nearest`
+
+    def table(self, execution: Execution) -> pa.Table:
+        """What is registered under the scan's name; at least one column."""
+        started = time.perf_counter()
+        view = execution.source.view(self.scan.table.id)
+        result = self._read(view, execution)
+        if self.top is not None:
+            table = self.top.table(self, result.table, execution)
+        else:
+            table = self.shape(result.table, execution)
+        if execution.figures is not None:
+            execution.figures[self.scan.relation] = Figures(
+                rows=table.num_rows,
+                seconds=time.perf_counter() - started,
+                bytes=result.bytes_mapped,
+                batches_total=result.batches_total,
+                batches_pruned=result.batches_pruned,
+                segments_total=result.segments_total,
+                segments_pruned=result.segments_pruned,
+            )
+        return table
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def stored_names(self) -> list[str]:
+        """Stored columns to read: those of the fragment and those that computed ones need."""
+        names = dict.fromkeys(f.name for f in self.scan.fields)
+        for computed in self.scan.computed:
+            own = (c for c in columns_in(computed) if c.relation == self.scan.relation)
+            names.update(dict.fromkeys(c.name for c in own))
+        return list(names)
+
+    def _read(self, view: TableView, execution: Execution) -> ScanResult:
+        scan, names = self.scan, self.stored_names()
+        if scan.lookup is not None:
+            return self._look_up(view, names, execution)
+        ranges = [r for given in scan.ranges if (r := self._range(given, execution)) is not None]
+        row_id = scan.row_id or scan.nearest is not None or not names
+        result = view.scan(
+            names,
+            ranges,
+            address=scan.address,
+            row_id=row_id,
+            cancel=execution.is_cancelled,
+        )
+        if scan.limit is None:
+            return result
+        count = value_of(scan.limit, execution.parameters)
+        if count is None or count < 0:
+            return result  # the engine says what is wrong with it
+        return _of_table(result.table.slice(0, count), result)
+
+    def _look_up(self, view: TableView, names: list[str], execution: Execution) -> ScanResult:
+        lookup = self.scan.lookup
+        assert lookup is not None
+        types = {c.name: c.arrow for c in self.scan.table.columns}
+        key = []
+        for name, expr in zip(lookup.columns, lookup.values, strict=True):
+            fits, value = column_value(value_of(expr, execution.parameters), types[name])
+            if not fits or value is None:
+                key = []
+                break
+            key.append(pa.array([value], types[name]))
+        if key:
+            wanted = pa.table(key, names=list(lookup.columns))
+            addresses = view.lookup(lookup.key, wanted)
+        else:
+            addresses = np.empty(0, np.int64)
+        columns: list[Any] = [view.gather(name, addresses) for name in names]
+        fields = list(names)
+        if self.scan.address:
+            columns.append(pa.array(addresses))
+            fields.append(ADDRESS)
+        if self.scan.row_id or not names:
+            columns.append(pa.array(view.row_ids(addresses) if len(addresses) else addresses))
+            fields.append(ROW_ID)
+        table = pa.table(columns, names=fields)
+        return ScanResult(table, 0, 0, 0, 0, table.nbytes)
+
+    def _range(self, given: p.Range, execution: Execution) -> ColumnRange | None:
+        """The range in the column's own values; None if it says nothing about them."""
+        if given.is_null:
+            return ColumnRange(given.column, is_null=True)
+        entry = self.scan.table.find_column(given.column)
+        assert entry is not None, given.column
+        ends: list[Any] = []
+        for end in (given.low, given.high, *(given.values or ())):
+            value = None if end is None else value_of(end, execution.parameters)
+            if end is not None and value is None and given.values is None:
+                return None  # compared with NULL; no row passes the test above
+            fits, value = column_value(value, entry.arrow)
+            if not fits:
+                return None
+            ends.append(value)
+        values = tuple(v for v in ends[2:] if v is not None) if given.values is not None else None
+        return ColumnRange(given.column, ends[0], ends[1], given.low_open, given.high_open, values)
+
+    # --- shaping ---------------------------------------------------------------------------------
+
+    def shape(
+        self, stored: pa.Table, execution: Execution, known: dict[str, Any] | None = None
+    ) -> pa.Table:
+        """The fragment's columns from the stored ones; `known` are computed columns that are there
+        already."""
+        names: list[str] = []
+        columns: list[pa.ChunkedArray] = []
+        for field in self.scan.fields:
+            names.append(field.name)
+            values = stored.column(field.name)
+            columns.append(self._column(field.name, field.type, values, execution))
+        for computed in self.scan.computed:
+            names.append(computed.name)
+            if known is not None and computed.name in known:
+                columns.append(known[computed.name])
+            else:
+                columns.append(self._computed(computed, stored, execution))
+        for wanted, name in ((self.scan.address, ADDRESS), (self.scan.row_id, ROW_ID)):
+            if wanted:
+                names.append(name)
+                columns.append(stored.column(name))
+        if self.scan.ordinal:
+            names.append(ORDINAL)
+            columns.append(pa.chunked_array([np.arange(stored.num_rows, dtype=np.int64)]))
+        if not names:
+            names.append(ROW_ID)
+            columns.append(stored.column(ROW_ID))
+        return pa.table(columns, names=[f"{self.label}.{n}" for n in names])
+
+    def _column(
+        self, name: str, type_: Type, values: pa.ChunkedArray, execution: Execution
+    ) -> pa.ChunkedArray:
+        """A column as fragments have it: wide values as handles, instants without their zone."""
+        if not type_.is_wide:
+            return narrow(values, type_)
+        number = self.sources[name]
+        execution.store.add(number, values.chunks)
+        made, start = [], 0
+        for chunk in values.chunks:
+            made.append(handles(number, start, chunk))
+            start += len(chunk)
+        return pa.chunked_array(made, pa.int64())
+
+    def _computed(
+        self, computed: p.Output, stored: pa.Table, execution: Execution
+    ) -> pa.ChunkedArray:
+        expr = computed.expr
+        if not (isinstance(expr, p.Call) and expr.function is INTERN):
+            values = self.compute(expr, stored, execution)
+            return self._column(computed.name, expr.type, values, execution)
+        values = self.compute(expr.arguments[0], stored, execution)
+        column = self._column(computed.name, expr.type, values, execution)
+        interned = [execution.store.intern(c) for c in column.chunks]
+        return pa.chunked_array(interned, pa.int64())
+
+    def compute(self, expr: p.Expr, stored: pa.Table, execution: Execution) -> pa.ChunkedArray:
+        """A native function over the stored columns, chunk by chunk."""
+        if isinstance(expr, p.Column):
+            return stored.column(expr.name)
+        read = sorted({c.name for c in columns_in(expr)})
+        parts: list[pa.Array] = []
+        for batch in stored.select(read).to_batches():
+            execution.limits.check()
+            row = dict(zip(read, batch.columns, strict=True))
+            values = evaluate(expr, row, execution.parameters)
+            assert len(values) == batch.num_rows, (expr, len(values), batch.num_rows)
+            parts.append(values)
+        return pa.chunked_array(parts, expr.type.arrow)
+
+
+def _of_table(table: pa.Table, result: ScanResult) -> ScanResult:
+    return ScanResult(
+        table,
+        result.batches_total,
+        result.batches_pruned,
+        result.segments_total,
+        result.segments_pruned,
+        result.bytes_mapped,
+    )
+
+
+def narrow(values: pa.ChunkedArray, type_: Type) -> pa.ChunkedArray:
+    """A column as the engine takes it: an instant as UTC without its zone (the same bytes)."""
+    if type_.kind != "DATETIMEOFFSET":
+        return values
+    naive = pa.timestamp("us")
+    return pa.chunked_array([c.view(naive) for c in values.chunks], naive)
