@@ -48,7 +48,7 @@ class Connection:
 
         path = None if database is None or str(database) == ":memory:" else Path(database)
         self._lock = threading.RLock()
-        self._session = Session(
+        self.session = Session(
             Database.open(path, read_only=read_only),
             autocommit=autocommit,
             timeout=timeout,
@@ -67,12 +67,12 @@ class Connection:
         return self.cursor().executemany(text, rows)
 
     def cursor(self) -> Cursor:
-        self._session.check_open()
+        self.session.check_open()
         return Cursor(self)
 
     def cancel(self) -> None:
         """Stops the statement that is running now, from any thread: it raises Cancelled."""
-        self._session.cancel()
+        self.session.cancel()
 
     # --- transactions ---
 
@@ -80,59 +80,59 @@ class Connection:
     def autocommit(self) -> bool:
         """True: a statement outside BEGIN TRAN commits by itself. False: the first statement
         begins a transaction that `commit()` or `rollback()` ends."""
-        return self._session.autocommit
+        return self.session.autocommit
 
     @autocommit.setter
     def autocommit(self, value: bool) -> None:
         with self._lock:
-            if value and self._session.in_transaction:
-                self._session.commit()
-            self._session.autocommit = value
+            if value and self.session.in_transaction:
+                self.session.commit()
+            self.session.autocommit = value
 
     @property
     def in_transaction(self) -> bool:
-        return self._session.in_transaction
+        return self.session.in_transaction
 
     @property
     def read_only(self) -> bool:
-        return self._session.read_only
+        return self.session.read_only
 
     def commit(self) -> None:
         """Makes the transaction durable; without one, nothing happens."""
         with self._lock:
-            if self._session.in_transaction:
-                self._session.commit()
+            if self.session.in_transaction:
+                self.session.commit()
 
     def rollback(self) -> None:
         """Undoes the transaction; without one, nothing happens."""
         with self._lock:
-            if self._session.in_transaction:
-                self._session.rollback()
+            if self.session.in_transaction:
+                self.session.rollback()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Self]:
         """A transaction for a `with` block: committed at its end, undone if the block raises."""
         with self._lock:
-            if self._session.in_transaction:
+            if self.session.in_transaction:
                 raise TransactionFault(
                     "a transaction is open already", hint="use SAVE TRAN inside a transaction"
                 )
-            self._session.begin()
+            self.session.begin()
             try:
                 yield self
             except BaseException:
-                if self._session.in_transaction:
-                    self._session.rollback()
+                if self.session.in_transaction:
+                    self.session.rollback()
                 raise
-            if self._session.in_transaction:
-                self._session.commit()
+            if self.session.in_transaction:
+                self.session.commit()
 
     # --- life ---
 
     def close(self) -> None:
         """Undoes an open transaction and lets the database go; may be called again."""
         with self._lock:
-            self._session.close()
+            self.session.close()
 
     def __enter__(self) -> Self:
         return self
@@ -145,7 +145,7 @@ class Connection:
     ) -> None:
         """Commits an open transaction, or undoes it if the block raised; then closes."""
         try:
-            if self._session.in_transaction and not self._session.is_closed:
+            if self.session.in_transaction and not self.session.is_closed:
                 self.commit() if kind is None else self.rollback()
         finally:
             self.close()
@@ -175,9 +175,9 @@ class Cursor:
         connection = self.connection
         with connection._lock:
             try:
-                results = connection._session.execute(text, parameters, self.messages)
+                results = connection.session.execute(text, parameters, self.messages)
             finally:
-                self.lastrowid = connection._session.last_identity
+                self.lastrowid = connection.session.last_identity
         self._take(results)
         return self
 
@@ -187,9 +187,9 @@ class Cursor:
         connection = self.connection
         with connection._lock:
             try:
-                self.rowcount = connection._session.execute_many(text, rows, self.messages)
+                self.rowcount = connection.session.execute_many(text, rows, self.messages)
             finally:
-                self.lastrowid = connection._session.last_identity
+                self.lastrowid = connection.session.last_identity
         return self
 
     def _begin(self) -> None:

@@ -145,18 +145,28 @@ class Session:
     ) -> list[Result]:
         """Runs every statement; results in order, only the last one may still be computing.
         `messages` gets what statements say, also if a later one fails."""
+        results: list[Result] = []
+        for result in self.results(text, parameters, messages):
+            if results:
+                results[-1].spool()
+            results.append(result)
+        return results
+
+    def results(
+        self,
+        text: str,
+        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        messages: list[str] | None = None,
+    ) -> Iterator[Result]:
+        """The results one by one: a statement runs when the result before it has been taken (rows
+        of that one that nobody took are lost by then)."""
         self.check_open()
         heard: list[str] = messages if messages is not None else []
         self.last_identity = None
-        results: list[Result] = []
         with _Guard(self):
-            statements = self.prepare(text)
             given = ParameterSet(parameters)
-            for prepared in statements:
-                if results:
-                    results[-1].spool()
-                results.append(self.run(prepared, given, heard))
-        return results
+            for prepared in self.prepare(text):
+                yield self.run(prepared, given, heard)
 
     def execute_many(
         self,

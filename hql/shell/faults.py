@@ -21,7 +21,7 @@ def describe(error: Error, text: str | None = None) -> str:
     out = f"error[{error.code}]: {error.message}\n"
     if error.line is not None and error.column is not None:
         out += f"  at line {error.line}, column {error.column}\n"
-        if text is not None:
+        if text is not None and "\n" not in error.message:  # syntax errors draw their own
             out += _caret(text, error.line, error.column)
     if error.hint:
         out += f"hint: {error.hint}\n"

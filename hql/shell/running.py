@@ -10,6 +10,7 @@ from hartonomous.hql.shell.output import FORMATS, say
 
 if TYPE_CHECKING:
     from hartonomous.hql.dbapi import Connection
+    from hartonomous.hql.result import Result
 
 T = TypeVar("T")
 
@@ -50,16 +51,19 @@ def _run_batch(
     format_name: str,
     out: IO[bytes],
 ) -> None:
-    session = connection.session
-    results = interruptibly(connection, lambda: session.execute(text, parameters, LiveMessages()))
-    for result in results:
+    results = connection.session.results(text, parameters, LiveMessages())
+    while (result := interruptibly(connection, lambda: next(results, None))) is not None:
         if result.has_rows:
-            count = interruptibly(connection, lambda r=result: FORMATS[format_name](r, out))
+            count = interruptibly(connection, _writer(result, format_name, out))
             if format_name == "table":
                 say(f"({_rows(count)})")
         elif result.row_count >= 0:
             say(f"({_rows(result.row_count)} affected)")
         out.flush()
+
+
+def _writer(result: Result, format_name: str, out: IO[bytes]) -> Callable[[], int]:
+    return lambda: FORMATS[format_name](result, out)
 
 
 def interruptibly(connection: Connection, work: Callable[[], T]) -> T:
