@@ -109,13 +109,14 @@ class Disk:
     # --- changes -------------------------------------------------------------------------
 
     def do_make_folder(self, path: Path) -> None:
-        """Make a folder, and its parents, with mode 0700; no error if it stands already."""
+        """Make a folder and its parents durably, mode 0700; no error if it stands already."""
         with translated("make the folder", path):
             if not path.is_dir():
                 if not path.parent.is_dir():
                     self.do_make_folder(path.parent)
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(path, FOLDER_MODE)
+                self.do_sync_folder(path.parent)
 
     def do_create(self, path: Path) -> File:
         """A new file, open for reading and writing; DiskFault if there is one of that name."""

@@ -155,9 +155,7 @@ class ObjectWriter:
             self._file.sync()
         finally:
             self._file.close()
-        if not self._disk.exists(path.parent):
-            self._disk.do_make_folder(path.parent)
-            self._disk.do_sync_folder(path.parent.parent)
+        self._disk.do_make_folder(path.parent)
         self._disk.do_rename(self._file.path, path)
         self._disk.do_sync_folder(path.parent)
         return name

@@ -130,11 +130,19 @@ def with_garbage(array: pa.Array) -> pa.Array:
             kind, n, [bitmap, pa.py_buffer(places)], children=[with_garbage(child)]
         )
     if pa.types.is_fixed_size_list(kind):
-        child = array.values.slice(array.offset * kind.list_size, n * kind.list_size)
+        lists = array.to_pylist()
+        filler = next((v for v in lists if v is not None), [None] * kind.list_size)
+        child = pa.array([x for v in lists for x in (filler if v is None else v)], kind.value_type)
         return pa.Array.from_buffers(kind, n, [bitmap], children=[with_garbage(child)])
     if pa.types.is_struct(kind):
-        children = [with_garbage(array.field(i)) for i in range(kind.num_fields)]
-        return pa.Array.from_buffers(kind, n, [bitmap], children=children)
+        structs = array.to_pylist()
+        filler = next((v for v in structs if v is not None), dict.fromkeys(f.name for f in kind))
+        children = [
+            pa.array([(filler if v is None else v)[f.name] for v in structs], f.type) for f in kind
+        ]
+        return pa.Array.from_buffers(
+            kind, n, [bitmap], children=[with_garbage(c) for c in children]
+        )
     return _fixed_with_garbage(array, bitmap, valid, chance)
 
 

@@ -8,7 +8,7 @@ After the failure every further change fails too (unless `once`). Then, or at an
     disk.cut_power(seed)                    what was not synced is lost, or partly kept
 works on the real files, which a plain Disk opens afterwards. A power cut keeps of each file's
 unsynced writes the first ones and a torn piece of the next (`scattered`: any 512-byte sectors),
-and of the unsynced names (created, renamed, removed) the first ones. Folders are not lost.
+and of the unsynced names (folders and files; created, renamed, removed) the first ones.
 Syncing is only noted, not done: what it promises is acted out.
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +63,8 @@ class FaultyDisk(Disk):
                 path.write_bytes(_survivors(content, chance, scattered))
         kept = chance.randint(0, len(self._names))
         for change in reversed(self._names[kept:]):
-            change.undo()
+            if change.folder.is_dir():
+                change.undo()
         self._is_broken, self.once = True, False
 
     # --- the changes ---------------------------------------------------------------------
@@ -70,6 +72,7 @@ class FaultyDisk(Disk):
     def do_make_folder(self, path: Path) -> None:
         if not path.is_dir():
             self._step("make folder", path)
+            self._names.append(NameChange(path.parent, lambda: shutil.rmtree(path, True)))
         super().do_make_folder(path)
 
     def do_create(self, path: Path) -> File:
