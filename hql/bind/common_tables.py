@@ -84,7 +84,7 @@ def _bind_recursive(
     number = scope.statement.next_common_table()
     names = column_names(table.columns, anchor.fields, table.name, scope)
     types = [f.type for f in anchor.fields]
-    for _ in range(_ROUNDS_MAX):
+    for round_ in range(_ROUNDS_MAX):
         inner = Scope(scope.statement, scope)
         known = CommonTable(number, table.name.text, names, unique_fields(names, types))
         inner.common_tables = {**scope.common_tables, fold(table.name.text): known}
@@ -95,7 +95,7 @@ def _bind_recursive(
             common_type([t, *[m.fields[i].type for m in bound]], scope.span(operation))
             for i, t in enumerate(types)
         ]
-        if wider == types:
+        if all(_is_settled(a, b, round_) for a, b in zip(types, wider, strict=True)):
             return _assemble(table, number, names, types, anchor, bound, operation, scope)
         types = wider
     raise fault(
@@ -104,6 +104,14 @@ def _bind_recursive(
         "TYPE_MISMATCH",
         "CAST the columns of the recursive part to the types of the first",
     )
+
+
+def _is_settled(known: Type, wanted: Type, rounds: int) -> bool:
+    """Whether the recursive part's column goes into the known type. A DECIMAL sum has a digit more
+    at every step; once it had room for the first, overflow is left to execution."""
+    if known == wanted:
+        return True
+    return rounds > 0 and known.kind == wanted.kind == "DECIMAL" and known.b == wanted.b
 
 
 def _assemble(

@@ -213,6 +213,8 @@ def test_recursive_types_widen_and_members_may_be_several() -> None:
     body = bound.ctes[0].plan.body
     assert isinstance(body, plan.SetBlock)
     assert [f.type for f in body.left.fields] == [f.type for f in body.right.fields]
+    text = "WITH r AS (SELECT 1.5 AS n UNION ALL SELECT n + 1 FROM r) SELECT n FROM r"
+    assert fields(text) == ["n DECIMAL(12,1)"]
     with pytest.raises(Error, match="grow with every step"):
         bind("WITH r AS (SELECT 1.5 AS n UNION ALL SELECT n * 1.5 FROM r) SELECT n FROM r")
 
