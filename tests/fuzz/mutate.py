@@ -39,6 +39,25 @@ EXTREMES = (
     ),
     *("INSERT", "UPDATE", "DELETE", "VALUES", "CREATE", "DROP", "TABLE", "COMMIT", "ROLLBACK"),
 )
+#: words that stand in for words of their own kind, so that most such statements still parse
+KINDS = (
+    (re.compile(r"\d"), EXTREMES[:13] + ("NULL", "'5'", "(1 / 0)", "@x")),
+    (
+        re.compile(r"N?'"),
+        ("''", "'%'", "'2024-02-30'", "N'\u00e4\U0001f642'", "NULL", "0x00", "12"),
+    ),
+    (
+        re.compile(r"[<>=!]=?$|<>"),
+        ("=", "<>", "<", ">=", "+", "/", "%", "LIKE", "IS DISTINCT FROM"),
+    ),
+    (re.compile(r"[-+*/%&|^]"), ("+", "-", "*", "/", "%", "||", "&", "=", "AND")),
+    (re.compile(r"(?i)(INNER|LEFT|RIGHT|FULL|CROSS)$"), ("INNER", "LEFT", "RIGHT", "FULL")),
+    (
+        re.compile(r"(?i)(SUM|MIN|MAX|COUNT|AVG|ABS|LEN|UPPER)$"),
+        ("SUM", "MIN", "COUNT", "LEN", "f"),
+    ),
+    (re.compile(r"(?i)(INT|BIGINT|FLOAT|TEXT|DATE|BIT)$"), ("TINYINT", "BIT", "DATE", "VECTOR(2)")),
+)
 CHARACTERS = "()'\"[];,.*+-/%<>=@#:?_ \t\n0aZ\x00\x7f\u00a0\u2028\u00e9\u4e2d\U0001f642\ufeff"
 
 
@@ -58,9 +77,25 @@ def golden_statements(folder: Path) -> list[str]:
 def mutate(statement: str, others: list[str], dice: random.Random) -> str:
     """A statement one to four changes away; `others` lend it words."""
     for _ in range(dice.choice((1, 1, 2, 4))):
-        change = dice.choice((change_words, change_words, change_characters))
+        change = dice.choice((exchange, exchange, exchange, change_words, change_characters))
         statement = change(statement, others, dice)
     return statement
+
+
+def exchange(statement: str, others: list[str], dice: random.Random) -> str:
+    """One word by another of its kind; names by names that other statements use."""
+    words = TOKEN.findall(statement) or [""]
+    places = [i for i, word in enumerate(words) if not word.isspace()]
+    for at in dice.sample(places, min(len(places), 8)):
+        kind = next((choices for pattern, choices in KINDS if pattern.match(words[at])), ())
+        if kind:
+            words[at] = dice.choice(kind)
+            break
+        if re.fullmatch(r"[a-z_]\w*", words[at]):
+            names = re.findall(r"\b[a-z_]\w*\b", dice.choice(others)) or ["t"]
+            words[at] = dice.choice(names)
+            break
+    return "".join(words)
 
 
 def change_words(statement: str, others: list[str], dice: random.Random) -> str:
