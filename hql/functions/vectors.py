@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import hartonomous.hql.functions.vector_kernels as kernels
 from hartonomous.hql.errors import BindFault
-from hartonomous.hql.functions import vector_kernels as kernels
 from hartonomous.hql.functions.base import Function, Kernel, Resolver
 from hartonomous.hql.functions.coerce import can_cast
 from hartonomous.hql.functions.resolve import P, anything, scalar
