@@ -72,10 +72,17 @@ class Limits:
         """Stop the statement, from any thread; it ends with Cancelled."""
         self.flag[0] = 1
         self.cancelled.set()
+        self._interrupt()
+
+    def _interrupt(self) -> None:
         with self._lock:
             interrupts = tuple(self._interrupts)
         for interrupt in interrupts:
             interrupt()
+        if interrupts:
+            # the engine forgets an interrupt that comes just before it begins: until it has
+            # returned, say it again
+            watchdog.WATCHDOG.at(time.monotonic() + 0.02, self._interrupt)
 
     def _time_out(self) -> None:
         self._timed_out = True

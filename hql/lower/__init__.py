@@ -45,6 +45,7 @@ def _fragment(plan: p.Plan, numbers: Iterator[int]) -> FragmentOperator:
     )
     return FragmentOperator(
         text=fragment.text,
+        plan=plan,
         inputs=inputs,
         parameters=tuple(fragment.parameters.values()),
         values=tuple(natives.values),

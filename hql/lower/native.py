@@ -14,6 +14,7 @@ from hartonomous.hql import plan as p
 from hartonomous.hql.ast import Span
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.functions.vectors import INTERN
+from hartonomous.hql.relational import native_call_sql
 from hartonomous.hql.rules.simple import is_simple
 from hartonomous.hql.types import Type
 
@@ -93,7 +94,7 @@ class Natives:
         source = next(self._numbers) if is_new else None
         slot = CallSlot(name, call.function, call.type, arguments, source, call.span)
         self.calls.append(slot)
-        self._calls[key] = native_sql(name, call.type, texts)
+        self._calls[key] = native_call_sql(call.type, f"${name}", texts)
         return self._calls[key]
 
 

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.operators.base import Execution, Figures
-from hartonomous.hql.operators.scan import narrow
 from hartonomous.hql.operators.wide import handles
 
 
@@ -22,6 +21,10 @@ class ArrowInput:
     label: str
     sources: dict[str, int]
     is_single: bool = False
+
+    @property
+    def relation(self) -> int:
+        return self.source.relation
 
     def table(self, execution: Execution) -> pa.Table | pa.RecordBatchReader:
         """What is registered under the relation's name; at least one column."""
@@ -38,7 +41,7 @@ class ArrowInput:
                 values = values.cast(field.type.arrow)
             if field.type.is_wide:
                 values = self._handles(field.name, values, execution)
-            columns.append(narrow(values, field.type))
+            columns.append(values)
             names.append(f"{self.label}.{field.name}")
         if not columns:
             columns.append(pa.chunked_array([pa.nulls(given.num_rows, pa.int8())]))
@@ -61,7 +64,7 @@ class ArrowInput:
     def _is_plain(self, schema: pa.Schema) -> bool:
         fields = self.source.fields
         same = all(schema.field(f.name).type.equals(f.type.arrow) for f in fields)
-        return bool(fields) and same and all(f.type.kind != "DATETIMEOFFSET" for f in fields)
+        return bool(fields) and same
 
     def _renamed(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
         wanted = [f.name for f in self.source.fields]

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from hartonomous.hql import relational
 from hartonomous.hql.operators.wide import WideStore
+from hartonomous.hql.relational import Cursor
 
 if TYPE_CHECKING:
     from hartonomous.hql.limits import Limits
@@ -41,7 +43,7 @@ class Figures:
 @dataclass(slots=True)
 class Execution:
     """One run of a prepared plan. `tables` gives the rows of an ArrowSource by its key; the wide
-    store and the errors of native calls belong to this run alone."""
+    store belongs to this run alone."""
 
     source: Source
     parameters: Mapping[str, Any]
@@ -49,13 +51,23 @@ class Execution:
     tables: Mapping[str, Callable[[], pa.Table | pa.RecordBatchReader]]
     store: WideStore = field(default_factory=WideStore)
     figures: dict[int, Figures] | None = None  # by relation number
-    fault: BaseException | None = None  # what a native call inside the engine raised
     closers: list[Callable[[], None]] = field(default_factory=list)
 
     def close(self) -> None:
         """Gives back what the run holds, last first. Idempotent."""
         while self.closers:
             self.closers.pop()()
+
+    def cursor(self) -> Cursor:
+        """A cursor of the process's engine, or of one of its own where the statement may use less
+        memory than that; closed with the run."""
+        engine = relational.engine()
+        if self.limits.memory_bytes is not None:
+            engine = relational.Engine(memory_bytes=self.limits.memory_bytes)
+            self.closers.append(engine.close)
+        cursor = engine.cursor()
+        self.closers.append(cursor.close)
+        return cursor
 
     def is_cancelled(self) -> bool:
         return self.limits.cancelled.is_set()

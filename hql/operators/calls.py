@@ -48,17 +48,14 @@ class BoundCall:
             for a in slot.arguments
         ]
 
-    def __call__(self, *columns: pa.Array) -> pa.Array:
+    def __call__(self, columns: list[pa.Array]) -> pa.Array:
         """The results for the rows of `columns`, as the engine takes them."""
-        execution = self._execution
+        self._execution.limits.check()
         try:
-            execution.limits.check()
-            return self._call([_plain(c) for c in columns])
-        except BaseException as fault:
-            if isinstance(fault, ExecutionFault) and fault.line is None:
+            return self._call(columns)
+        except ExecutionFault as fault:
+            if fault.line is None:
                 fault.line, fault.column = self._slot.span.line, self._slot.span.column
-            if execution.fault is None:
-                execution.fault = fault
             raise
 
     def _call(self, columns: list[pa.Array]) -> pa.Array:
@@ -99,9 +96,3 @@ class BoundCall:
         if slot.source is not None:
             return self._execution.store.append(slot.source, values)
         return values if values.type.equals(slot.type.arrow) else values.cast(slot.type.arrow)
-
-
-def _plain(column: Any) -> pa.Array:
-    if isinstance(column, pa.ChunkedArray):
-        return column.combine_chunks()
-    return column

@@ -20,6 +20,8 @@ from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import BATCH_ROWS, Execution
 from hartonomous.hql.operators.calls import BoundCall, value_of_slot
 from hartonomous.hql.operators.scan import ScanOperator
+from hartonomous.hql.relational import NATIVE_CALLS, Cursor, Stream
+from hartonomous.hql.render import parameter_name
 from hartonomous.hql.rules.simple import value_of
 
 
@@ -33,8 +35,8 @@ class Count:
     def check(self, execution: Execution) -> None:
         """BAD_VALUE for a count that is none."""
         value = value_of(self.expr, execution.parameters)
-        top = 100 if self.is_percent else None
-        if value is not None and value >= 0 and (top is None or value <= top):
+        most = 100 if self.is_percent else None
+        if value is not None and value >= 0 and (most is None or value <= most):
             return
         what = "a percentage from 0 to 100" if self.is_percent else "a count of rows"
         raise ExecutionFault(
@@ -47,10 +49,53 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class FragmentOperator:
+    """`text` reads the `inputs` as `r<relation>` and names `parameters`, `values` and the numbers
+    of `calls` with a dollar sign. `plan` is what errors are placed by."""
+
     text: str
+    plan: p.Plan
     inputs: tuple[ScanOperator | ArrowInput, ...]
     parameters: tuple[p.Parameter, ...]
     values: tuple[ValueSlot, ...]
     calls: tuple[CallSlot, ...]
     counts: tuple[Count, ...]
-    batch_rows: int = BATCH_ROWS
+
+    def start(self, execution: Execution) -> Iterator[pa.RecordBatch]:
+        cursor, bound = self.open(execution)
+        with execution.limits.interrupting(cursor.interrupt):
+            stream = cursor.stream(self.text, bound, plan=self.plan, batch_rows=BATCH_ROWS)
+        return self._batches(cursor, stream, execution)
+
+    def open(self, execution: Execution) -> tuple[Cursor, dict[str, Any]]:
+        """A cursor with everything registered, and the values of the text's parameters; both live
+        until the execution is closed."""
+        for count in self.counts:
+            count.check(execution)
+        cursor = execution.cursor()
+        for source in self.inputs:
+            execution.limits.check()
+            cursor.register(f"r{source.relation}", source.table(execution))
+        return cursor, self.bind(execution)
+
+    def bind(self, execution: Execution) -> dict[str, Any]:
+        """What stands for each name with a dollar sign."""
+        given = execution.parameters
+        bound = {parameter_name(x.name): given[x.name] for x in self.parameters}
+        for value in self.values:
+            bound[value.name] = value_of_slot(value, execution)
+        for call in self.calls:
+            number = NATIVE_CALLS.register(BoundCall(call, execution))
+            execution.closers.append(lambda number=number: NATIVE_CALLS.release(number))
+            bound[call.name] = number
+        return bound
+
+    def _batches(
+        self, cursor: Cursor, stream: Stream, execution: Execution
+    ) -> Iterator[pa.RecordBatch]:
+        limits = execution.limits
+        while True:
+            with limits.interrupting(cursor.interrupt):
+                batch = next(stream, None)
+            if batch is None:
+                return
+            yield batch

@@ -39,6 +39,10 @@ class ScanOperator:
     sources: dict[str, int]
     top: Any = None  # TopK, if the scan has `nearest`
 
+    @property
+    def relation(self) -> int:
+        return self.scan.relation
+
     def table(self, execution: Execution) -> pa.Table:
         """What is registered under the scan's name; at least one column."""
         started = time.perf_counter()
@@ -169,9 +173,9 @@ class ScanOperator:
     def _column(
         self, name: str, type_: Type, values: pa.ChunkedArray, execution: Execution
     ) -> pa.ChunkedArray:
-        """A column as fragments have it: wide values as handles, instants without their zone."""
+        """A column as fragments have it: wide values as handles."""
         if not type_.is_wide:
-            return narrow(values, type_)
+            return values
         number = self.sources[name]
         execution.store.add(number, values.chunks)
         made, start = [], 0
@@ -216,11 +220,3 @@ def _of_table(table: pa.Table, result: ScanResult) -> ScanResult:
         result.segments_pruned,
         result.bytes_mapped,
     )
-
-
-def narrow(values: pa.ChunkedArray, type_: Type) -> pa.ChunkedArray:
-    """A column as the engine takes it: an instant as UTC without its zone (the same bytes)."""
-    if type_.kind != "DATETIMEOFFSET":
-        return values
-    naive = pa.timestamp("us")
-    return pa.chunked_array([c.view(naive) for c in values.chunks], naive)
