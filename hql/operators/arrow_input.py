@@ -52,6 +52,9 @@ class ArrowInput:
             )
         return pa.table(columns, names=names)
 
+    def preview(self, execution: Execution) -> pa.Table | pa.RecordBatchReader:
+        return self.table(execution)
+
     def _handles(self, name: str, values: pa.ChunkedArray, execution: Execution) -> pa.ChunkedArray:
         number = self.sources[name]
         execution.store.add(number, values.chunks)

@@ -66,15 +66,19 @@ class FragmentOperator:
             stream = cursor.stream(self.text, bound, plan=self.plan, batch_rows=BATCH_ROWS)
         return self._batches(cursor, stream, execution)
 
-    def open(self, execution: Execution) -> tuple[Cursor, dict[str, Any]]:
+    def open(
+        self, execution: Execution, *, preview: bool = False
+    ) -> tuple[Cursor, dict[str, Any]]:
         """A cursor with everything registered, and the values of the text's parameters; both live
-        until the execution is closed."""
+        until the execution is closed. With `preview`, for EXPLAIN, native functions of scans are
+        not computed."""
         for count in self.counts:
             count.check(execution)
         cursor = execution.cursor()
         for source in self.inputs:
             execution.limits.check()
-            cursor.register(f"r{source.relation}", source.table(execution))
+            rows = source.preview(execution) if preview else source.table(execution)
+            cursor.register(f"r{source.relation}", rows)
         return cursor, self.bind(execution)
 
     def bind(self, execution: Execution) -> dict[str, Any]:

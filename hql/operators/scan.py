@@ -64,6 +64,18 @@ class ScanOperator:
             )
         return table
 
+    def preview(self, execution: Execution) -> pa.Table:
+        """As `table`, with NULLs for everything that is computed: enough to plan with."""
+        stored = self._read(execution.source.view(self.scan.table.id), execution).table
+        if self.scan.nearest is not None:
+            count = sum(value_of(e, execution.parameters) for e in self.scan.nearest.count)
+            stored = stored.slice(0, count)
+        nulls = {
+            c.name: pa.chunked_array([pa.nulls(stored.num_rows, _engine_type(c.expr.type))])
+            for c in self.scan.computed
+        }
+        return self.shape(stored, execution, nulls)
+
     # --- reading ---------------------------------------------------------------------------------
 
     def stored_names(self) -> list[str]:
@@ -209,6 +221,10 @@ class ScanOperator:
             assert len(values) == batch.num_rows, (expr, len(values), batch.num_rows)
             parts.append(values)
         return pa.chunked_array(parts, expr.type.arrow)
+
+
+def _engine_type(type_: Type) -> pa.DataType:
+    return pa.int64() if type_.is_wide else type_.arrow
 
 
 def _of_table(table: pa.Table, result: ScanResult) -> ScanResult:
