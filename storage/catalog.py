@@ -213,4 +213,4 @@ def entry_from_map(data: Mapping[str, Any]) -> Entry:
 def _column(data: Mapping[str, Any]) -> ColumnEntry:
     arrow = pa.ipc.read_schema(pa.py_buffer(data["arrow"])).field(0).type
     identity = tuple(data["identity"]) if data["identity"] else None
-    return ColumnEntry(**{**data, "arrow": arrow, "identity": identity})  # type: ignore[arg-type]
+    return ColumnEntry(**{**data, "arrow": arrow, "identity": identity})

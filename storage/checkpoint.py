@@ -14,11 +14,12 @@ again together with its tail, so it has O(log n) of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.chunk import (
     BATCH_ROWS,
@@ -154,7 +155,7 @@ def write_chunk(
 
 
 def _table_manifest(
-    objects: Objects, table: TableEntry, state: TableState, leaves: tuple[object, ...]
+    objects: Objects, table: TableEntry, state: TableState, leaves: tuple[ObjectRef, ...]
 ) -> TableManifest:
     deaths = _store_deaths(objects, state)
     segments = []
@@ -170,12 +171,14 @@ def _table_manifest(
                 tuple(_store_key(objects, table, chunk, key.id) for key in table.keys),
             )
         )
-    return TableManifest(table.id, state.sequence, tuple(segments), state.log, leaves)  # type: ignore[arg-type]
+    return TableManifest(table.id, state.sequence, tuple(segments), state.log, leaves)
 
 
 def _store_deaths(objects: Objects, state: TableState) -> dict[int, PackPart]:
     """Death logs that grew since they were stored, in one pack; by the chunk's identity."""
-    out, arrays, fresh = {}, {}, []
+    out: dict[int, PackPart] = {}
+    arrays: dict[str, Any] = {}
+    fresh: list[tuple[Chunk, str, int]] = []
     for chunk in state.chunks:
         count = chunk.deaths.count
         if not count:

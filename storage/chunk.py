@@ -285,9 +285,9 @@ class Chunk:
     def births_at(self, offsets: Int64 | slice) -> Int64:
         births = self.births
         if isinstance(births, int):
-            whole = isinstance(offsets, slice)
-            count = len(range(*offsets.indices(self.count))) if whole else len(offsets)
-            return np.full(count, births, np.int64)
+            if isinstance(offsets, slice):
+                offsets = np.empty(len(range(*offsets.indices(self.count))), np.int64)
+            return np.full(len(offsets), births, np.int64)
         return births[offsets]
 
     def find_row_ids(self, ids: Int64) -> tuple[Int64, Int64]:

@@ -68,7 +68,8 @@ def ids_of(runs: Int64) -> Int64:
         return NO_ROWS
     firsts, lengths = runs[:, 0], runs[:, 1]
     ends = np.cumsum(lengths)
-    return np.arange(int(ends[-1])) + np.repeat(firsts - (ends - lengths), lengths)
+    ids: Int64 = np.arange(int(ends[-1])) + np.repeat(firsts - (ends - lengths), lengths)
+    return ids
 
 
 def pack_entries(changes: Sequence[tuple[Entry | None, Entry | None]]) -> list[list[Any]]:

@@ -1,0 +1,96 @@
+"""A disk that fails at its n-th change, for every n: what was acknowledged is there after a power
+cut, what was not is there whole or not at all, and the database verifies."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from crash.workload import LARGE, SMALL, Content, Step, content, reference, run
+from faulty_disk import FaultyDisk
+
+from hartonomous.storage import load, prepare
+from hartonomous.storage.database import Database
+from hartonomous.storage.errors import DiskFault
+
+
+@pytest.fixture(autouse=True)
+def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "BULK_BYTES", 500)
+    monkeypatch.setattr(prepare, "BULK_BYTES", 500)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """In memory where there is such a folder: power cuts are acted out by FaultyDisk."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
+
+
+def operations(path: Path, steps: list[Step]) -> int:
+    disk = FaultyDisk()
+    run(path, disk, steps, [])
+    return disk.operations
+
+
+def fail_at(path: Path, steps: list[Step], expected: list[Content], disk: FaultyDisk) -> None:
+    """Run until the fault, cut the power, open with a good disk, compare."""
+    done: list[int] = []
+    with contextlib.suppress(DiskFault):
+        run(path, disk, steps, done)
+    disk.cut_power(disk.at or 0)
+    what = disk.log[-1]
+    database = Database.open(path)
+    try:
+        found = content(database.snapshot())
+        allowed = expected[len(done) : len(done) + 2]
+        assert found in allowed, f"fault {disk.at} {what}: after step {len(done)}"
+        assert database.verify() == [], f"fault {disk.at} {what}"
+        if not found:
+            return
+        name = next(iter(found))  # and it can be written again
+        transaction = database.begin()
+        transaction.truncate(transaction.catalog.get("dbo", name).id)
+        transaction.commit(statement="TRUNCATE", author="test")
+        assert content(database.snapshot())[name] == []
+    finally:
+        database.close()
+
+
+def test_every_change_of_a_small_workload_may_fail(folder: Path) -> None:
+    expected = reference(SMALL)
+    count = operations(folder / "whole", SMALL)
+    assert count > 100
+    for n in range(1, count + 1):
+        fail_at(folder / f"{n}", SMALL, expected, FaultyDisk(n, tear=n % 2 == 0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tear", [False, True])
+def test_every_change_of_a_large_workload_may_fail(folder: Path, tear: bool) -> None:
+    expected = reference(LARGE)
+    for n in range(1, operations(folder / "whole", LARGE) + 1):
+        fail_at(folder / f"{n}", LARGE, expected, FaultyDisk(n, tear=tear))
+
+
+def test_a_fault_that_passes_leaves_a_usable_database_or_a_refusing_one(folder: Path) -> None:
+    """The disk works again after one failure: the session goes on as if the step had not been,
+    or, if the log was hit, refuses every commit until the database is opened again."""
+    expected = reference(SMALL)
+    count = operations(folder / "whole", SMALL)
+    for n in range(1, count + 1, 3):
+        path = folder / f"{n}"
+        done: list[int] = []
+        disk = FaultyDisk(n, once=True)
+        with contextlib.suppress(DiskFault):
+            run(path, disk, SMALL, done)
+        database = Database.open(path)
+        try:
+            assert content(database.snapshot()) in expected[len(done) : len(done) + 2], disk.log[-1]
+            assert database.verify() == []
+        finally:
+            database.close()
