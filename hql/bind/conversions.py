@@ -39,10 +39,12 @@ def cast(expr: plan.Expr, type_: Type) -> plan.Expr:
     conversion is allowed."""
     if expr.type == type_ or _same_values(expr.type, type_):
         return expr
-    if expr.__class__ is plan.Constant:
+    if isinstance(expr, plan.Constant):
         converted = constants.convert(expr, type_)
         if converted is not None:
             return converted
+    elif expr.type.kind == "NULL":  # CASE … THEN NULL END, a column of NULLs: nothing but NULL
+        return plan.Constant(type=type_, span=expr.span, value=None)
     return plan.Cast(type=type_, span=expr.span, operand=expr)
 
 

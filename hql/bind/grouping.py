@@ -80,12 +80,24 @@ def _expand(
 
 
 class GroupCheck:
-    """Looks for columns of a grouped block that are neither grouped nor aggregated."""
+    """Looks for columns of a grouped block that are neither grouped nor aggregated, and puts the
+    grouping expressions themselves in the place of their equals: what differs otherwise (the place
+    in the text, for errors at execution) would hide from the engine that they are the same."""
 
     def __init__(self, groups: Groups, scope: Scope) -> None:
         self.groups = groups
         self.relations = {v.relation for v in scope.sources}
         self.grouped = {g.__class__ for g in groups}
+        self.calls = {g: g for g in groups if g.__class__ is not plan.Column}
+
+    def checked(self, expr: plan.Expr) -> plan.Expr:
+        """The expression, checked, with the grouping expressions in it."""
+        self.check(expr)
+        if not self.calls:
+            return expr
+        from hartonomous.hql.rules.tree import substitute
+
+        return substitute(expr, self.calls)
 
     def check(self, expr: plan.Expr) -> None:
         """Raises GROUPING naming the column and the remedy."""

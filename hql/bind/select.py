@@ -7,6 +7,7 @@ a bare name there is an output first, then a column; inside an expression a colu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hartonomous.hql import ast, plan
 from hartonomous.hql.bind.columns import output_name
@@ -51,10 +52,9 @@ def bind_select(node: ast.Select, query: ast.Query, outer: Scope) -> plan.Plan:
         groups = ()
     if groups is not None:
         check = GroupCheck(groups, scope)
-        for expr in [o.expr for o in outputs] + [o.expr for o in order]:
-            check.check(expr)
-        if having is not None:
-            check.check(having)
+        outputs = [plan.Output(o.name, check.checked(o.expr)) for o in outputs]
+        order = tuple([replace(o, expr=check.checked(o.expr)) for o in order])
+        having = check.checked(having) if having is not None else None
     elif not node.distinct:
         # shown values keep their case; only comparisons fold it
         outputs = [plan.Output(o.name, unfold(o.expr)) if is_folded(o.expr) else o for o in outputs]
