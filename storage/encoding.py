@@ -18,7 +18,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.types as t
 
 from hartonomous.storage import physical
@@ -159,7 +158,7 @@ def encode_values(array: pa.Array) -> Iterator[Data]:
         yield from _variable(array)
     elif t.is_list(kind):
         yield _lengths(array)
-        yield from encode_values(pc.list_flatten(array) if array.null_count else _only(array))
+        yield from encode_values(array.flatten() if array.null_count else _only(array))
     elif t.is_fixed_size_list(kind):  # NULL slots have no elements here
         yield from encode_values(_present(array) if array.null_count else _only(array))
     else:
@@ -253,7 +252,7 @@ def _variable(array: pa.Array) -> Iterator[Data]:
 def _lengths(array: pa.Array) -> Data:
     lengths = np.diff(physical.offsets(array))
     if array.null_count:
-        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+        lengths = lengths * _present_slots(array)
     return pa.py_buffer(np.ascontiguousarray(lengths, "<u4"))
 
 
