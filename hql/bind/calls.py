@@ -13,7 +13,7 @@ from hartonomous.hql.bind.conversions import call, predicate, unfold
 from hartonomous.hql.bind.expressions import bind_chain, make_case
 from hartonomous.hql.bind.scope import Scope
 from hartonomous.hql.functions.base import Function
-from hartonomous.hql.types import NULL
+from hartonomous.hql.types import NULL, NVARCHAR
 from hartonomous.storage.catalog import fold
 
 
@@ -96,6 +96,8 @@ def bind_arguments(
     """Arguments in the order of the signature. `@x = e` is the argument `x` if the signature has
     one, else a comparison; optional arguments left out before a named one are NULL. `given`
     arguments (a method's target) come before."""
+    if nodes and not given and function.parameters[:1] == ("part",):
+        return [_bind_part(nodes[0], scope), *(unfold(scope.bind(n)) for n in nodes[1:])]
     if not any(n.__class__ is ast.NamedArgument for n in nodes):
         return [unfold(scope.bind(n)) for n in nodes]
     places = {fold(p): i - given for i, p in enumerate(function.parameters)}
@@ -112,6 +114,13 @@ def bind_arguments(
             )
         bound[place] = unfold(scope.bind(node.value))
     return [b or plan.Constant(type=NULL, value=None) for b in bound]
+
+
+def _bind_part(node: ast.Expression, scope: Scope) -> plan.Expr:
+    """`day` in DATEADD(day, …): a word, handed over as a string."""
+    if isinstance(node, ast.ColumnName) and len(node.parts) == 1:
+        return plan.Constant(type=NVARCHAR, span=scope.span(node), value=node.parts[0].text)
+    return scope.bind(node)
 
 
 def _bind_iif(node: ast.FunctionCall, scope: Scope) -> plan.Expr:
