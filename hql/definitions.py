@@ -24,6 +24,7 @@ from hartonomous.storage.errors import AlreadyExists, Error, NotFound
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
+    from hartonomous.hql.statements import parts
     from hartonomous.hql.statements.create_schema import CreateSchema
     from hartonomous.hql.statements.create_table import CreateTable
     from hartonomous.hql.statements.drop_schema import DropSchema
@@ -98,8 +99,8 @@ class Definition:
 
     def table(
         self,
-        definitions: Sequence[ast.ColumnDefinition],
-        constraints: Sequence[ast.Constraint] = (),
+        definitions: Sequence[parts.ColumnDefinition],
+        constraints: Sequence[parts.Constraint] = (),
     ) -> TableEntry:
         """The entry, with id 0. Raises BindFault, NotSupported."""
         if not definitions:
@@ -136,7 +137,7 @@ class Definition:
 
     # --- columns ---
 
-    def _add_column(self, definition: ast.ColumnDefinition) -> None:
+    def _add_column(self, definition: parts.ColumnDefinition) -> None:
         name = definition.name.text
         check_word(definition.name)
         if any(fold(c.name) == fold(name) for c in self.columns):
@@ -164,7 +165,7 @@ class Definition:
             )
         )
 
-    def _default(self, definition: ast.ColumnDefinition, type_: Type) -> str | None:
+    def _default(self, definition: parts.ColumnDefinition, type_: Type) -> str | None:
         """The default's text, after a look at whether it binds and converts."""
         default = definition.default
         assert default is not None
@@ -175,7 +176,7 @@ class Definition:
         self._fields(trees.select([trees.item(trees.cast(default, type_), "value")]))
         return str(default)
 
-    def _bind_computed(self, definitions: Sequence[ast.ColumnDefinition]) -> None:
+    def _bind_computed(self, definitions: Sequence[parts.ColumnDefinition]) -> None:
         """Types of computed columns, from their expressions over the other columns."""
         from dataclasses import replace
 
@@ -204,7 +205,7 @@ class Definition:
     # --- constraints ---
 
     def _add_constraint(
-        self, constraint: ast.Constraint, columns: Sequence[ast.Identifier]
+        self, constraint: parts.Constraint, columns: Sequence[ast.Identifier]
     ) -> None:
         if constraint.kind == "FOREIGN KEY":
             raise place(NotSupported("not supported yet: REFERENCES"), constraint)
@@ -216,7 +217,7 @@ class Definition:
             return
         self._add_key(constraint, columns)
 
-    def _add_key(self, constraint: ast.Constraint, columns: Sequence[ast.Identifier]) -> None:
+    def _add_key(self, constraint: parts.Constraint, columns: Sequence[ast.Identifier]) -> None:
         is_primary = constraint.kind == "PRIMARY KEY"
         if is_primary and any(k.kind == "PRIMARY KEY" for k in self.keys):
             raise place(BindFault("a table has one PRIMARY KEY"), constraint)
@@ -230,7 +231,7 @@ class Definition:
 
             self.columns = [replace(c, nullable=False) if c.id in ids else c for c in self.columns]
 
-    def _name(self, constraint: ast.Constraint, otherwise: str) -> str:
+    def _name(self, constraint: parts.Constraint, otherwise: str) -> str:
         taken = {fold(k.name) for k in self.keys} | {fold(c.name) for c in self.checks}
         if constraint.name is not None:
             if fold(constraint.name.text) in taken:
@@ -248,7 +249,7 @@ class Definition:
         for check in self.checks:
             predicate = self.spans[f"check {check.name}"]
             assert isinstance(predicate, ast.Expression)
-            case = ast.Case(None, ((predicate, ast.Literal(1, "INTEGER")),))
+            case = ast.Case(None, ((predicate, ast.Literal(1, "INTEGER")),), None)
             self._fields(self._over_rows(trees.item(case, "failed")), fields)
 
 
@@ -259,7 +260,7 @@ def make(text: str) -> Type:
     return parse_type(text)
 
 
-def _type_of(definition: ast.ColumnDefinition) -> Type:
+def _type_of(definition: parts.ColumnDefinition) -> Type:
     if definition.type is None:
         return Type("INT")  # of a computed column, until its expression is bound
     try:
@@ -272,7 +273,7 @@ def _type_of(definition: ast.ColumnDefinition) -> Type:
 
 
 def _check_identity(
-    definition: ast.ColumnDefinition, type_: Type, columns: Iterable[ColumnEntry]
+    definition: parts.ColumnDefinition, type_: Type, columns: Iterable[ColumnEntry]
 ) -> None:
     if not type_.is_integer:
         message = f"an IDENTITY column is of an integer type, not {type_}"

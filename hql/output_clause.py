@@ -21,11 +21,12 @@ from hartonomous.storage.catalog import TableEntry, fold
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
+    from hartonomous.hql.statements import parts
 
 NUMBER = "__number"
 
 
-def wants(output: ast.Output | None, name: str) -> bool:
+def wants(output: parts.Output | None, name: str) -> bool:
     """Whether the clause speaks of `inserted` or `deleted` rows."""
     for node in trees.walk(output):
         qualifier: tuple[ast.Identifier, ...] = ()
@@ -40,7 +41,7 @@ def wants(output: ast.Output | None, name: str) -> bool:
 
 def output_result(
     context: Context,
-    output: ast.Output,
+    output: parts.Output,
     table: TableEntry,
     *,
     inserted: pa.Table | None = None,

@@ -55,14 +55,14 @@ def explain_query(context: Context, query: ast.Query, *, analyze: bool) -> list[
     """The operator tree as lines; `analyze` runs the query first."""
     from hartonomous.hql.explain import explain
 
-    prepared = _prepared(context, query, ("explain", analyze), False, {})
-    if not analyze:
-        return explain(prepared)
-    return explain_analyze(context, prepared)
-
-
-def explain_analyze(context: Context, prepared: PreparedPlan) -> list[str]:
-    raise NotImplementedError
+    return explain(
+        _prepared(context, query, None, False, {}),
+        context.transaction,
+        context.parameters.values,
+        context.limits,
+        _sources(context, {}),
+        analyze=analyze,
+    )
 
 
 def _prepared(

@@ -12,6 +12,7 @@ from hartonomous.storage.errors import Error, NotFound, ReadOnly
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
+    from hartonomous.hql.statements import parts
 
 DEFAULT_SCHEMA = "dbo"
 
@@ -137,7 +138,7 @@ def _tables(relation: ast.Relation) -> list[ast.TableName]:
     return [relation] if isinstance(relation, ast.TableName) else []
 
 
-def with_common_tables(query: ast.Query, ctes: ast.With | None) -> ast.Query:
+def with_common_tables(query: ast.Query, ctes: parts.With | None) -> ast.Query:
     """The query under the WITH that stands in front of the statement."""
     if ctes is None:
         return query

@@ -170,7 +170,7 @@ def test_missing_parameters_are_named(db: Any, parameters: Any) -> None:
     assert (caught.value.line, caught.value.column) == (2, 2)
 
 
-@pytest.mark.parametrize("parameters", ["text", 5, {1: 2}, {"a": object()}, {"a": {}}])
+@pytest.mark.parametrize("parameters", ["text", 5, {1: 2}, {"a": object()}, {"a": {"x": object()}}])
 def test_bad_parameters(db: Any, parameters: Any) -> None:
     with pytest.raises(errors.ParameterFault):
         db.execute("SELECT @a", parameters)
@@ -291,7 +291,7 @@ def test_conflicts_say_that_they_can_be_retried(tmp_path: Path) -> None:
         one.execute("BEGIN TRAN; UPDATE t SET a = 2")
         two.execute("BEGIN TRAN; UPDATE t SET a = 3")
         one.commit()
-        with pytest.raises(Conflict, match="run it again") as caught:
+        with pytest.raises(Conflict, match="again") as caught:
             two.commit()
         assert caught.value.retry
         assert not two.in_transaction
