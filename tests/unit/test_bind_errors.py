@@ -223,3 +223,16 @@ def test_a_table_parameter_of_a_foreign_type() -> None:
 def test_null_parameters_take_the_other_side() -> None:
     bound = bind("SELECT @n + 1", parameters={"n": types.NULL})
     assert bound.plan.fields[0].type == types.INT
+
+
+@pytest.mark.parametrize(
+    ("source", "column"),
+    [
+        ("Items a, Sales s JOIN Squares q ON a.Id = q.n", 50),
+        ("Items a CROSS JOIN (Sales s JOIN Squares q ON a.Id = q.n)", 61),
+    ],
+)
+def test_on_sees_its_own_two_sides_only(source: str, column: int) -> None:
+    with pytest.raises(BindFault, match='"a" stands outside of this join') as raised:
+        bind(f"SELECT 1 FROM {source}")
+    assert (raised.value.code, raised.value.column) == ("UNKNOWN_TABLE", column)

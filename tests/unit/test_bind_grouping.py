@@ -199,3 +199,18 @@ def test_windows_of_wrong_types(text: str) -> None:
     with pytest.raises(Error) as raised:
         bind(text)
     assert raised.value.code == "TYPE_MISMATCH"
+
+
+def test_a_grouping_expression_is_the_same_object_wherever_it_stands() -> None:
+    # errors at execution carry a place of the text, so equal expressions from two places differ
+    # in the engine's eyes; found by running random queries
+    text = """SELECT CAST(Id AS NVARCHAR(2)), MAX(Id) FROM Items GROUP BY CAST(Id AS NVARCHAR(2))
+              HAVING CAST(Id AS NVARCHAR(2)) <> 'x' ORDER BY UPPER(CAST(Id AS NVARCHAR(2)))"""
+    bound = bind(text).plan
+    body = bound.body
+    assert isinstance(body, plan.SelectBlock) and body.group_by is not None
+    key = body.group_by[0]
+    assert body.outputs[0].expr is key
+    assert isinstance(body.having, plan.Call) and body.having.arguments[0] is key
+    sort = bound.order_by[0].expr
+    assert isinstance(sort, plan.Call) and sort.arguments[0] is key

@@ -297,3 +297,11 @@ def test_constants_in_equal_trees_are_equal() -> None:
     assert plan.Constant(type=types.INT, value=1) != plan.Constant(
         type=types.decimal(1, 0), value=Decimal(1)
     )
+
+
+def test_what_can_only_be_null_converts_to_null() -> None:
+    # an engine value of no type has no conversion to a vector; found by running random queries
+    text = "SELECT CASE WHEN Id = 1 THEN NULL END FROM Items UNION ALL SELECT V FROM Items"
+    body = bind(text).plan.body
+    assert isinstance(body, plan.SetBlock)
+    assert show(body.left.body.outputs[0].expr) == "None:VECTOR(3)"  # type: ignore[union-attr]
