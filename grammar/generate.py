@@ -38,7 +38,7 @@ _EXTRA = {"strict": ["with_change"]}
 
 def complete(text: str) -> str:
     """The fragments with what follows from them."""
-    lines = [text, "single_query: query", "single_condition: condition"]
+    lines = [text, "?single_query: query", "?single_condition: condition"]
     for group, ending in GROUPS.items():
         names = re.findall(rf"^\??(\w+_{ending}):", text, re.MULTILINE)
         lines.append(f"?{group}: {' | '.join(names + _EXTRA.get(group, []))}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hartonomous.grammar.lexer import Token
+from hartonomous.grammar.words import RESERVED
 
 _OBJECTS = ["QUEUE", "SCHEDULE", "SPACE", "MODEL", "BRANCH", "USER", "ADAPTER"]
 
@@ -64,7 +65,7 @@ def find_later(tokens: Sequence[Token], index: int) -> tuple[str, int] | None:
         if i < index and tokens[i].kind == ";":
             return None
         for statement in STATEMENTS:
-            if _stands(tokens, i, statement) and _may_begin(tokens, i):
+            if _stands(tokens, i, statement) and (i == index or _may_begin(tokens, i)):
                 return statement, i
     return None
 
@@ -78,8 +79,8 @@ def _stands(tokens: Sequence[Token], index: int, words: str) -> bool:
 
 
 def _may_begin(tokens: Sequence[Token], index: int) -> bool:
-    """A statement begins the text, follows `;` or a word that holds statements, or a new line."""
-    if index == 0:
+    """Whether the word at `index` was read as the beginning of a statement."""
+    if index == 0 or tokens[index].upper in RESERVED:
         return True
     before = tokens[index - 1]
-    return before.kind == ";" or before.upper in ("BEGIN", "ELSE", "TRY", "CATCH", "END", "AS")
+    return before.kind == ";" or before.upper in ("BEGIN", "ELSE", "TRY", "CATCH", "AS")

@@ -26,8 +26,11 @@ RESERVED = STATEMENT_WORDS | CLAUSE_WORDS | EXPRESSION_WORDS
 #: reserved words that are functions before a parenthesis
 FUNCTION_WORDS = _words("LEFT RIGHT")
 
-#: words with a syntax of their own before a parenthesis: a function of that name must be quoted
-CALL_WORDS = _words("CAST TRY_CAST CONVERT TRY_CONVERT")
+#: words with a syntax of their own before a parenthesis, there or in some places: the printer
+#: quotes a function of that name
+CALL_WORDS = _words(
+    "ANY CAST CONVERT CUBE FILTER IDENTITY OVER ROLLUP ROOT SOME TRY_CAST TRY_CONVERT"
+)
 
 #: words that begin a statement which the grammar does not have yet (later.py): where a statement
 #: may begin they are not taken for names

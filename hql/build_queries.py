@@ -224,7 +224,7 @@ def _as_of(kind: str) -> Builder:
 
 def _schema_column(children: list[Any], span: Span) -> tuple[Any, ...]:
     name, type_, path = children
-    return name, type_, path and path.value
+    return name, type_, None if path is None else path.value
 
 
 BUILDERS: dict[str, Builder] = {

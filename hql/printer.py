@@ -300,7 +300,8 @@ def _table_name(node: ast.TableName) -> str:
 
 def _function_table(node: ast.FunctionTable) -> str:
     columns = (
-        line(name, type_, path and _literal(ast.Literal(path))) for name, type_, path in node.schema
+        line(name, type_, None if path is None else _literal(ast.Literal(path)))
+        for name, type_, path in node.schema
     )
     schema = parens(columns)
     return line(node.call, schema and f"WITH {schema}", _alias(node.alias, node.columns))
@@ -393,7 +394,7 @@ def _query(node: ast.Query) -> str:
 
 
 def _for_json(node: ast.ForJson) -> str:
-    root = node.root and f"ROOT({_literal(ast.Literal(node.root))})"
+    root = None if node.root is None else f"ROOT({_literal(ast.Literal(node.root))})"
     nulls = "INCLUDE_NULL_VALUES" if node.include_nulls else ""
     wrapper = "WITHOUT_ARRAY_WRAPPER" if node.without_wrapper else ""
     return f"FOR JSON {', '.join(p for p in (node.mode, root, nulls, wrapper) if p)}"

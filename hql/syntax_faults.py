@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from hartonomous.grammar.driver import DEPTH_MAX, Parser, Unexpected
 from hartonomous.grammar.later import find_later
-from hartonomous.grammar.lexer import END, GO, WORD, LexicalFault, Token
+from hartonomous.grammar.lexer import END, GO, QUOTED, WORD, LexicalFault, Token
 from hartonomous.grammar.words import LATER_WORDS, RESERVED
 from hartonomous.hql.errors import NotSupported, SyntaxFault
 
@@ -25,19 +25,34 @@ _MARKS = {
     "DOT": ".",
     "SEMICOLON": ";",
     "STAR": "*",
+    "PLUS": "+",
+    "MINUS": "-",
 }
-#: terminals that begin any expression, and those that say more than one of them
-_EXPRESSION = {"NAME", "INTEGER", "STRING", "VARIABLE"}
-_EXPRESSION_TOO = {
-    *("BINARY", "CASE", "DECIMAL", "EXISTS", "FLOAT", "LEFT", "LPAR", "MINUS", "NOT", "NULL"),
-    *("PARAMETER", "PLUS", "QUESTION", "RIGHT", "TILDE", "VECTOR"),
-    *("_CAST__LPAR", "_CONVERT__LPAR", "_TRY_CAST__LPAR", "_TRY_CONVERT__LPAR"),
-}
-#: terminals that go on with an expression that could end here
-_OPERATORS = {
-    *("AND", "BETWEEN", "COLLATE", "COMPARISON", "DOT", "EQUAL", "IN", "IS", "LIKE", "MINUS"),
-    *("OR", "PLUS", "SCALING", "STAR", "SUMMING", "_NOT__BETWEEN", "_NOT__IN", "_NOT__LIKE"),
-}
+#: groups: what they are called; the terminals that must all be possible; what they stand for
+_GROUPS = (
+    (
+        "an expression",
+        {"NAME", "INTEGER", "STRING", "VARIABLE"},
+        {
+            *("BINARY", "CASE", "DECIMAL", "EXISTS", "FLOAT", "LEFT", "LPAR", "MINUS", "NOT"),
+            *("NULL", "PARAMETER", "PLUS", "QUESTION", "RIGHT", "TILDE", "VECTOR", "_CAST__LPAR"),
+            *("_CONVERT__LPAR", "_TRY_CAST__LPAR", "_TRY_CONVERT__LPAR"),
+        },
+    ),
+    (
+        "a constant",
+        {"INTEGER", "STRING", "NULL"},
+        {"BINARY", "DECIMAL", "FLOAT", "MINUS", "PARAMETER", "PLUS", "QUESTION", "VECTOR"},
+    ),
+    (
+        "an operator",
+        {"PLUS", "MINUS", "SUMMING"},
+        {
+            *("AND", "BETWEEN", "COLLATE", "COMPARISON", "DOT", "EQUAL", "IN", "IS", "LIKE", "OR"),
+            *("SCALING", "STAR", "_NOT__BETWEEN", "_NOT__IN", "_NOT__LIKE", "__ANON_0"),
+        },
+    ),
+)
 _SINGLE = {
     "NAME": "a name",
     "INTEGER": "a whole number",
@@ -46,8 +61,14 @@ _SINGLE = {
     "PARAMETER": "a parameter",
     "QUESTION": "a parameter",
     "ASSIGN": "an assignment such as +=",
-    "__ANON_0": "::",
+    "LEFT": "a function",
+    "RIGHT": "a function",
 }
+#: the order in which keywords are listed; the others come after them
+_LIKELY = (
+    *("END", "AS", "FROM", "JOIN", "ON", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION"),
+    *("SET", "VALUES", "SELECT", "TABLE", "THEN", "ELSE"),
+)
 
 
 # --- faults --------------------------------------------------------------------------------------
@@ -74,21 +95,20 @@ def describe_unexpected(
         line, column = place_of(text, tokens[index].start)
         return NotSupported(f"not supported yet: {name}", line=line, column=column)
     token = tokens[fault.index]
-    expected = _expected(parser, parser.acceptable(fault.states))
-    message = f"{_called(text, token)} cannot stand here"
-    if expected:
-        message += f": expected {expected}"
+    states = parser.states_before(tokens, start, fault.index)
+    expected = _expected(parser, parser.acceptable(states), is_first=fault.index == 0)
+    message = f"{_called(text, token)}: expected {expected}"
     hint = _hint(tokens, parser, start, fault.index)
     return _fault(text, token.start, message, hint)
 
 
 def _called(text: str, token: Token) -> str:
     if token.kind == END:
-        return "the end of the text"
+        return "the text ends too early"
     if token.kind == GO:
-        return "GO, which ends a batch,"
+        return "GO ends a batch, and this is one"
     written = text[token.start : token.end]
-    return f'"{written if len(written) <= 40 else written[:37] + "…"}"'
+    return f'"{written if len(written) <= 40 else written[:37] + "…"}" cannot stand here'
 
 
 def _fault(text: str, start: int, message: str, hint: str | None) -> SyntaxFault:
@@ -120,30 +140,28 @@ def show_line(text: str, start: int) -> str:
 # --- what could stand there ----------------------------------------------------------------------
 
 
-def _expected(parser: Parser, terminals: set[str]) -> str:
+def _expected(parser: Parser, terminals: set[str], is_first: bool) -> str:
     """Terminals in words: groups first, then keywords."""
     names: list[str] = []
     rest = set(terminals)
-    if rest >= _EXPRESSION:
-        names.append("an expression")
-        rest -= _EXPRESSION | _EXPRESSION_TOO
-    elif rest >= {"PLUS", "MINUS", "SUMMING"}:
-        names.append("an operator")
-        rest -= _OPERATORS
+    for name, marks_of_it, others in _GROUPS:
+        if rest >= marks_of_it:
+            names.append(name)
+            rest -= marks_of_it | others
     if "PRINT" in rest:
-        names.append("a statement")
+        names.append("a statement" if is_first else "a new statement")
         rest = {t for t in rest if not _begins_statement(parser, t)}
-    ends = "$END" in rest
-    rest -= {"$END", "NAME"} if "a statement" in names and ends else {"$END"}
     marks = sorted(rest & _MARKS.keys())
-    singles = sorted({_SINGLE[t] for t in rest & _SINGLE.keys()})
-    words = sorted({_spelled(t) for t in rest - _MARKS.keys() - _SINGLE.keys()})
-    if len(words) > LISTED_MAX:
-        words = [*words[:LISTED_MAX], "…"]
-    names += [*singles, *words, *(f'"{_MARKS[m]}"' for m in marks)]
-    if ends:
+    names += sorted({_SINGLE[t] for t in rest & _SINGLE.keys()})
+    words = {_spelled(t) for t in rest - _MARKS.keys() - _SINGLE.keys() - {"$END", "COMPARISON"}}
+    listed = [w for w in _LIKELY if w in words]
+    listed += sorted(words - set(listed))
+    if len(listed) > LISTED_MAX:
+        return ", ".join([*names, *listed[:LISTED_MAX], "…"])
+    names += [*listed, *(f'"{_MARKS[m]}"' for m in marks)]
+    if "$END" in rest and not is_first:
         names.append("the end")
-    return _alternatives(names)
+    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def _begins_statement(parser: Parser, terminal: str) -> bool:
@@ -155,14 +173,6 @@ def _spelled(terminal: str) -> str:
     """A keyword or compound terminal as it is written."""
     words = terminal.strip("_").split("__")
     return " ".join("(" if word == "LPAR" else word for word in words).replace(" (", "(")
-
-
-def _alternatives(names: Sequence[str]) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    if names[-1] == "…":
-        return ", ".join(names)
-    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 # --- the nearest keyword -------------------------------------------------------------------------
@@ -180,11 +190,35 @@ def _hint(tokens: Sequence[Token], parser: Parser, start: str, index: int) -> st
     token = tokens[index]
     if token.kind == GO:
         return "run the batches one by one, or the text as a script"
+    if index > 1 and tokens[index - 2].kind == "::":
+        return "type::Method(…) calls a method; CAST(x AS type) converts"
+    if index and tokens[index - 1].kind == ",":
+        without = [*tokens[: index - 1], *tokens[index:]]
+        if parser.reach(without, start) > index:
+            return f'there is a "," too many before {token.value or "the end"}'
+    if _reaches_further(tokens, parser, start, index, Token(";", ";", 0, 0)):
+        return f'";" is missing before {token.value}'
+    is_operator = token.kind in ("=", "COMPARISON") or token.upper in _PREDICATE_WORDS
+    if is_operator and "SUMMING" in parser.acceptable(parser.states_before(tokens, start, index)):
+        return "a comparison as a value stands in parentheses"
     if token.upper in LATER_WORDS:
         return f"{token.upper} can begin a statement; as a name without AS it is quoted"
+    quoted = Token(QUOTED, token.value, token.start, token.end)
     if token.upper in RESERVED:
-        return f'{token.upper} is a reserved word; as a name it is quoted: "{token.value}"'
+        fixed = [*tokens[:index], quoted, *tokens[index + 1 :]]
+        if parser.reach(fixed, start) == len(tokens):
+            return f'{token.upper} is a reserved word; as a name it is quoted: "{token.value}"'
     return None
+
+
+_PREDICATE_WORDS = {"AND", "BETWEEN", "IN", "IS", "LIKE", "NOT", "OR"}
+
+
+def _reaches_further(
+    tokens: Sequence[Token], parser: Parser, start: str, index: int, extra: Token
+) -> bool:
+    """Whether the token at `index` can be parsed once `extra` stands before it."""
+    return parser.reach([*tokens[:index], extra, *tokens[index:]], start) > index + 1
 
 
 def _nearest(
