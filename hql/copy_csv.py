@@ -44,14 +44,13 @@ def _names(path: Path, options: CsvOptions) -> list[str]:
         start = file.read(READ_BYTES)
     if not start.strip():
         raise FileFault(f'"{path}" is empty' + (" and has no header" if options.header else ""))
-    reader = _open(pa.BufferReader(start), path, options, None, (), threads=False)
+    reader = _open(pa.BufferReader(start), options, None, (), threads=False)
     names: list[str] = reader.schema.names
     return names if options.header else [str(i) for i in range(1, len(names) + 1)]
 
 
 def _open(
     source: Any,
-    path: Path,
     options: CsvOptions,
     names: list[str] | None,
     fields: Sequence[Field],
@@ -68,7 +67,7 @@ def _open(
             autogenerate_column_names=names is None and not options.header,
         ),
         parse_options=csv.ParseOptions(
-            delimiter="\t" if path.suffix.lower() == ".tsv" else options.delimiter,
+            delimiter=options.delimiter,
             newlines_in_values=True,
         ),
         convert_options=csv.ConvertOptions(
@@ -87,7 +86,7 @@ def _batches(
     path: Path, options: CsvOptions, names: list[str], fields: Sequence[Field]
 ) -> Iterator[pa.RecordBatch]:
     try:
-        yield from _open(str(path), path, options, names, fields, threads=True)
+        yield from _open(str(path), options, names, fields, threads=True)
     except pa.ArrowException as fault:
         raise _located(path, options, names, fields, fault) from fault
     except OSError as fault:
@@ -99,7 +98,7 @@ def _located(
 ) -> Error:
     """The error with its row: Arrow knows it only if it parses without threads, so once more."""
     try:
-        for _ in _open(str(path), path, options, names, fields, threads=False):
+        for _ in _open(str(path), options, names, fields, threads=False):
             pass
     except pa.ArrowException as again:
         fault = again

@@ -92,7 +92,7 @@ def format_of(path: Path) -> str:
     if found is None:
         raise FileFault(
             f'"{path}": the ending does not name a format',
-            hint="one of " + ", ".join(ENDINGS) + "; or WITH (FORMAT csv)",
+            hint="one of " + ", ".join(ENDINGS) + "; or WITH (FORMAT = csv)",
         )
     return found
 

@@ -59,9 +59,9 @@ def _settings(statement: Copy, context: Context) -> FileSettings:
     given: dict[str, Any] = {}
     for option in statement.options:
         name = option.name.upper()
-        if name not in ("FORMAT", "HEADER", "DELIMITER", "NULL"):
+        if name not in ("FORMAT", "HEADER", "DELIMITER", "NULLS"):
             message = f"COPY has no option {option.name}"
-            hint = "options: FORMAT, HEADER, DELIMITER, NULL"
+            hint = "options: FORMAT, HEADER, DELIMITER, NULLS"
             raise place(BindFault(message, hint=hint), option)
         given[name] = _option(name, option)
     return FileSettings(
@@ -69,8 +69,8 @@ def _settings(statement: Copy, context: Context) -> FileSettings:
         given["FORMAT"] if "FORMAT" in given else _format(path, statement),
         CsvOptions(
             header=given.get("HEADER", True),
-            delimiter=given.get("DELIMITER", ","),
-            null=given.get("NULL", ""),
+            delimiter=given.get("DELIMITER", "\t" if path.suffix.lower() == ".tsv" else ","),
+            null=given.get("NULLS", ""),
         ),
     )
 
@@ -115,13 +115,13 @@ def _option(name: str, option: ast.Option) -> Any:
         return word
     if name == "DELIMITER" and isinstance(value, str) and len(value) == 1 and value not in '"\r\n':
         return value
-    if name == "NULL" and isinstance(value, str) and not set(value) & set('"\r\n'):
+    if name == "NULLS" and isinstance(value, str) and not set(value) & set('"\r\n'):
         return value
     wanted = {
         "HEADER": "ON or OFF",
         "FORMAT": "one of " + ", ".join(FORMATS),
         "DELIMITER": "one character, not a quote or a line end",
-        "NULL": "a text without quotes or line ends",
+        "NULLS": "the text that stands for NULL, without quotes or line ends",
     }[name]
     raise place(BindFault(f"{name} is {wanted}"), option)
 

@@ -76,7 +76,7 @@ def _insert_chunk(
     session: Session, prepared: Prepared, statement: Any, chunk: list[Given]
 ) -> int | None:
     """One INSERT for all sets, or None if a value needs the general way."""
-    from hartonomous.hql.session import Run, locate
+    from hartonomous.hql.session import Run, complete
 
     if statement.output is not None:
         return None
@@ -94,7 +94,7 @@ def _insert_chunk(
         with session.undoing(transaction):
             count, _ = fast.insert(context, table)
     except Error as error:
-        locate(error, prepared)
+        complete(error, run)
         raise
     session.note_change(prepared.text)
     return count

@@ -32,7 +32,7 @@ from hartonomous.hql.limits import Limits
 from hartonomous.hql.parameters import ParameterSet
 from hartonomous.hql.result import Result
 from hartonomous.storage.catalog import fold
-from hartonomous.storage.errors import Conflict, Error
+from hartonomous.storage.errors import Cancelled, Conflict, Error
 from hartonomous.storage.state import TempStore
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class Session:
         except BaseException as error:
             limits.stop()
             if isinstance(error, Error):
-                locate(error, prepared)
+                complete(error, run)
             raise
 
     def _run_alone(self, run: Run) -> Result:
@@ -272,7 +272,7 @@ class Session:
                 try:
                     yield from batches
                 except Error as error:
-                    locate(error, run.prepared)
+                    complete(error, run)
                     raise
 
         result.wrap(guarded)
@@ -411,10 +411,15 @@ class _Guard:
         ) from error
 
 
-def locate(error: Error, prepared: Prepared) -> None:
-    """An error without a place gets its statement's; a Conflict says that it can be retried."""
+def complete(error: Error, run: Run) -> None:
+    """An error without a place gets its statement's; a Cancelled says by what; a Conflict that it
+    can be retried."""
+    if isinstance(error, Cancelled) and run.limits.cancelled.is_set():
+        why = run.limits.error()
+        error.code, error.message, error.hint = why.code, why.message, why.hint
+        error.args = (error.message,)
     if error.line is None:
-        span = prepared.statement.span
+        span = run.prepared.statement.span
         error.line, error.column = span.line, span.column
     if isinstance(error, Conflict) and error.hint is None:
         error.hint = "the transaction is rolled back; run it again"

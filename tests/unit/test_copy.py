@@ -156,7 +156,7 @@ def test_csv_keeps_null_and_the_empty_string_apart(db: Any, tmp_path: Path) -> N
     path = tmp_path / "f.csv"
     db.execute("CREATE TABLE t (i INT, s NVARCHAR(20))")
     db.execute("INSERT INTO t VALUES (1, NULL), (2, ''), (3, 'a,b\n\"c\"'), (4, ' x ')")
-    for options in ("", "WITH (NULL 'NA')", "WITH (DELIMITER ';', HEADER OFF)"):
+    for options in ("", "WITH (NULLS = 'NA')", "WITH (DELIMITER = ';', HEADER = OFF)"):
         db.execute(f"COPY t TO '{path}' {options}")
         before = db.execute("SELECT * FROM t ORDER BY i").fetchall()
         db.execute("DELETE FROM t")
