@@ -130,7 +130,7 @@ class Engine:
         connection: Any = duckdb.connect(":memory:", config=config)
         self._connection: Any = connection
         connection.execute(
-            "SET ieee_floating_point_ops = false; SET TimeZone = 'UTC';"
+            "SET GLOBAL ieee_floating_point_ops = false; SET GLOBAL TimeZone = 'UTC';"
             "SET enable_external_access = false; SET lock_configuration = true"
         )
         # no parameters: any number of arguments of any types
