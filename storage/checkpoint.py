@@ -5,7 +5,7 @@ Under the commit lock, in an order in which a crash at any point is safe:
     1  a new log file; all older ones are durable and complete
     2  segments of the tail, death logs, key indexes, leaves, commits, manifest: new objects
     3  refs/heads/main names the new manifest; until here the old one and the old log files count
-    4  the old log files go
+    4  the old log files go, and objects that only the old manifest named
 
 Readers are not blocked: snapshots keep their chunks. A table's small last segments are written
 again together with its tail, so it has O(log n) of them.
@@ -39,6 +39,7 @@ from hartonomous.storage.manifest import (
     PackPart,
     SegmentEntry,
     TableManifest,
+    object_names,
     write_head,
     write_manifest,
 )
@@ -62,7 +63,8 @@ def checkpoint(database: Database) -> None:
     path, objects, wal = database.commits_path, database.objects, database.wal
     folder, previous = database.folder, database.manifest
     assert objects is not None and wal is not None and folder is not None
-    assert previous is not None
+    old_name = database.manifest_name
+    assert previous is not None and old_name is not None
     with path.lock:
         with path.watching_log():
             wal_start = wal.start_file()
@@ -104,6 +106,9 @@ def checkpoint(database: Database) -> None:
         )
         database.publish(path.head)
         wal.remove_files_below(file_number(wal_start))
+        superseded = object_names(objects, old_name) - object_names(objects, name)
+    database.garbage.suspect(superseded)
+    database.garbage.collect()
 
 
 def segmented(objects: Objects, table: TableEntry, state: TableState) -> TableState:
@@ -123,6 +128,8 @@ def segmented(objects: Objects, table: TableEntry, state: TableState) -> TableSt
             groups.append([])
         groups[-1].append(chunk)
     written = [write_chunk(objects, table, shape, group) for group in groups]
+    for chunk in tail:
+        chunk.detach()
     return TableState(state.id, state.sequence, (*kept, *written), state.log)
 
 

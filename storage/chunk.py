@@ -58,6 +58,9 @@ class Rows(Protocol):
     def bytes(self) -> int:
         """Bytes of all rows."""
 
+    def open(self) -> None:
+        """From here on nothing is opened by name any more."""
+
     def batch_bytes(self, name: str, batch: int) -> int:
         """Bytes of one column in one batch."""
 
@@ -272,6 +275,13 @@ class Chunk:
         grown = latest.without(self.deaths.offsets(latest.deaths, seen), seen)
         self._latest = grown
         return grown
+
+    def detach(self) -> None:
+        """Before objects may be removed: open what old snapshots will still read (a mapping
+        outlives its file's name), and forget key indexes, which can be made again."""
+        self.rows.open()
+        for part in self.keys.values():
+            part.detach()
 
     def row_ids_at(self, offsets: Int64 | slice) -> Int64:
         row_ids = self.row_ids

@@ -188,7 +188,9 @@ class CommitPath:
         head, sequence = self.head, commit.sequence
         states = dict(head.tables)
         if catalog is not head.catalog:
-            states = {i: s for i, s in states.items() if i in catalog.tables_by_id}
+            for table_id in [i for i in states if i not in catalog.tables_by_id]:
+                for chunk in states.pop(table_id).chunks:
+                    chunk.detach()
         for p, deaths, leaves in zip(prepared, placed, packed, strict=True):
             table_id = p.working.table.id
             for chunk, offsets in deaths:

@@ -17,7 +17,13 @@ from hartonomous.storage.disk import Disk, Lock
 from hartonomous.storage.errors import Corruption, FormatFault, Locked, NotFound
 from hartonomous.storage.manifest import Manifest, write_head, write_manifest
 from hartonomous.storage.objects import Objects
-from hartonomous.storage.wal_frames import FILE_HEADER, position
+from hartonomous.storage.wal_frames import (
+    FILE_HEADER,
+    file_number,
+    file_numbers,
+    path_of,
+    position,
+)
 
 FORMAT = b"hartonomous database, format 1\n"
 #: a reader that looks whether a writer lives holds the lock for a moment
@@ -47,6 +53,13 @@ class Folder:
             raise FormatFault(f'"{self.format}" says {found[:40]!r}, expected {FORMAT!r}')
         if not self.disk.exists(self.head):
             raise Corruption(f'"{self.head}" is missing')
+
+    def check_log(self, manifest: Manifest) -> None:
+        """Raises Corruption if the log is gone. Its first file is made after FORMAT, every later
+        one before the manifest that names it."""
+        if manifest.sequence and not file_numbers(self.disk, self.wal):
+            path = path_of(self.wal, file_number(manifest.wal_start))
+            raise Corruption(f'log file "{path}" is missing')
 
     def lock(self) -> Lock:
         """The writer's lock; raises Locked naming who has it."""

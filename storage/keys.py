@@ -101,6 +101,10 @@ class ChunkKey:
     def has_index(self) -> bool:
         return self._index is not None or self._load is not None
 
+    def detach(self) -> None:
+        """Make the index from the rows if it is needed and was not read yet."""
+        self._load, self.stored = None, None
+
     def moved_to(self, chunk: Chunk) -> ChunkKey:
         """The same key for a chunk of the same rows."""
         moved = ChunkKey(chunk, self.key, self.range, self._index, self._load)

@@ -33,6 +33,9 @@ class MemoryRows:
     def bytes(self) -> int:
         return sum(b.nbytes for b in self.batches)
 
+    def open(self) -> None:
+        """Nothing to open."""
+
     def column(self, name: str, batch: int) -> pa.Array | None:
         index = self._index.get(name)
         return None if index is None else self.batches[batch].column(index)

@@ -100,6 +100,7 @@ class Follower:
 
     def _load(self, name: str) -> None:
         manifest = read_manifest(self.objects, name)
+        self._folder.check_log(manifest)
         known: dict[str, SegmentRows] = {}
         if self._state is not None:
             for table in self._state.tables.values():

@@ -59,6 +59,7 @@ def open_folder(folder: Folder) -> Opened:
 def _recover(folder: Folder, lock: Lock, objects: Objects) -> Opened:
     name = read_head(folder.disk, folder.head)
     manifest = read_manifest(objects, name)
+    folder.check_log(manifest)
     replay = Replay(objects, state_of(objects, manifest))
     wal = Wal(folder.disk, folder.wal)
     try:

@@ -37,6 +37,10 @@ class SegmentRows:
         """The object's size."""
         return self.meta.ref.bytes
 
+    def open(self) -> None:
+        """Map the segment now. Raises Corruption."""
+        assert self.segment is not None
+
     def column(self, name: str, batch: int) -> pa.Array | None:
         segment = self.segment
         return segment.column(name, batch) if name in self._names else None

@@ -84,26 +84,32 @@ def verify(database: Database, progress: Progress | None = None) -> list[Problem
     return list(dict.fromkeys(problems))
 
 
-def _files(database: Database, objects: Objects) -> Iterator[Problem]:
+def _files(database: Database, objects: Objects) -> list[Problem]:
+    """Objects and log against their checksums. A writer elsewhere may checkpoint meanwhile and
+    remove a log file: then what was found is not a problem, and all is looked at again."""
     folder = database.folder
     assert folder is not None
-    try:
-        name = read_head(folder.disk, folder.head)
-        wal_start = read_manifest(objects, name).wal_start
-        names = object_names(objects, name)
-    except Error as fault:
-        yield Problem("head", str(folder.head), "a whole manifest", fault.message)
-        return
-    for object_name in sorted({*objects.names(), *names}):
+    while True:
+        problems = []
         try:
-            objects.verify(object_name)
+            name = read_head(folder.disk, folder.head)
+            manifest = read_manifest(objects, name)
+            names = object_names(objects, name)
         except Error as fault:
-            yield Problem("object", object_name, object_name, fault.message)
-    try:
-        for _ in read_frames(folder.disk, folder.wal, wal_start):
-            pass
-    except Error as fault:
-        yield Problem("log", str(folder.wal), "whole frames", fault.message)
+            return [Problem("head", str(folder.head), "a whole manifest", fault.message)]
+        for object_name in sorted({*objects.names(), *names}):
+            try:
+                objects.verify(object_name)
+            except Error as fault:
+                problems.append(Problem("object", object_name, object_name, fault.message))
+        try:
+            folder.check_log(manifest)
+            for _ in read_frames(folder.disk, folder.wal, manifest.wal_start):
+                pass
+        except Error as fault:
+            problems.append(Problem("log", str(folder.wal), "whole frames", fault.message))
+        if not problems or read_head(folder.disk, folder.head) == name:
+            return problems
 
 
 def _packed_commits(
