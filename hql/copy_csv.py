@@ -11,7 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as csv
 
-from hartonomous.hql.copy_formats import READ_BYTES, FileSource, ahead, bad_value, file_fault
+from hartonomous.hql.copy_formats import (
+    READ_BYTES,
+    FileSource,
+    ahead,
+    bad_value,
+    binary_columns,
+    file_fault,
+)
 from hartonomous.hql.copy_text import CsvOptions
 from hartonomous.hql.errors import FileFault
 from hartonomous.hql.plan import Field
@@ -30,10 +37,11 @@ def open_csv(path: Path, options: CsvOptions) -> FileSource:
 
     def read(columns: Sequence[str], wanted: Sequence[Type]) -> Any:
         fields = tuple(
-            Field(name, type_ if type_.kind in PARSED else NVARCHAR)
+            Field(name, type_ if type_.kind in (*PARSED, "VARBINARY") else NVARCHAR)
             for name, type_ in zip(columns, wanted, strict=True)
         )
-        return fields, ahead(_batches(path, options, names, fields))
+        batches = _batches(path, options, names, fields)
+        return fields, ahead(binary_columns(path, batches, fields))
 
     return FileSource(names, read)
 
@@ -71,7 +79,7 @@ def _open(
             newlines_in_values=True,
         ),
         convert_options=csv.ConvertOptions(
-            column_types={f.name: f.type.arrow for f in fields},
+            column_types={f.name: _parsed_as(f.type) for f in fields},
             include_columns=[f.name for f in fields] or None,
             null_values=[options.null],
             strings_can_be_null=True,
@@ -80,6 +88,10 @@ def _open(
             false_values=["0", "false", "False", "FALSE"],
         ),
     )
+
+
+def _parsed_as(type_: Type) -> pa.DataType:
+    return pa.string() if type_.kind == "VARBINARY" else type_.arrow
 
 
 def _batches(

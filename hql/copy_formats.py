@@ -26,7 +26,15 @@ from typing import IO, TYPE_CHECKING, Any
 import pyarrow as pa
 
 from hartonomous.hql.arrow_tables import conform_batches, find_type
-from hartonomous.hql.copy_text import CsvOptions, csv_header, csv_lines, json_lines, json_objects
+from hartonomous.hql.copy_text import (
+    CsvOptions,
+    NotHexadecimal,
+    csv_header,
+    csv_lines,
+    json_lines,
+    json_objects,
+    parse_binary,
+)
 from hartonomous.hql.errors import ExecutionFault, FileFault
 from hartonomous.hql.plan import Field
 
@@ -233,6 +241,23 @@ def ahead(batches: Iterator[Any], depth: int = AHEAD) -> Iterator[Any]:
     finally:
         stopped.set()
         worker.join()
+
+
+def binary_columns(
+    path: Path, batches: Iterator[pa.RecordBatch], fields: Sequence[Field]
+) -> Iterator[pa.RecordBatch]:
+    """Batches of a text format with 0x… made bytes in the VARBINARY columns."""
+    places = [i for i, field in enumerate(fields) if field.type.kind == "VARBINARY"]
+    before = 0
+    for batch in batches:
+        for i in places:
+            try:
+                column = parse_binary(batch.column(i))
+            except NotHexadecimal as fault:
+                raise bad_value(path, before + fault.row + 1, fields[i].name, str(fault)) from fault
+            batch = batch.set_column(i, fields[i].name, column)
+        before += batch.num_rows
+        yield batch
 
 
 def bad_value(path: Path, row: int | None, column: str | None, what: str) -> ExecutionFault:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from hartonomous.hql.copy_formats import READ_BYTES, FileSource, ahead, bad_value
+from hartonomous.hql.copy_formats import READ_BYTES, FileSource, ahead, bad_value, binary_columns
 from hartonomous.hql.errors import FileFault
 from hartonomous.hql.plan import Field
 from hartonomous.hql.types import NVARCHAR, Type
@@ -40,10 +40,11 @@ def open_json(path: Path) -> FileSource:
     def read(columns: Sequence[str], wanted: Sequence[Type]) -> Any:
         kinds = [t.kind for t in wanted]
         fields = tuple(
-            Field(c, Type("JSON") if k == "JSON" else NVARCHAR)
+            Field(c, Type(k) if k in ("JSON", "VARBINARY") else NVARCHAR)
             for c, k in zip(columns, kinds, strict=True)
         )
-        return fields, ahead(_batches(path, names, list(columns), kinds))
+        batches = _batches(path, names, list(columns), kinds)
+        return fields, ahead(binary_columns(path, batches, fields))
 
     return FileSource(names, read)
 

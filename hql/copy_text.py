@@ -3,7 +3,7 @@ a row are joined, and the result's data buffer is what is written.
 
 CSV follows RFC 4180 with "\\n" line ends. NULL is an empty field (or another text), so a string
 that would read as NULL is quoted. In both formats VARBINARY is 0x…, UNIQUEIDENTIFIER has its usual
-form, VECTOR is [1,2,3]; JSON writes numbers that it has no form for as "NaN", "Infinity", "-Infinity".
+form, VECTOR is [1,2,3]. Numbers that JSON has no form for are "NaN", "Infinity", "-Infinity".
 """
 
 from __future__ import annotations
@@ -147,6 +147,31 @@ def text_column(array: pa.Array, type_: Type) -> pa.Array:
             plain = array.cast(pa.timestamp("us")).cast(pa.string())
             return _join([plain, "+00:00"], "")
     return array.cast(pa.string())
+
+
+def parse_binary(texts: pa.Array) -> pa.Array:
+    """The inverse for VARBINARY: 0x… as bytes. Raises NotHexadecimal for other texts."""
+    values: list[bytes | None] = []
+    for row, text in enumerate(texts.to_pylist()):
+        try:
+            values.append(None if text is None else bytes.fromhex(_hex_digits(text)))
+        except ValueError as fault:
+            raise NotHexadecimal(row, text) from fault
+    return pa.array(values, pa.binary())
+
+
+def _hex_digits(text: str) -> str:
+    if text[:2] not in ("0x", "0X") or any(c.isspace() for c in text):
+        raise ValueError(text)
+    return text[2:]
+
+
+class NotHexadecimal(ValueError):
+    """A text that should be a VARBINARY; `row` counts from 0 within its batch."""
+
+    def __init__(self, row: int, text: str) -> None:
+        super().__init__(f"{text[:40]!r} is not a VARBINARY: 0x and pairs of hexadecimal digits")
+        self.row = row
 
 
 def _join(parts: Sequence[Any], separator: str, null: str | None = None) -> pa.Array:
