@@ -19,6 +19,8 @@ import numpy as np
 from hartonomous.hql import watchdog
 from hartonomous.storage.errors import Cancelled
 
+_CANCELLED = "the statement was cancelled"
+
 
 class Limits:
     """Time limit in seconds and memory limit in bytes (None: no limit); as a context manager it
@@ -29,6 +31,7 @@ class Limits:
         self.flag = np.zeros(1, np.int8)
         self.cancelled = threading.Event()
         self._timed_out = False
+        self._started: float | None = None
         self._deadline: float | None = None
         self._timer: int | None = None
         self._lock = threading.Lock()
@@ -48,22 +51,30 @@ class Limits:
 
     def start(self) -> None:
         """Begin to count the time; does nothing when it already runs."""
-        if self.timeout is None or self._timer is not None:
-            return
-        self._deadline = time.monotonic() + self.timeout
-        self._timer = watchdog.WATCHDOG.at(self._deadline, self._time_out)
+        if self._started is None:
+            self._started = time.monotonic()
+            self._arm()
+
+    def _arm(self) -> None:
+        if self.timeout is not None and self._started is not None:
+            self._deadline = self._started + self.timeout
+            self._timer = watchdog.WATCHDOG.at(self._deadline, self._time_out)
 
     def stop(self) -> None:
-        """The statement is over: no more timer, no more interrupts. Idempotent."""
+        """The statement is over: its time no longer runs. Idempotent."""
         timer, self._timer = self._timer, None
         if timer is not None:
             watchdog.WATCHDOG.forget(timer)
+        self._started = self._deadline = None
 
     def tighten(self, *, timeout: float | None = None, memory_bytes: int | None = None) -> None:
         """Lower the limits to a statement's own (OPTION (TIMEOUT …, MEMORY …)); never raises
-        them. Before start()."""
-        if timeout is not None:
-            self.timeout = timeout if self.timeout is None else min(self.timeout, timeout)
+        them. The time counts from start(), whenever that was."""
+        if timeout is not None and (self.timeout is None or timeout < self.timeout):
+            self.timeout = timeout
+            if self._timer is not None:
+                watchdog.WATCHDOG.forget(self._timer)
+            self._arm()
         if memory_bytes is not None:
             mine = self.memory_bytes
             self.memory_bytes = memory_bytes if mine is None else min(mine, memory_bytes)
@@ -104,7 +115,7 @@ class Limits:
                 code="TIMEOUT",
                 hint="give it more time with OPTION (TIMEOUT '60s'), or ask for less",
             )
-        return Cancelled("the statement was cancelled")
+        return Cancelled(_CANCELLED)
 
     @contextmanager
     def interrupting(self, interrupt: Callable[[], object]) -> Iterator[None]:
@@ -116,6 +127,9 @@ class Limits:
         try:
             self.check()
             yield
+        except Cancelled:
+            # the engine knows that it was interrupted, not why
+            raise (self.error() if self.cancelled.is_set() else Cancelled(_CANCELLED)) from None
         finally:
             if in_main:
                 watchdog.WATCHDOG.leave_main(self.cancel)

@@ -35,7 +35,7 @@ def _unresolved(types: Sequence[Type], constants: Sequence[Any]) -> Any:
 #: the handles of a group as a list, for the kernel of an aggregate
 COLLECT = Function("__collect", "aggregate", _unresolved, _collect)
 
-_EQUALITIES = frozenset(["=", "<>", "IS DISTINCT FROM", "IS NOT DISTINCT FROM", "NULLIF"])
+_EQUALITIES = frozenset(["=", "<>", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"])
 
 
 def normalise(plan: p.Plan) -> p.Plan:
