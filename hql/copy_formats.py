@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -70,7 +70,7 @@ class FileSource:
     parse into where they can."""
 
     names: list[str]
-    read: Callable[[Sequence[str], Sequence[Type]], tuple[tuple[Field, ...], Iterator[Any]]]
+    read: Callable[[Sequence[str], Sequence[Type]], tuple[tuple[Field, ...], Generator[Any]]]
     rows: int | None = None  # if the file says so
 
 
@@ -191,7 +191,7 @@ def _conformed(
     schema: pa.Schema,
     columns: Sequence[str],
     fields: tuple[Field, ...],
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[Any]:
     """Chosen columns in HQL's Arrow types, decoded ahead in a thread of their own."""
 
     def chosen() -> Iterator[pa.RecordBatch]:
@@ -204,7 +204,7 @@ def _conformed(
     return ahead(conform_batches(chosen(), fields))
 
 
-def ahead(batches: Iterator[Any], depth: int = AHEAD) -> Iterator[Any]:
+def ahead(batches: Iterator[Any], depth: int = AHEAD) -> Generator[Any]:
     """The same batches, made by another thread up to `depth` before they are needed."""
     handed: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
     stopped = threading.Event()

@@ -7,7 +7,7 @@ whole COPY. TO writes beside the file and renames at the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,14 +142,11 @@ def _copy_from(statement: Copy, context: Context, settings: FileSettings) -> Res
     given = [Field(c.name, f.type) for c, f in zip(columns, fields, strict=True)]
     completion = Completion(table, given)
     rows = _completed(context, completion, batches, settings.path, source.rows)
+    reader = pa.RecordBatchReader.from_batches(table.arrow_schema, rows)
     try:
-        reader = pa.RecordBatchReader.from_batches(table.arrow_schema, rows)
         count = context.transaction.insert(table.id, reader)
     finally:
         rows.close()
-        close = getattr(batches, "close", None)
-        if close is not None:
-            close()
     return Result(row_count=count)
 
 
@@ -216,7 +213,7 @@ def _names(names: Sequence[str]) -> str:
 def _completed(
     context: Context,
     completion: Completion,
-    batches: Iterator[pa.RecordBatch],
+    batches: Generator[Any],
     path: Path,
     total: int | None,
 ) -> Iterator[pa.RecordBatch]:
@@ -237,6 +234,7 @@ def _completed(
             yield from whole.to_batches()
     finally:
         progress.close()
+        batches.close()  # stops the thread that reads ahead
 
 
 def _first_bad(

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from hartonomous.hql import ast, trees
 from hartonomous.hql.completion import Completion, batches_of
+from hartonomous.hql.direct_rows import find_direct_rows
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.output_clause import output_result, wants
 from hartonomous.hql.plan import Field
@@ -59,7 +60,7 @@ def run_insert(statement: Insert, context: Context) -> Result:
     if isinstance(query.body, ast.Values):
         columns, query = _assigned_values(query, query.body, table, columns)
     query = with_common_tables(query, statement.ctes)
-    rows = context.query(query, key="insert")
+    rows = find_direct_rows(query, context) or context.query(query, key="insert")
     return insert_result(context, statement, table, columns, rows)
 
 

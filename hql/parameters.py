@@ -81,6 +81,14 @@ class ParameterSet:
         """Equal for calls that can share plans."""
         return self._resolve()[2]
 
+    def take_reader(self, name: str) -> pa.RecordBatchReader:
+        """A table parameter's rows as they were given, to be read once."""
+        source = self.tables[name]
+        if isinstance(source, pa.RecordBatchReader):
+            self.consumed = True
+            return source
+        return source.to_reader()
+
     def spool(self, name: str) -> pa.Table:
         """A table parameter as a table that can be read again and again."""
         source = self.tables[name]

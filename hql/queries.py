@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from hartonomous.hql import ast
-from hartonomous.hql.errors import BindFault
+from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.plan import BoundQuery, Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.system_tables import SYSTEM_FIELDS, SYSTEM_TABLES, explain_unknown
+from hartonomous.hql.targets import place
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -100,7 +101,10 @@ def _bind(context: Context, query: ast.Query, hidden: bool, tables: Given) -> Bo
         hidden=hidden,
     )
     try:
-        return bind_query(query, bind_context)
+        bound = bind_query(query, bind_context)
+        if bound.assignments:
+            raise place(NotSupported("not supported yet: SELECT @variable = …"), query)
+        return bound
     except BindFault as error:
         if error.code == "UNKNOWN_TABLE":
             raise explain_unknown(error, query) from None
