@@ -196,8 +196,12 @@ class CommitPath:
             for chunk, offsets in deaths:
                 chunk.deaths.append(sequence, offsets)
             added = tuple(publish_chunk(b, sequence) for b in p.born)
-            chunks = settle((*head.table(table_id).chunks, *added), shape_of(p.working.table))
-            states[table_id] = TableState(table_id, sequence, chunks, logs[table_id])
+            before = head.table(table_id)
+            chunks = settle((*before.chunks, *added), shape_of(p.working.table))
+            ranges = before.grown_ranges(added)
+            states[table_id] = TableState(
+                table_id, sequence, chunks, logs[table_id], key_ranges=ranges
+            )
             self.leaves.setdefault(table_id, bytearray()).extend(leaves)
         for table_id in [i for i in self.leaves if i not in catalog.tables_by_id]:
             del self.leaves[table_id]

@@ -61,7 +61,7 @@ def check_keys(
         # A changed key may meet an unchanged row of the same update: then look at all that is
         # there now, where each row finds itself; otherwise only at what was there before.
         if rows is None:
-            for _, found, _ in find_visible(before.view().parts, key, probe):
+            for _, found, _ in find_visible(before.visible(key, probe), key, probe):
                 raise unique_violation(grown.table, key, columns, int(found[0]))
         else:
             _check_once(grown, key, columns, probe)

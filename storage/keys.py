@@ -62,8 +62,28 @@ class Probe:
         return index if self.rows is None else self.rows[index]
 
 
+#: the range of no values at all
+NOTHING = (1 << 63, -(1 << 63))
+
+
+def union_of(ranges: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The least range that holds all of them."""
+    low, high = NOTHING
+    for least, greatest in ranges:
+        low, high = min(low, least), max(high, greatest)
+    return low, high
+
+
+def outside(span: tuple[int, int] | None, other: tuple[int, int] | None) -> bool:
+    """Whether two ranges are known and have nothing in common."""
+    return span is not None and other is not None and (other[0] > span[1] or other[1] < span[0])
+
+
 def value_range(column: pa.Array) -> tuple[int, int] | None:
     """Minimum and maximum of a column of whole numbers without NULLs; None for others."""
+    if len(column) == 1 and pa.types.is_int64(column.type):
+        only = column[0].as_py()
+        return only, only
     values = integers(column)
     if values is None or not len(values):
         return None
@@ -113,10 +133,7 @@ class ChunkKey:
 
     def excludes(self, probe: Probe) -> bool:
         """Whether no probed row can be here, judged by ranges alone."""
-        mine, theirs = self.range, probe.range
-        return (
-            mine is not None and theirs is not None and (theirs[0] > mine[1] or theirs[1] < mine[0])
-        )
+        return outside(self.range, probe.range)
 
     def find(self, probe: Probe) -> tuple[Int64, Int64]:
         """(index into the probe, offset) of all rows here with equal keys, visible or not."""

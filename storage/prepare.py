@@ -57,7 +57,7 @@ def prepare(
     """`record` None: nothing is kept on disk. Names of objects written go into `objects`."""
     shape = shape_of(working.table)
     born = _born(database, objects, working, shape)
-    deleted = list(working.deleted())
+    deleted = list(working.deleted()) if working.changed else []
     ids = NO_ROWS
     leaves = insert_leaves(born, shape)
     if deleted:
@@ -122,6 +122,8 @@ def pick(chunk: Chunk, offsets: Int64, shape: TableShape) -> Chunk:
 
 def insert_leaves(born: Sequence[Born], shape: TableShape) -> list[NewLeaf]:
     """The rows in row-id order in runs of at most 65,536, hashed."""
+    if len(born) == 1 and born[0].chunk.count == 1:
+        return [NewLeaf(INSERTED, 1, _batch_leaf(born[0].chunk, 0, shape))]
     if len(born) > 1:
         ordered = sorted(born, key=lambda b: int(b.chunk.row_ids_at(slice(0, 1))[0]))
     else:
@@ -147,7 +149,7 @@ def _batch_leaf(chunk: Chunk, batch: int, shape: TableShape) -> bytes:
     start = batch * BATCH_ROWS
     ids = chunk.row_ids
     if isinstance(ids, int):
-        return leaf_hash(rows, ids + start)
+        return shape.small_leaf.hash(rows, ids + start) or leaf_hash(rows, ids + start)
     return leaf_hash(rows, ids[start : start + rows.num_rows])
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, physical_name
 from hartonomous.storage.keys import KeyColumns
+from hartonomous.storage.small_leaf import SmallLeaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class TableShape:
     types: list[pa.DataType]
     required: tuple[int, ...]  # positions among the stored columns that take no NULL
     unique: tuple[tuple[KeyColumns, tuple[int, ...]], ...]  # with positions of its columns
+    small_leaf: SmallLeaf
 
 
 _shapes: dict[int, TableShape] = {}
@@ -55,4 +57,5 @@ def _shape(table: TableEntry) -> TableShape:
         physical.types,
         tuple(sorted(required)),
         tuple(unique),
+        SmallLeaf(physical),
     )

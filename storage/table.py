@@ -16,9 +16,11 @@ import pyarrow as pa
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, physical_name
 from hartonomous.storage.chunk import BATCH_BITS, NO_ROWS, Chunk, Int64, Selection, concat, inverse
 from hartonomous.storage.errors import Cancelled, NotFound
-from hartonomous.storage.keys import KeyColumns, Probe, find_visible
+from hartonomous.storage.keys import KeyColumns, Probe, chunk_key, find_visible, union_of
 from hartonomous.storage.merkle import Log
 from hartonomous.storage.ranges import ColumnRange, matching_batches
+
+KeyRanges = dict[int, tuple[KeyColumns, tuple[int, int] | None]]
 
 ADDRESS_BITS = 32
 OFFSET_MASK = (1 << ADDRESS_BITS) - 1
@@ -37,6 +39,7 @@ class TableState:
     chunks: tuple[Chunk, ...] = ()
     log: Log = Log()
     view_cache: dict[int, TableView] = field(default_factory=dict, compare=False, repr=False)
+    key_ranges: KeyRanges = field(default_factory=dict, compare=False, repr=False)
 
     def view(self, table: TableEntry) -> TableView:
         """Kept, so that scans of an unchanged table find what earlier ones made."""
@@ -46,6 +49,29 @@ class TableState:
             found = TableView(table, tuple(enumerate(selections)))
             self.view_cache[id(table)] = found
         return found
+
+    def key_range(self, key: KeyColumns) -> tuple[int, int] | None:
+        """Least and greatest value of the key's first column in any chunk, where that is a whole
+        number or a time; None if unknown. An empty table gives a range that holds nothing."""
+        found = self.key_ranges.get(key.key.id)
+        if found is None or found[0] is not key:
+            ranges = [chunk_key(c, key).range for c in self.chunks]
+            known = [r for r in ranges if r is not None]
+            span = union_of(known) if len(known) == len(ranges) else None
+            found = self.key_ranges[key.key.id] = key, span
+        return found[1]
+
+    def grown_ranges(self, chunks: Sequence[Chunk]) -> KeyRanges:
+        """The key ranges that were asked for, with more chunks, for the state that has them."""
+        out: KeyRanges = {}
+        for key_id, (key, span) in self.key_ranges.items():
+            ranges = [chunk_key(c, key).range for c in chunks]
+            known = [r for r in ranges if r is not None]
+            if span is None or len(known) < len(ranges):
+                out[key_id] = key, None
+            else:
+                out[key_id] = key, union_of([span, *known]) if known else span
+        return out
 
 
 @dataclass(frozen=True, slots=True)

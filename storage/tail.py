@@ -52,11 +52,21 @@ def _can_merge(chunk: Chunk) -> bool:
 def merge(parts: Sequence[Chunk], shape: TableShape) -> Chunk:
     """One chunk in memory with the rows of all parts, in order, and their deaths."""
     starts = np.cumsum([0, *(p.count for p in parts)])[:-1].tolist()
-    rows = MemoryRows(shape.physical, rebatch(shape.physical, batches_of(parts, shape)))
+    rows = MemoryRows(shape.physical, _merge_batches(parts, shape))
     deaths = _merge_deaths(parts, starts)
     merged = Chunk(rows, _merge_numbers(parts, "row_ids"), _merge_numbers(parts, "births"), deaths)
     merge_keys(parts, merged)
     return merged
+
+
+def _merge_batches(parts: Sequence[Chunk], shape: TableShape) -> list[pa.RecordBatch]:
+    if sum(p.count for p in parts) > BATCH_ROWS:
+        return rebatch(shape.physical, batches_of(parts, shape))
+    columns = [
+        pa.concat_arrays([part.column(name, type_, 0) for part in parts])
+        for name, type_ in zip(shape.physical.names, shape.types, strict=True)
+    ]
+    return [pa.RecordBatch.from_arrays(columns, schema=shape.physical)]
 
 
 def batches_of(parts: Sequence[Chunk], shape: TableShape) -> list[pa.RecordBatch]:

@@ -7,23 +7,23 @@ snapshot have 0, 1, …, own chunks the next; when own chunks are merged, `moved
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.chunk import BATCH_BITS, NO_ROWS, Chunk, Int64, Selection, concat
+from hartonomous.storage.keys import KeyColumns, Probe, outside
 from hartonomous.storage.shape import shape_of
 from hartonomous.storage.table import ADDRESS_BITS, TableState, TableView, split_addresses
-from hartonomous.storage.tail import settle
+from hartonomous.storage.tail import FAN, settle
 
 
 @dataclass(frozen=True, slots=True)
 class WorkingTable:
     table: TableEntry
     base: TableState
-    base_view: TableView
     #: visible rows of chunks in which own deletes hid some, by ordinal
     changed: Mapping[int, Selection] = field(default_factory=dict)
     inserted: tuple[tuple[int, Chunk], ...] = ()
@@ -33,8 +33,12 @@ class WorkingTable:
 
     @staticmethod
     def of(table: TableEntry, base: TableState) -> WorkingTable:
-        view = base.view(table)
-        return WorkingTable(table, base, view, next_ordinal=len(base.chunks))
+        return WorkingTable(table, base, next_ordinal=len(base.chunks))
+
+    @property
+    def base_view(self) -> TableView:
+        """The rows of the snapshot, with the table's definition of now."""
+        return self.base.view(self.table)
 
     @property
     def has_changes(self) -> bool:
@@ -48,13 +52,15 @@ class WorkingTable:
         return self._view[0]
 
     def with_table(self, table: TableEntry) -> WorkingTable:
-        return replace(self, table=table, base_view=self.base.view(table), _view=[])
+        return replace(self, table=table, _view=[])
 
     def with_rows(self, chunk: Chunk) -> WorkingTable:
         """Own rows added; own small chunks are merged when many."""
         ordinal = self.next_ordinal
         inserted = (*self.inserted, (ordinal, chunk))
-        grown = replace(self, inserted=inserted, next_ordinal=ordinal + 1, _view=[])
+        grown = WorkingTable(self.table, self.base, self.changed, inserted, self.moved, ordinal + 1)
+        if len(inserted) < FAN:
+            return grown
         chunks = tuple(c for _, c in inserted)
         settled = settle(chunks, shape_of(self.table))
         return grown if len(settled) == len(chunks) else grown._merged(settled[-1])
@@ -85,6 +91,14 @@ class WorkingTable:
             next_ordinal=target + 1,
             _view=[],
         )
+
+    def visible(self, key: KeyColumns, probe: Probe) -> Iterable[tuple[int, Selection]]:
+        """The chunks in which a probed key may be; none of the snapshot's if the key's range over
+        the whole table excludes it, as it does when keys ascend."""
+        span = self.base.key_range(key)
+        if not self.changed and span is not None and outside(span, probe.range):
+            return [(o, c.selection(0)) for o, c in self.inserted]
+        return self.view().parts
 
     def resolve(self, addresses: Int64) -> Int64:
         """Addresses from an earlier view of this transaction as addresses of now."""
