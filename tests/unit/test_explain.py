@@ -88,7 +88,8 @@ def test_a_common_table_read_twice(world: World) -> None:
 
 def test_describe_plan(world: World) -> None:
     plan = world.bind(
-        "SELECT DISTINCT TOP (5) t.id + 1 AS x, COUNT(*) OVER (PARTITION BY a ORDER BY id DESC) n "
+        "SELECT DISTINCT TOP (5) t.id + 1 AS x, "
+        "COUNT(*) OVER (PARTITION BY a ORDER BY t.id DESC) n "
         "FROM t LEFT JOIN (SELECT id FROM u UNION ALL SELECT 1) d ON t.id = d.id "
         "WHERE t.a IN (1, 2) AND EXISTS (SELECT 1 FROM u) ORDER BY x DESC"
     ).plan
