@@ -20,7 +20,6 @@ from hartonomous.storage.errors import Error
 HERE = Path(__file__).parent
 LIMIT = 5.0  # seconds that a statement may take
 HUNG = 60.0  # seconds after which it is not coming back
-MEMORY = 256 << 20
 PARAMETERS = {"x": 3, "p": "text"}
 
 
@@ -35,7 +34,7 @@ class Arena:
 
     def fresh(self) -> Any:
         if self.connection is None:
-            self.connection = hql.connect(":memory:", timeout=LIMIT, memory=MEMORY)
+            self.connection = hql.connect(":memory:", timeout=LIMIT)
             for text in self.setup:
                 self.connection.execute(text)
             self.sequence = self.state()
@@ -43,7 +42,7 @@ class Arena:
 
     def state(self) -> int:
         """The sequence of the last commit: every change that is kept makes a new one."""
-        return int(self.connection.execute("SELECT MAX(Sequence) FROM Commits").fetchall()[0][0])
+        return int(self.connection.session.database.snapshot().sequence)
 
     def close(self) -> None:
         if self.connection is not None:
