@@ -70,7 +70,7 @@ class Parser:
     ) -> None:
         self.tables = tables
         self._rules: list[Rule | None] = [None] * len(tables.rule_lines)
-        self._builders = builders
+        self.builders = builders
         self._name = tables.ids["NAME"]
         self._statement = tables.ids["PRINT"]  # acceptable where a statement can begin
         self._kinds = {s: i for i, s in enumerate(tables.symbols[: tables.terminal_count])}
@@ -105,7 +105,7 @@ class Parser:
         tables = self.tables
         get_row = tables.row
         rules = self._rules
-        builders = self._builders
+        builders = self.builders
         states = [tables.starts[start]]
         values: list[Any] = [None]
         starts = [0]

@@ -38,13 +38,14 @@ class LexicalFault(Exception):
         self.message, self.start, self.hint = message, start, hint
 
 
+#: the quantifiers are possessive where a failure would make them try every split again
 _TOKEN = re.compile(
-    r"""(?:\s+|--[^\n]*)*(?:
-    (?P<STRING>[Nn]?'(?:[^']|'')*')
-  | (?P<WORD>\#{0,2}[^\W\d][\w$#@]*)
+    r"""(?:\s++|--[^\n]*+)*+(?:
+    (?P<STRING>[Nn]?'[^']*+(?:''[^']*+)*+')
+  | (?P<WORD>(?![Nn]')\#{0,2}[^\W\d][\w$#@]*)
   | (?P<BINARY>0[xX][0-9a-fA-F]*(?!\w))
-  | (?P<FLOAT>(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+(?!\w))
-  | (?P<DECIMAL>(?:\d+\.\d*|\.\d+)(?!\w))
+  | (?P<FLOAT>(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+(?![\w.]))
+  | (?P<DECIMAL>(?:\d+\.\d*|\.\d+)(?![\w.]))
   | (?P<INTEGER>\d+(?![\w.]))
   | (?P<VARIABLE>@@?[\w$#@]+)
   | (?P<MARK>[(),;*~?]|::|\.(?!\d))
@@ -54,7 +55,7 @@ _TOKEN = re.compile(
   | (?P<SIGN>[-+=])
   | (?P<SUMMING>\|\||[&|^])
   | (?P<SCALING>[/%])
-  | (?P<QUOTED>"(?:[^"]|"")*")
+  | (?P<QUOTED>"[^"]*+(?:""[^"]*+)*+")
   | (?P<BRACKET>\[)
   | (?P<PARAMETER>:[^\W\d]\w*)
   | (?P<FINISH>\Z)
@@ -64,7 +65,7 @@ _TOKEN = re.compile(
 _VECTOR_OPENS = re.compile(r"\[\s*[\d+\-.\]]")
 _VECTOR = re.compile(r"\[([^\[\]]*)\]")
 _NUMBER = re.compile(r"[+-]?\s*(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_BRACKET_NAME = re.compile(r"\[((?:[^\]]|\]\])*)\]")
+_BRACKET_NAME = re.compile(r"\[([^\]]*+(?:\]\][^\]]*+)*+)\]")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
@@ -175,7 +176,7 @@ def _vector(text: str, start: int) -> Token:
     return Token("VECTOR", values, start, match.end())
 
 
-_SKIPPED = re.compile(r"(?:\s+|--[^\n]*)*")
+_SKIPPED = re.compile(r"(?:\s++|--[^\n]*+)*+")
 _ODD_NUMBER = re.compile(r"[\d.][\w.]*")
 
 

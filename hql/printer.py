@@ -12,7 +12,13 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
-from hartonomous.grammar.words import CALL_WORDS, FUNCTION_WORDS, RESERVED
+from hartonomous.grammar.words import (
+    CALL_WORDS,
+    FUNCTION_WORDS,
+    LATER_WORDS,
+    NARROW_WORDS,
+    RESERVED,
+)
 from hartonomous.hql import ast
 
 # binding strengths, weak to strong
@@ -35,6 +41,8 @@ _PREDICATES = (
     ast.InQuery,
     ast.Quantified,
 )
+#: words that are not names everywhere
+_QUOTED = RESERVED | LATER_WORDS | NARROW_WORDS
 _PLAIN_NAME = re.compile(r"#{0,2}[^\W\d][\w$#@]*")
 
 
@@ -78,7 +86,7 @@ def values(nodes: Iterable[ast.Expression]) -> str:
 
 def quote(name: str) -> str:
     """A name as it can stand anywhere: quoted if it is reserved or has odd characters."""
-    if _PLAIN_NAME.fullmatch(name) and name.upper() not in RESERVED:
+    if _PLAIN_NAME.fullmatch(name) and name.upper() not in _QUOTED:
         return name
     return '"' + name.replace('"', '""') + '"'
 

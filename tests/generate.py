@@ -115,6 +115,14 @@ _compared = one_of("=", "<>", "<", "<=", ">", ">=")
 orders = several(
     st.builds(ast.OrderItem, expressions, flags, one_of(None, None, "FIRST", "LAST")), 1, 2
 )
+
+
+def _in_list(operand: Any, values: Any, negated: bool) -> Any:
+    if len(values) == 1 and isinstance(values[0], ast.Subquery):
+        return ast.InQuery(operand, values[0].query, negated)  # what IN ((SELECT …)) is
+    return ast.InList(operand, values, negated)
+
+
 _operators = st.one_of(
     st.builds(ast.Unary, one_of("-", "+", "~", "NOT"), expressions),
     st.builds(
@@ -127,7 +135,7 @@ _operators = st.one_of(
     st.builds(ast.IsDistinct, expressions, expressions, flags),
     st.builds(ast.Between, expressions, expressions, expressions, flags),
     st.builds(ast.Like, expressions, expressions, maybe(strings), flags),
-    st.builds(ast.InList, expressions, value_lists, flags),
+    st.builds(_in_list, expressions, value_lists, flags),
     st.builds(ast.InQuery, expressions, queries, flags),
     st.builds(ast.Quantified, _compared, expressions, one_of("ANY", "ALL"), queries),
     st.builds(ast.Exists, queries),

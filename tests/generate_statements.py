@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from generate import (
     Strategy,
     cells,
@@ -46,7 +48,7 @@ def of(name: str, *parts: Strategy, **named: Strategy) -> Strategy:
     return st.builds(STATEMENTS[name], *parts, **named)
 
 
-_targets = st.one_of(objects, variables.filter(lambda v: not v.name.startswith("@")))
+_targets = st.one_of(objects, st.builds(ast.Variable, variable_names))
 _column_lists = st.just(()) | several(names, 1, 2)
 _outputs = st.one_of(st.builds(Output, items), st.builds(Output, items, _targets, _column_lists))
 _withs = maybe(st.builds(With, tables, flags))
@@ -167,7 +169,7 @@ _alterations = st.one_of(
     st.builds(alter.SetDefault, names, maybe(expressions)),
     st.builds(alter.Rename, maybe(names), names),
 )
-_plain_sources = maybe(queries).filter(lambda q: q is None or not str(q).startswith("("))
+_plain_sources = queries.map(lambda q: None if str(q).startswith("(") else q)
 query_statements = of("query", queries)
 changes = st.one_of(
     of("insert", _targets, _column_lists, _plain_sources, maybe(_outputs), _withs),
@@ -201,7 +203,6 @@ changes = st.one_of(
         maybe(_outputs),
         _withs,
     ),
-    of("truncate_table", objects),
 )
 definitions = st.one_of(
     of("create_table", objects, several(_definitions), several(_table_constraints, 0, 2), flags),
@@ -224,6 +225,7 @@ definitions = st.one_of(
     of("drop_index", objects, maybe(objects), flags),
 )
 others = st.one_of(
+    of("truncate_table", objects),
     of("begin_transaction", maybe(names)),
     of("commit", maybe(names)),
     of("rollback", maybe(names)),
@@ -232,7 +234,7 @@ others = st.one_of(
     of("copy", st.none(), st.just(()), queries, st.just("TO"), _paths, _settings),
     of(
         "explain",
-        st.one_of(query_statements, changes.filter(lambda c: c.title != "TRUNCATE TABLE")),
+        st.one_of(query_statements, changes),
         flags,
     ),
     of("verify_database"),
@@ -260,13 +262,30 @@ script_statements = st.one_of(
     of("execute_text", expressions),
 )
 _simple = st.one_of(query_statements, changes, definitions, others, script_statements)
+
+
+def _as_branch(statement: Any) -> Any:
+    """A query that begins with a parenthesis must follow `;`."""
+    return _block((statement,)) if str(statement).startswith("(") else statement
+
+
+def _block(body: Any) -> Any:
+    return STATEMENTS["block"](body)  # type: ignore[call-arg]
+
+
+def _as_routine(body: Any) -> Any:
+    """A body without BEGIN takes the rest of the batch; one with BEGIN is one block."""
+    is_block = str(body[0]).startswith("BEGIN ") and body[0].title == "BEGIN"
+    return (_block(body),) if is_block or str(body[0]).startswith("(") else body
+
+
 _blocks: Strategy = st.deferred(
     lambda: st.one_of(
         of("block", several(_nested_statements, 1, 2)),
         of("try_catch", several(_nested_statements, 1, 2), several(_nested_statements, 0, 2)),
     )
 )
-_branches = st.one_of(_simple, _blocks).filter(lambda s: not str(s).startswith("("))
+_branches = st.one_of(_simple, _blocks).map(_as_branch)
 _nested_statements: Strategy = st.one_of(
     _simple,
     _simple,
@@ -277,12 +296,7 @@ _nested_statements: Strategy = st.one_of(
 _parameters = several(
     st.builds(ParameterDefinition, variable_names, types, maybe(expressions), flags), 0, 2
 )
-_routine_bodies = st.one_of(
-    of("block", several(_nested_statements, 1, 2)).map(lambda block: (block,)),
-    several(_nested_statements, 1, 2).filter(
-        lambda body: str(body[0])[:6] not in ("BEGIN ",) and not str(body[0]).startswith("(")
-    ),
-)
+_routine_bodies = several(_nested_statements, 1, 2).map(_as_routine)
 routines = st.one_of(
     of("create_procedure", objects, _parameters, _routine_bodies, _modes),
     of("create_function", objects, _parameters, types, _routine_bodies, st.none(), _modes),

@@ -51,3 +51,11 @@ class Update(Statement):
         from hartonomous.hql.dml import run_update
 
         return run_update(self, context)
+
+
+def _table_named_statistics(children: list[Any], span: Span) -> Update:
+    name = ObjectName((Identifier("statistics", span=span),), span=span)
+    return Update.build([name, None, *children], span)
+
+
+Update.rules = {"update_table_statistics": _table_named_statistics}
