@@ -10,6 +10,7 @@ from unittest import mock
 
 import pyarrow as pa
 
+from hartonomous.hql import rules
 from hartonomous.storage.table import TableView
 
 
@@ -20,22 +21,30 @@ class Hooks:
         self.active: dict[str, Any] = {}
 
     def set(self, name: str, value: str) -> None:
-        makers = {"rules": (no_rules, "on"), "batch": (one_row_batches, "off")}
-        make, neutral = makers[name]
+        """`rules`: on, off, or the name of the one to switch off; `batch`: off, or 1 row."""
         if name in self.active:
             self.active.pop(name).stop()
-        if value != neutral:
-            self.active[name] = make()
-            self.active[name].start()
+        match name, value:
+            case ("rules", "on") | ("batch", "off"):
+                return
+            case "rules", _:
+                self.active[name] = without_rules(value)
+            case "batch", "1":
+                self.active[name] = one_row_batches()
+            case _:
+                raise AssertionError(f"@set {name}={value} means nothing")
+        self.active[name].start()
 
     def undo(self) -> None:
         while self.active:
             self.active.popitem()[1].stop()
 
 
-def no_rules() -> Any:
-    """Plans run as the binder made them."""
-    return mock.patch("hartonomous.hql.rules.RULES", ())
+def without_rules(which: str) -> Any:
+    """Plans as the binder made them, or without one rule."""
+    kept = tuple(rule for rule in rules.RULES if rule[0] != which)
+    assert which == "off" or len(kept) < len(rules.RULES), f"no rule is called {which}"
+    return mock.patch.object(rules, "RULES", () if which == "off" else kept)
 
 
 def one_row_batches() -> Any:

@@ -16,8 +16,8 @@ quotes), or `n rows` for a change. A block without output prints `ok`.
 
 Tags: `plan` (EXPLAIN's lines first), `types` (a line with names and types first).
 Commands: `@reopen` closes all sessions, the next statement opens the folder again; `@crash` does
-that on a copy of the folder as it lies on the disk now; `@set rules=off|on`;
-`@set batch=1|off`; `@params JSON`, parameters of the next statement; `@file NAME` writes the
+that on a copy of the folder as it lies on the disk now; `@set rules=off|on|NAME` (NAME is left
+out); `@set batch=1|off`; `@params JSON`, parameters of the next statement; `@file NAME` writes the
 two-blank lines below it into a file; `@read NAME` prints one. In statements `{folder}` is the
 folder of such files.
 """
@@ -189,6 +189,8 @@ class Runner:
                 self.database = copy
             case "set":
                 self.hooks.set(*argument.split("=", 1))
+                for session in self.sessions.values():
+                    session.session._texts.clear()  # plans made before
             case "params":
                 self.parameters = json.loads(argument)
             case "file":
