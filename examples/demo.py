@@ -9,6 +9,7 @@ the statements below the `>` marks are what was sent, and their answers follow.
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import sys
 import time
@@ -22,6 +23,7 @@ from library import read_library
 from hartonomous import hql
 from hartonomous.storage.errors import Error
 
+CELL = 140  # characters of a value that are shown
 FOLDER = Path(__file__).parents[1] / "demo.hdb"
 
 SCHEMA = """\
@@ -111,6 +113,8 @@ class Stage:
         taken = time.perf_counter() - start
         if cursor.description:
             print_table([column[0] for column in cursor.description], rows)
+        elif cursor.rowcount >= 0:
+            print(f"{cursor.rowcount:,} rows")
         for message in cursor.messages:
             print(message)
         print(duration(taken))
@@ -143,8 +147,8 @@ def show(value: Any) -> str:
             return f"{value:,.6g}"
         case int():
             return f"{value:,}"
-    text = str(value)
-    return text if len(text) <= 72 else text[:71] + "…"
+    text = re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", str(value))
+    return text if len(text) <= CELL else text[: CELL - 1] + "…"
 
 
 def load(stage: Stage) -> None:
@@ -222,7 +226,7 @@ def show_tampering(stage: Stage) -> None:
             byte = file.read(1)
             file.seek(place)
             file.write(bytes([byte[0] ^ 1]))
-        print(f"byte {place:,} of {victim.relative_to(copy)} is flipped")
+        print(f"byte {place:,} of {victim.parent.name}/{victim.name[:12]}… is not what it was")
         stage.database = hql.connect(copy, read_only=True)
         stage.ask("VERIFY DATABASE")
         stage.database.close()

@@ -15,60 +15,55 @@ from typing import Any
 import pyarrow as pa
 
 LEFT_OUT = {"site-packages", "test", "tests", "idle_test", "__pycache__", "lib2to3", "ensurepip"}
-Row = dict[str, Any]
-
-DEFINITION = pa.schema(
-    [
-        ("id", pa.int32()),
-        ("module", pa.int32()),
-        ("kind", pa.string()),
-        ("name", pa.string()),
-        ("first_line", pa.int32()),
-        ("last_line", pa.int32()),
-        ("docstring", pa.string()),
-    ]
-)
-MODULE = pa.schema(
-    [
-        ("id", pa.int32()),
-        ("name", pa.string()),
-        ("package", pa.string()),
-        ("line_count", pa.int32()),
-        ("docstring", pa.string()),
-    ]
-)
-IMPORT = pa.schema([("module", pa.int32()), ("target", pa.string())])
-LINE = pa.schema([("module", pa.int32()), ("number", pa.int32()), ("text", pa.string())])
+SCHEMAS = {
+    "modules": pa.schema(
+        [
+            ("id", pa.int32()),
+            ("name", pa.string()),
+            ("package", pa.string()),
+            ("line_count", pa.int32()),
+            ("docstring", pa.string()),
+        ]
+    ),
+    "definitions": pa.schema(
+        [
+            ("id", pa.int32()),
+            ("module", pa.int32()),
+            ("kind", pa.string()),
+            ("name", pa.string()),
+            ("first_line", pa.int32()),
+            ("last_line", pa.int32()),
+            ("docstring", pa.string()),
+        ]
+    ),
+    "imports": pa.schema([("module", pa.int32()), ("target", pa.string())]),
+    "lines": pa.schema([("module", pa.int32()), ("number", pa.int32()), ("text", pa.string())]),
+}
+Row = tuple[Any, ...]
 
 
 def read_library() -> dict[str, pa.Table]:
-    """The standard library's modules, definitions, imports and lines, as four tables."""
+    """The standard library's modules, definitions, imports and lines, as tables by name."""
     modules: list[Row] = []
     definitions: list[Row] = []
     imports: list[Row] = []
     lines: list[Row] = []
     for name, package, text, tree in sources(Path(sysconfig.get_paths()["stdlib"])):
         number, texts = len(modules) + 1, text.splitlines()
-        modules.append(
-            {
-                "id": number,
-                "name": name,
-                "package": name.partition(".")[0],
-                "line_count": len(texts),
-                "docstring": ast.get_docstring(tree),
-            }
-        )
+        top = name.partition(".")[0]
+        modules.append((number, name, top, len(texts), ast.get_docstring(tree)))
         for found in definitions_of(tree):
-            definitions.append({"id": len(definitions) + 1, "module": number, **found})
-        targets = dict.fromkeys(imports_of(tree, package))
-        imports += [{"module": number, "target": target} for target in targets]
-        lines += [{"module": number, "number": n, "text": x} for n, x in enumerate(texts, 1)]
-    return {
-        "modules": pa.Table.from_pylist(modules, MODULE),
-        "definitions": pa.Table.from_pylist(definitions, DEFINITION),
-        "imports": pa.Table.from_pylist(imports, IMPORT),
-        "lines": pa.Table.from_pylist(lines, LINE),
-    }
+            definitions.append((len(definitions) + 1, number, *found))
+        imports += ((number, target) for target in dict.fromkeys(imports_of(tree, package)))
+        lines += ((number, n, line) for n, line in enumerate(texts, 1))
+    rows = {"modules": modules, "definitions": definitions, "imports": imports, "lines": lines}
+    return {name: table_of(rows[name], schema) for name, schema in SCHEMAS.items()}
+
+
+def table_of(rows: list[Row], schema: pa.Schema) -> pa.Table:
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(c, field.type) for c, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def sources(root: Path) -> Iterator[tuple[str, str, str, ast.Module]]:
@@ -90,20 +85,17 @@ def sources(root: Path) -> Iterator[tuple[str, str, str, ast.Module]]:
 
 
 def definitions_of(tree: ast.AST, outer: str = "") -> Iterator[Row]:
-    """Functions, classes and methods below `tree`, named from the module on: `Class.method`."""
+    """(kind, name, first line, last line, docstring) of the functions, classes and methods below
+    `tree`, named from the module on: `Class.method`."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             is_class = isinstance(node, ast.ClassDef)
-            yield {
-                "kind": "class" if is_class else "method" if outer else "function",
-                "name": outer + node.name,
-                "first_line": node.lineno,
-                "last_line": node.end_lineno,
-                "docstring": ast.get_docstring(node),
-            }
+            kind = "class" if is_class else "method" if outer else "function"
+            docstring = ast.get_docstring(node)
+            yield kind, outer + node.name, node.lineno, node.end_lineno, docstring
             if is_class:
                 yield from definitions_of(node, f"{outer}{node.name}.")
-        elif not isinstance(node, ast.expr):
+        elif isinstance(node, (ast.If, ast.Try, ast.With)):
             yield from definitions_of(node, outer)
 
 
