@@ -209,6 +209,8 @@ def _store_deaths(objects: Objects, state: TableState) -> dict[int, PackPart]:
 def _store_key(objects: Objects, table: TableEntry, chunk: Chunk, key_id: int) -> KeyPart:
     key = next(k for k in table.keys if k.id == key_id)
     part = chunk_key(chunk, KeyColumns.of(table, key))
+    if part.ascending is not None:
+        return KeyPart(key_id, part.range, None)
     if part.stored is None:
         part.stored = write_key_index(objects, part.index)
     return KeyPart(key_id, part.range, PackPart(part.stored))

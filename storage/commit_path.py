@@ -191,6 +191,7 @@ class CommitPath:
             for table_id in [i for i in states if i not in catalog.tables_by_id]:
                 for chunk in states.pop(table_id).chunks:
                     chunk.detach()
+                self.leaves.pop(table_id, None)
         for p, deaths, leaves in zip(prepared, placed, packed, strict=True):
             table_id = p.working.table.id
             for chunk, offsets in deaths:
@@ -203,8 +204,6 @@ class CommitPath:
                 table_id, sequence, chunks, logs[table_id], key_ranges=ranges
             )
             self.leaves.setdefault(table_id, bytearray()).extend(leaves)
-        for table_id in [i for i in self.leaves if i not in catalog.tables_by_id]:
-            del self.leaves[table_id]
         self.recent.append(commit)
         self.head = DatabaseState(
             sequence, catalog, states, commit_hash, commit.at_us, commit.catalog_hash

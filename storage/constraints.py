@@ -12,6 +12,7 @@ from hartonomous.storage.chunk import Chunk, Int64
 from hartonomous.storage.errors import ConstraintFault
 from hartonomous.storage.keyhash import equal_rows
 from hartonomous.storage.keys import (
+    ChunkKey,
     KeyColumns,
     Probe,
     find_duplicate,
@@ -58,6 +59,9 @@ def check_keys(
         twice = find_duplicate(probe)
         if twice is not None:
             raise unique_violation(grown.table, key, columns, twice)
+        if len(chunks) == 1 and rows is None and probe.rows is None:
+            keys = chunks[0].keys  # the range is known now: keep it
+            keys.setdefault(key.key.id, ChunkKey(chunks[0], key, probe.range, None))
         # A changed key may meet an unchanged row of the same update: then look at all that is
         # there now, where each row finds itself; otherwise only at what was there before.
         if rows is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.chunk import Int64
 from hartonomous.storage.keyhash import UInt64
@@ -22,4 +20,4 @@ def write_key_index(objects: Objects, index: tuple[UInt64, Int64]) -> ObjectRef:
 def read_key_index(objects: Objects, ref: ObjectRef, label: str) -> tuple[UInt64, Int64]:
     """Raises Corruption if a block is damaged."""
     pack = Pack(objects, ref, KIND, label)
-    return pack.array("hashes"), pack.array("offsets").astype(np.int64)
+    return pack.array("hashes"), pack.array("offsets")

@@ -4,6 +4,9 @@ Every chunk has, per key, the hashes of its rows in ascending order beside the r
 for a key whose first column is a whole number or a time that column's minimum and maximum. A probe
 skips chunks by the range (ascending keys touch none), finds candidates by binary search, and
 compares their values. Made when first asked for; a checkpoint keeps it as an object.
+
+A key of one such column that ascends strictly in its chunk needs no hashes: the column is its own
+index (`ascending`), and nothing is kept.
 """
 
 from __future__ import annotations
@@ -97,7 +100,7 @@ class ChunkKey:
     """One key of one chunk. `hashes` ascending uint64[M], `offsets` int64[M], M <= rows: rows with
     a NULL in the key are left out. `load` brings the index from the object `stored`."""
 
-    __slots__ = ("_index", "_load", "chunk", "key", "range", "stored")
+    __slots__ = ("_ascending", "_index", "_load", "chunk", "key", "range", "stored")
 
     def __init__(
         self,
@@ -110,6 +113,15 @@ class ChunkKey:
         self.chunk, self.key, self.range = chunk, key, range_
         self._index, self._load = index, load
         self.stored: ObjectRef | None = None
+        self._ascending: Int64 | bool | None = None  # None: not looked yet; False: it does not
+
+    @property
+    def ascending(self) -> Int64 | None:
+        """The key's only column as int64[rows], if it ascends strictly and has no NULL."""
+        if self._ascending is None:
+            can = self.range is not None and len(self.key.columns) == 1 and not self.has_index
+            self._ascending = ascending_values(self.chunk, self.key.columns[0]) if can else False
+        return None if isinstance(self._ascending, bool) else self._ascending
 
     @property
     def index(self) -> tuple[UInt64, Int64]:
@@ -137,6 +149,9 @@ class ChunkKey:
 
     def find(self, probe: Probe) -> tuple[Int64, Int64]:
         """(index into the probe, offset) of all rows here with equal keys, visible or not."""
+        values = self.ascending
+        if values is not None:
+            return _find_ascending(values, probe)
         hashes, offsets = self.index
         if not len(hashes):
             return NO_ROWS, NO_ROWS
@@ -153,24 +168,57 @@ class ChunkKey:
         return rows[same], found[same]
 
 
+def _find_ascending(values: Int64, probe: Probe) -> tuple[Int64, Int64]:
+    wanted = integers(probe.columns[0])
+    assert wanted is not None
+    places = np.searchsorted(values, wanted)
+    places[places == len(values)] = 0
+    rows = np.flatnonzero(values[places] == wanted)
+    return rows, places[rows]
+
+
+def ascending_values(chunk: Chunk, column: ColumnEntry) -> Int64 | bool:
+    """A column of whole numbers or times as int64[rows]; False unless it ascends strictly."""
+    parts = []
+    last = None
+    for batch in range(chunk.batch_count):
+        array = chunk.column(physical_name(column), column.arrow, batch)
+        values = None if array.null_count else integers(array)
+        if values is None or (last is not None and values[0] <= last):
+            return False
+        if not (values[1:] > values[:-1]).all():
+            return False
+        last = values[-1]
+        parts.append(values)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
 def chunk_key(chunk: Chunk, key: KeyColumns) -> ChunkKey:
     """A chunk's part of a key, its range computed now and its index when needed."""
     found = chunk.keys.get(key.key.id)
     if found is None:
-        range_, lows, highs = None, [], []
-        name, type_ = physical_name(key.columns[0]), key.columns[0].arrow
-        for batch in range(chunk.batch_count):
-            column = chunk.column(name, type_, batch)
-            if column.null_count:
-                column = column.drop_null()
-            part = value_range(column)
-            if part is not None:
-                lows.append(part[0])
-                highs.append(part[1])
-        if lows:
-            range_ = min(lows), max(highs)
-        found = chunk.keys[key.key.id] = ChunkKey(chunk, key, range_, None)
+        span = chunk_range(chunk, key.columns[0])
+        found = chunk.keys[key.key.id] = ChunkKey(chunk, key, span, None)
     return found
+
+
+def chunk_range(chunk: Chunk, column: ColumnEntry) -> tuple[int, int] | None:
+    """Least and greatest value of a column of whole numbers or times, by its zone map if it has
+    one; None for other types, and if all is NULL."""
+    if not (pa.types.is_integer(column.arrow) or pa.types.is_temporal(column.arrow)):
+        return None
+    name = physical_name(column)
+    zone_map = chunk.rows.zone_map(name) if chunk.rows.is_mapped else None
+    if zone_map is not None:
+        ranges = [(b.low, b.high) for b in zone_map.batches if b.low is not None]
+    else:
+        ranges = []
+        for batch in range(chunk.batch_count):
+            array = chunk.column(name, column.arrow, batch)
+            part = value_range(array.drop_null() if array.null_count else array)
+            if part is not None:
+                ranges.append(part)
+    return union_of(ranges) if ranges else None
 
 
 def build_index(chunk: Chunk, key: KeyColumns) -> tuple[UInt64, Int64]:

@@ -189,6 +189,9 @@ def _leaves_of_any(born: Sequence[Born], shape: TableShape) -> list[NewLeaf]:
 
 def run_leaf(chunks: Sequence[Chunk], places: Int64, ids: Int64, shape: TableShape) -> bytes:
     """The leaf of a run of rows anywhere: place = number of the chunk << 32 | offset."""
+    if int(places[-1]) - int(places[0]) == len(places) - 1 and (places[1:] > places[:-1]).all():
+        chunk, start = chunks[int(places[0] >> 32)], int(places[0] & 0xFFFFFFFF)
+        return leaf_hash(_slice(chunk, start, start + len(places), shape), ids)
     order = np.argsort(places, kind="stable")
     numbers = places >> 32
     parts = []
@@ -201,6 +204,18 @@ def run_leaf(chunks: Sequence[Chunk], places: Int64, ids: Int64, shape: TableSha
     if not np.array_equal(by_id, np.arange(len(by_id))):
         rows = rows.take(pa.array(by_id))
     return leaf_hash(one_batch(rows), np.sort(ids))
+
+
+def _slice(chunk: Chunk, start: int, stop: int, shape: TableShape) -> pa.Table:
+    """Rows [start, stop) of a chunk, not copied."""
+    parts = []
+    for batch in range(start // BATCH_ROWS, (stop - 1) // BATCH_ROWS + 1):
+        columns = [chunk.column(physical_name(c), c.arrow, batch) for c in shape.stored]
+        whole = pa.RecordBatch.from_arrays(columns, schema=shape.physical)
+        first = batch * BATCH_ROWS
+        low, high = max(start - first, 0), min(stop - first, BATCH_ROWS)
+        parts.append(whole.slice(low, high - low))
+    return pa.Table.from_batches(parts, shape.physical)
 
 
 def _insert_record(

@@ -74,13 +74,14 @@ def verify(database: Database, progress: Progress | None = None) -> list[Problem
                 label = f'table "{entry.name}"'
                 parts[:0] = [read_leaves(database.objects, r, label) for r in stored.leaves]
             log = concat_leaves(parts)
-            for problem in _table(entry, table, log, roots.get(table_id, [])):
-                problems.append(problem)
+            problems += _log(entry, table, log, roots.get(table_id, []))
+            for count, problem in _Rows(entry, table).check(log):
+                done += count
+                problems += [problem] if problem is not None else []
+                if progress is not None:
+                    progress(done, done / total if total else None)
         except Error as fault:
             problems.append(Problem("object", f'table "{entry.name}"', "readable", fault.message))
-        done += sum(c.count for c in table.chunks)
-        if progress is not None:
-            progress(done, done / total if total else None)
     return list(dict.fromkeys(problems))
 
 
@@ -163,14 +164,6 @@ def _recorded_roots(
     return out, problems
 
 
-def _table(
-    entry: TableEntry, table: TableState, leaves: Leaves, roots: list[tuple[int, int, bytes]]
-) -> Iterator[Problem]:
-    """A table's leaves against its rows, and its log against the commits' roots."""
-    yield from _log(entry, table, leaves, roots)
-    yield from _Rows(entry, table).check(leaves)
-
-
 def _log(
     entry: TableEntry, table: TableState, leaves: Leaves, roots: list[tuple[int, int, bytes]]
 ) -> Iterator[Problem]:
@@ -215,7 +208,8 @@ class _Rows:
         order = np.lexsort((dead, when))
         self.dead_ids, self.dead_at = dead[order], when[order]
 
-    def check(self, leaves: Leaves) -> Iterator[Problem]:
+    def check(self, leaves: Leaves) -> Iterator[tuple[int, Problem | None]]:
+        """Leaf after leaf: the rows it covers, and what is wrong with it."""
         born = died = 0
         columns = (leaves.kinds.tolist(), leaves.sequences.tolist(), leaves.counts.tolist())
         for expected, kind, sequence, count in zip(leaves.hash_list(), *columns, strict=True):
@@ -226,15 +220,17 @@ class _Rows:
                 part, when = self.ids[born : born + count], self.births[born : born + count]
                 born += count
             if len(part) != count or (when != sequence).any():
-                yield self._problem(sequence, f"{count} rows", f"{int((when == sequence).sum())}")
+                found = f"{int((when == sequence).sum())}"
+                yield 0, self._problem(sequence, f"{count} rows", found)
                 return
-            found = self._hash(kind, part, born - count)
-            if found != expected:
-                yield self._problem(sequence, expected.hex(), found.hex())
+            hashed = self._hash(kind, part, born - count)
+            wrong = hashed != expected
+            problem = self._problem(sequence, expected.hex(), hashed.hex()) if wrong else None
+            yield 0 if kind == DELETED else count, problem
         for name, seen, held in (("inserted", born, self.ids), ("deleted", died, self.dead_ids)):
             if seen != len(held):
                 where = f'table "{self.entry.name}"'
-                yield Problem("leaf", where, f"{seen} rows {name}", f"{len(held)}")
+                yield 0, Problem("leaf", where, f"{seen} rows {name}", f"{len(held)}")
 
     def _hash(self, kind: int, ids: Int64, start: int) -> bytes:
         if kind == DELETED:
