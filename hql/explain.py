@@ -93,7 +93,7 @@ class _FragmentTree:
 
     def tree(self) -> Tree:
         operator, execution = self._operator, self._execution
-        cursor, bound = operator.open(execution, preview=not self._analyze)
+        cursor, bound = operator.open(execution)
         self._calls = {str(bound[c.name]): c.function.name for c in operator.calls}
         with execution.limits.interrupting(cursor.interrupt):
             if self._analyze:

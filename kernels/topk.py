@@ -54,11 +54,11 @@ class Smallest:
     @property
     def is_null(self) -> Mask:
         """bool[K]: which of `keys` stand for NULL."""
-        return (self._kinds == 0) | (self._kinds == 3)
+        return np.asarray((self._kinds == 0) | (self._kinds == 3), np.bool_)
 
     @property
     def is_nan(self) -> Mask:
-        return self._kinds == _NAN
+        return np.asarray(self._kinds == _NAN, np.bool_)
 
     def add(self, keys: Keys, is_null: Mask | None, row_ids: Ids, places: Ids) -> None:
         """One batch. `places` are what the caller wants to know of the best in the end."""

@@ -8,7 +8,8 @@ in the order the text asks for. The engine spills to disk within its memory limi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from hartonomous.hql.lower.native import CallSlot, ValueSlot
 from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import BATCH_ROWS, Execution
 from hartonomous.hql.operators.calls import BoundCall, value_of_slot
+from hartonomous.hql.operators.pool import CursorPool, Slot, is_small
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.relational import NATIVE_CALLS, Cursor, Stream
 from hartonomous.hql.render import parameter_name
@@ -59,27 +61,40 @@ class FragmentOperator:
     values: tuple[ValueSlot, ...]
     calls: tuple[CallSlot, ...]
     counts: tuple[Count, ...]
+    pool: CursorPool = field(default_factory=CursorPool, compare=False, repr=False)
 
     def start(self, execution: Execution) -> Iterator[pa.RecordBatch]:
-        cursor, bound = self.open(execution)
-        with execution.limits.interrupting(cursor.interrupt):
-            stream = cursor.stream(self.text, bound, plan=self.plan, batch_rows=BATCH_ROWS)
-        return self._batches(cursor, stream, execution)
-
-    def open(
-        self, execution: Execution, *, preview: bool = False
-    ) -> tuple[Cursor, dict[str, Any]]:
-        """A cursor with everything registered, and the values of the text's parameters; both live
-        until the execution is closed. With `preview`, for EXPLAIN, native functions of scans are
-        not computed."""
         for count in self.counts:
             count.check(execution)
-        cursor = execution.cursor()
+        tables = self.tables(execution)
+        slots: dict[str, Slot] | None = None
+        if execution.limits.memory_bytes is None and is_small(tables):
+            cursor, slots = self.pool.take(tables)
+            execution.closers.append(cursor.close)
+        else:
+            cursor = _register(tables, execution)
+        bound = self.bind(execution)
+        with execution.limits.interrupting(cursor.interrupt):
+            stream = cursor.stream(self.text, bound, plan=self.plan, batch_rows=BATCH_ROWS)
+        return self._batches(cursor, stream, slots, execution)
+
+    def open(self, execution: Execution) -> tuple[Cursor, dict[str, Any]]:
+        """For EXPLAIN and its ANALYZE: a cursor with everything registered, and the values of the
+        text's parameters; both live until the execution is closed. Without ANALYZE native
+        functions of scans are not computed."""
+        for count in self.counts:
+            count.check(execution)
+        is_preview = execution.figures is None
+        return _register(self.tables(execution, is_preview), execution), self.bind(execution)
+
+    def tables(self, execution: Execution, is_preview: bool = False) -> dict[str, Any]:
+        """What the text reads, by name."""
+        tables: dict[str, Any] = {}
         for source in self.inputs:
             execution.limits.check()
-            rows = source.preview(execution) if preview else source.table(execution)
-            cursor.register(f"r{source.relation}", rows)
-        return cursor, self.bind(execution)
+            rows = source.preview(execution) if is_preview else source.table(execution)
+            tables[f"r{source.relation}"] = rows
+        return tables
 
     def bind(self, execution: Execution) -> dict[str, Any]:
         """What stands for each name with a dollar sign."""
@@ -89,17 +104,32 @@ class FragmentOperator:
             bound[value.name] = value_of_slot(value, execution)
         for call in self.calls:
             number = NATIVE_CALLS.register(BoundCall(call, execution))
-            execution.closers.append(lambda number=number: NATIVE_CALLS.release(number))
+            execution.closers.append(partial(NATIVE_CALLS.release, number))
             bound[call.name] = number
         return bound
 
     def _batches(
-        self, cursor: Cursor, stream: Stream, execution: Execution
+        self,
+        cursor: Cursor,
+        stream: Stream,
+        slots: dict[str, Slot] | None,
+        execution: Execution,
     ) -> Iterator[pa.RecordBatch]:
         limits = execution.limits
         while True:
             with limits.interrupting(cursor.interrupt):
                 batch = next(stream, None)
             if batch is None:
-                return
+                break
             yield batch
+        if slots is not None and cursor.close in execution.closers:
+            execution.closers.remove(cursor.close)
+            stream.close()
+            self.pool.give_back(cursor, slots)
+
+
+def _register(tables: dict[str, Any], execution: Execution) -> Cursor:
+    cursor = execution.cursor()
+    for name, rows in tables.items():
+        cursor.register(name, rows)
+    return cursor

@@ -110,7 +110,7 @@ class ScanOperator:
         lookup = self.scan.lookup
         assert lookup is not None
         types = {c.name: c.arrow for c in self.scan.table.columns}
-        key = []
+        key: list[pa.Array] = []
         for name, expr in zip(lookup.columns, lookup.values, strict=True):
             fits, value = column_value(value_of(expr, execution.parameters), types[name])
             if not fits or value is None:

@@ -256,7 +256,7 @@ def _equal(
             ]
         )
     if len(a_bits) == 0:
-        return same
+        return np.asarray(same, np.bool_)
     differs = np.append(a_bits != b_bits, False)
     counted = np.add.reduceat(differs.astype(np.int64), a_offsets[:-1])
     return np.asarray((counted == 0) | (lengths == 0))

@@ -144,15 +144,16 @@ def _bound_of(expr: p.Expr, relations: dict[int, Any]) -> Bound | None:
     match expr:
         case p.InList() if not expr.negated and all(is_simple(v) for v in expr.values):
             column = column_of(expr.operand, relations)
-            return column and _bound(column, values=tuple(map(_bare, expr.values)))
+            values = tuple(map(strip_casts, expr.values))
+            return None if column is None else _bound(column, values=values)
         case p.Call() if expr.function.name == "IS NULL":
             column = column_of(expr.arguments[0], relations)
-            return column and _bound(column, is_null=True)
+            return None if column is None else _bound(column, is_null=True)
         case p.Call() if expr.function.name == "BETWEEN" and len(expr.arguments) == 3:
             operand, low, high = expr.arguments
             column = column_of(operand, relations)
             if column is not None and is_simple(low) and is_simple(high):
-                return _bound(column, low=_bare(low), high=_bare(high))
+                return _bound(column, low=strip_casts(low), high=strip_casts(high))
         case p.Call() if expr.function.name in _TURNED:
             return _comparison(expr, relations)
     return None
@@ -165,16 +166,12 @@ def _comparison(expr: p.Call, relations: dict[int, Any]) -> Bound | None:
     column = column_of(left, relations)
     if column is None or not is_simple(right):
         return None
-    value = _bare(right)
+    value = strip_casts(right)
     if op == "=":
         return _bound(column, low=value, high=value)
     if op in ("<", "<="):
         return _bound(column, high=value, high_open=op == "<")
     return _bound(column, low=value, low_open=op == ">")
-
-
-def _bare(expr: p.Expr) -> p.Expr:
-    return strip_casts(expr)
 
 
 def _bound(column: p.Column, **ends: Any) -> Bound | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
 from typing import Any, TypeVar
 
 from hartonomous.hql import plan as p
@@ -37,15 +36,17 @@ _LEAVES = frozenset({"type", "span", "fields", "table", "function", "value", "na
 N = TypeVar("N")
 
 
-@cache
-def _slots(kind: type) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(kind) if f.name not in _LEAVES)
+_SLOTS: dict[Any, tuple[str, ...]] = {
+    kind: tuple(f.name for f in dataclasses.fields(kind) if f.name not in _LEAVES)
+    for kind in vars(p).values()
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind)
+}
 
 
 def children(node: Any) -> list[Any]:
     """The nodes directly inside a node, in the order of its attributes."""
     found: list[Any] = []
-    for name in _slots(type(node)):
+    for name in _SLOTS[type(node)]:
         _collect(getattr(node, name), found)
     return found
 
@@ -81,7 +82,7 @@ def walk_block(node: Any) -> Iterator[Any]:
 def rebuild(node: N, change: Callable[[Any], Any]) -> N:
     """The node with `change` applied to each node directly inside it."""
     new: dict[str, Any] = {}
-    for name in _slots(type(node)):
+    for name in _SLOTS[type(node)]:
         old = getattr(node, name)
         if old.__class__ is tuple:
             changed = _rebuild_tuple(old, change)
@@ -122,7 +123,7 @@ def substitute(node: N, replacements: dict[p.Expr, p.Expr]) -> N:
             return replacements[inner]
         return rebuild(inner, change)
 
-    return change(node) if replacements else node  # type: ignore[no-any-return]
+    return change(node) if replacements else node
 
 
 def conjuncts(expr: p.Expr | None) -> tuple[p.Expr, ...]:
