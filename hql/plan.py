@@ -11,10 +11,11 @@ both operands of a comparison and all branches of a CASE have one type.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.ast import NOWHERE, Span
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.types import Type
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # --- expressions ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Expr:
     """A bound scalar expression."""
 
@@ -35,7 +36,7 @@ class Expr:
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column(Expr):
     """A column of relation number `relation` (of this block or, if correlated, an outer one)."""
 
@@ -43,7 +44,7 @@ class Column(Expr):
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen
 class Constant(Expr):
     """A value known now, in Python's form: None, bool, int, float, Decimal, str, bytes (VARBINARY
     and, 16 of them, UNIQUEIDENTIFIER), date, time, datetime (naive, UTC), numpy float32[n].
@@ -66,14 +67,14 @@ class Constant(Expr):
         return hash(self._identity())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameter(Expr):
     """A parameter or variable: its type is known at planning, its value at execution."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call(Expr):
     """A scalar function or operator of the registry; operators are functions named by their sign
     (`+`, `=`, `AND`, `IS NULL` …)."""
@@ -82,7 +83,7 @@ class Call(Expr):
     arguments: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cast(Expr):
     """Conversion of `operand` to `type`; `try_` gives NULL for a value that has no counterpart."""
 
@@ -90,7 +91,7 @@ class Cast(Expr):
     try_: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Case(Expr):
     """Searched CASE (the simple form has become comparisons)."""
 
@@ -98,21 +99,21 @@ class Case(Expr):
     otherwise: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InList(Expr):
     operand: Expr
     values: tuple[Expr, ...]
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InQuery(Expr):
     operand: Expr
     query: Plan
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quantified(Expr):
     """op: = <> < <= > >=; quantifier: ANY, ALL."""
 
@@ -122,17 +123,17 @@ class Quantified(Expr):
     query: Plan
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exists(Expr):
     query: Plan
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScalarQuery(Expr):
     query: Plan
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """Sort key. nulls_first is always decided (NULLs are lowest unless the text says otherwise)."""
 
@@ -141,7 +142,7 @@ class Order:
     nulls_first: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Aggregate(Expr):
     function: Function
     arguments: tuple[Expr, ...]
@@ -150,7 +151,7 @@ class Aggregate(Expr):
     order_by: tuple[Order, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FrameEdge:
     """kind as in ast.FrameBound."""
 
@@ -158,7 +159,7 @@ class FrameEdge:
     offset: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window(Expr):
     """A ranking function, or an aggregate, over a window. frame: (unit, start, end, exclude)."""
 
@@ -174,7 +175,7 @@ class Window(Expr):
 # --- relations -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Field:
     """An output column."""
 
@@ -182,7 +183,7 @@ class Field:
     type: Type
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Source:
     """Something in FROM. `relation` is unique in the statement; `alias` is for people. Fields of
     one source have different names (compared without case), so that a Column says which is meant:
@@ -193,7 +194,7 @@ class Source:
     fields: tuple[Field, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scan(Source):
     """Rows of a stored table. `fields` are the columns that the statement reads (rule
     prune_columns narrows them); `ranges` are conjuncts that zone maps may use (rule push_ranges);
@@ -214,7 +215,7 @@ class Scan(Source):
     limit: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lookup:
     """Equality with all columns of key `key`: one Constant or Parameter for each."""
 
@@ -223,7 +224,7 @@ class Lookup:
     values: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Nearest:
     """The `count` rows (a sum of its parts: limit, offset) whose computed column `by` is smallest,
     ties by row id, among those that `filter` lets through (a plan over this very scan that gives
@@ -235,7 +236,7 @@ class Nearest:
     filter: Plan | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Range:
     """`low <(=) column <(=) high`, or column IN values, or IS NULL; ends are Constant or
     Parameter. Only ever used to leave rows out that cannot match: the exact test stays above."""
@@ -249,7 +250,7 @@ class Range:
     is_null: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArrowSource(Source):
     """An Arrow table that came as a parameter, or a system table's rows; `key` finds it at
     execution (`@rows`, or `sys.tables`)."""
@@ -257,7 +258,7 @@ class ArrowSource(Source):
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Derived(Source):
     """A subquery. `lateral` may see what stands left of it (APPLY)."""
 
@@ -265,14 +266,14 @@ class Derived(Source):
     lateral: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CteReference(Source):
     """A use of common table `cte` (a number unique in the statement)."""
 
     cte: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableFunction(Source):
     """A set-returning function of the registry, e.g. OPENJSON, GENERATE_SERIES. `schema` is the
     WITH list of OPENJSON: (name, type, path or None)."""
@@ -283,7 +284,7 @@ class TableFunction(Source):
     schema: tuple[tuple[str, Type, str | None], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Joined:
     """kind: INNER, LEFT, RIGHT, FULL, CROSS. APPLY is CROSS or LEFT with a lateral right side."""
 
@@ -296,7 +297,7 @@ class Joined:
 # --- plans ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Output:
     """A select item: the name it is shown under, and its expression."""
 
@@ -304,7 +305,7 @@ class Output:
     expr: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SelectBlock:
     """group_by: None = not grouped, () = one group. grouping_sets are index tuples into group_by;
     None = plain."""
@@ -318,14 +319,14 @@ class SelectBlock:
     distinct: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ValuesBlock:
     """Rows of expressions; all rows have the types of `fields` (casts are explicit)."""
 
     rows: tuple[tuple[Expr, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetBlock:
     """op: UNION, INTERSECT, EXCEPT; both sides give the same types."""
 
@@ -335,7 +336,7 @@ class SetBlock:
     right: Plan
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cte:
     """A common table. A recursive one has a body that is a UNION [ALL] SetBlock whose right side
     refers to it."""
@@ -347,7 +348,7 @@ class Cte:
     recursive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """A query. `order_by` holds expressions over the block (SelectBlock: over its sources or,
     as OutputColumn, over its outputs). limit_ties: TOP … WITH TIES; limit_percent: TOP … PERCENT.
@@ -373,14 +374,14 @@ class Plan:
         return describe_plan(self)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutputColumn(Expr):
     """In ORDER BY: the block's output number `index`."""
 
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BoundQuery:
     """What the planner keeps for a text: the plan, the parameters it needs, whether a volatile
     function occurs (then no result may be reused), and tables read (for locks and grants).

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from hartonomous.storage.commit import HASH_BYTES
 from hartonomous.storage.commit_pack import SCHEMA, CommitPack, to_batch
@@ -19,6 +18,8 @@ NAMES = ["Sequence", "Hash", "Parent", "At", "Author", "Statement", "Root"]
 
 def commits_table(database: Database) -> pa.Table:
     """Newest first; Parent is NULL for the first commit."""
+    import pyarrow.compute as pc  # 60 ms that opening a database need not pay
+
     published = database.published.sequence
     manifest, recent = database.history()
     parts = []
