@@ -21,6 +21,9 @@ import pyarrow as pa
 POSITION_BITS = 40
 POSITION_MASK = (1 << POSITION_BITS) - 1
 
+#: values interned at once: what is made of them on the way stays in the processor's cache
+_INTERN_ROWS = 2048
+
 Int64 = npt.NDArray[np.int64]
 
 
@@ -140,11 +143,14 @@ class WideStore:
             return given
         valid = given.is_valid().to_numpy(zero_copy_only=False) if given.null_count else None
         known = given.drop_null().to_numpy() if valid is not None else given.to_numpy()
-        values = self.values(known)
-        with self._lock:
-            if self._interned is None:
-                self._interned = Interned()
-            found = self._interned.intern(known, values, self)
+        found = np.empty(len(known), np.int64)
+        for start in range(0, len(known), _INTERN_ROWS):
+            part = slice(start, start + _INTERN_ROWS)
+            values = self.values(known[part])
+            with self._lock:
+                if self._interned is None:
+                    self._interned = Interned()
+                found[part] = self._interned.intern(known[part], values, self)
         if valid is None:
             return pa.array(found)
         out = np.zeros(len(given), np.int64)
