@@ -85,7 +85,7 @@ def tokenize(text: str, tokens: list[Token] | None = None) -> list[Token]:
         start, position = match.span(kind)
         if kind == "WORD":
             word = match[kind]
-            upper = word.upper()
+            upper = word.upper() if word.isascii() else word  # "ı" is an "I" to upper()
             if upper == "GO" and _is_alone(text, start, position):
                 kind = GO
             elif upper == "ELSE" and tokens and tokens[-1].kind == ";":

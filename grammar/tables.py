@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any
 
 #: raise the number when the file format or generate.py changes
-MAGIC = b"HQLTAB03"
+MAGIC = b"HQLTAB04"
 FOLDER = Path(__file__).parent
 FRAGMENTS = ("base", "expressions", "queries", "scripts")
 

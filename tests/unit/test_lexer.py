@@ -131,3 +131,8 @@ def test_many_quotes_and_blanks_are_read_in_one_pass() -> None:
     for text in ("'" + "''" * 200_000, '"' + '""' * 200_000, "a" + " " * 5_000 + "$"):
         with pytest.raises(LexicalFault):
             tokenize(text)
+
+
+def test_only_latin_letters_spell_keywords() -> None:
+    dotless, long_s, _ = tokenize("ın ſet")
+    assert dotless.upper == "ın" and long_s.upper == "ſet"  # str.upper() makes IN and SET of them

@@ -325,3 +325,46 @@ def test_a_script_names_places_of_the_whole_text() -> None:
 def test_a_fault_in_an_expression_has_no_statement_words() -> None:
     with pytest.raises(SyntaxFault, match=r'an operator, "\(" or the end'):
         parse_expression("a b")
+
+
+# --- the contract's own examples (HQL.md sections 7 and 10) --------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DECLARE @ErrorRegion GEOMETRY = geometry::Point(0, 0, 0).STBuffer(10);\n"
+        "SELECT SessionId, Path.STEndPoint() FROM dbo.SessionPaths"
+        " WHERE Path.STEndPoint().STIntersects(@ErrorRegion) = 1",
+        "SELECT SpatialSignature, COUNT(*) AS DuplicateCount FROM dbo.CodeAtoms"
+        " GROUP BY SpatialSignature HAVING COUNT(*) > 1",
+        "SELECT * FROM Atoms WHERE SpatialKey.STDistance(@point) < 5",
+        "EXEC sp_CompareModelKnowledge @ModelA, @ModelB",
+        "EXEC dbo.sp_DynamicStudentExtraction @ParentModelId = 42, @target_size_ratio = 0.5,"
+        " @selection_strategy = 'importance'",
+        "EXEC sp_DynamicStudentExtraction @ParentModel, 0.3",
+        "DELETE FROM dbo.TensorAtoms WHERE TensorAtomId IN (SELECT ta.TensorAtomId FROM"
+        " dbo.TensorAtoms ta JOIN dbo.TensorAtomCoefficients tac ON"
+        " ta.TensorAtomId = tac.TensorAtomId WHERE tac.Coefficient < 0.01)",
+        "UPDATE dbo.TensorAtoms SET WeightsGeometry = dbo.fn_ProjectTo3D(@new_weights),"
+        " ImportanceScore = @new_importance WHERE TensorName LIKE 'layer7.attention%'",
+        "EXEC sp_CrossModalQuery @text = 'cat', @modality_filter = NULL",
+        "SELECT COALESCE(a.LayerIdx, b.LayerIdx) AS layer FROM dbo.ModelLayers AS a"
+        " FULL OUTER JOIN dbo.ModelLayers AS b ON a.LayerIdx = b.LayerIdx WHERE a.ModelId = @m",
+        "WITH StudentModel AS (SELECT ta.* FROM dbo.TensorAtoms ta WHERE ta.ModelId = 42)\n"
+        "SELECT * FROM dbo.fn_InferenceWithWeights(@input_text,"
+        " (SELECT WeightsGeometry FROM StudentModel))",
+        "SELECT TOP (10) AtomId FROM Atoms ORDER BY VECTOR_DISTANCE('cosine', Embedding, @q)"
+        " OPTION (RECALL 0.95, TIMEOUT '5s', USE INDEX (ix), NO INDEX)",
+        "SELECT * FROM GENERATE('smollm', @prompt, @max_tokens = 64, @temperature = 0)",
+        "SELECT PERPLEXITY('smollm', (SELECT text FROM t)), EMBED('a cat', 'minilm')",
+        "INSERT INTO Atoms (Modality, CanonicalText) VALUES ('text', N'a cat')",
+        "CREATE FUNCTION f(@n BIGINT) RETURNS BIGINT AS BEGIN RETURN @n * 2 END",
+        "DECLARE c CURSOR FOR SELECT a FROM t; OPEN c; FETCH NEXT FROM c INTO @a; CLOSE c",
+        "BEGIN TRY SELECT 1 / 0 END TRY BEGIN CATCH PRINT ERROR_MESSAGE(); THROW END CATCH",
+        "CREATE INDEX ix ON t (col) USING RTREE WITH (FILL = 90)",
+    ],
+)
+def test_the_contract_is_spoken(text: str) -> None:
+    trees = parse_batch(text)
+    assert trees and parse_batch(";\n".join(map(str, trees))) == trees

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from hartonomous.hql import ast
+from hartonomous.hql import ast, printer
 from hartonomous.hql.parse import parse_batch, parse_expression
 from hartonomous.hql.printer import quote
 
@@ -187,3 +187,14 @@ def test_trees(tree: ast.Expression, printed: str) -> None:
 )
 def test_names_are_quoted_where_they_must(text: str, printed: str) -> None:
     assert quote(text) == printed
+
+
+def test_every_node_has_a_printer() -> None:
+    """`str()` of one without would call itself."""
+    abstract = {ast.Node, ast.Expression, ast.Relation}
+    kinds = {
+        value
+        for value in vars(ast).values()
+        if isinstance(value, type) and issubclass(value, ast.Node) and value not in abstract
+    }
+    assert kinds == set(printer._PRINTERS)
