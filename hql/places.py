@@ -21,7 +21,8 @@ SUBQUERY = "SUBQUERY"
 
 def locate(error: Error, root: Any) -> Error:
     """`error` with line and column, if it has `site`s and the plan has one place of these kinds
-    only; a site is a function's or operator's name, CAST, or SUBQUERY."""
+    only; a site is a function's or operator's name, SUBQUERY, CAST, or `CAST INT`:
+    one to that type."""
     sites = getattr(error, "site", ())
     if not sites or root is None or error.line is not None:
         return error
@@ -50,7 +51,7 @@ def _is_site(expr: plan.Expr, sites: tuple[str, ...]) -> bool:
         case plan.Call() | plan.Aggregate() | plan.Window():
             return expr.function.name in sites
         case plan.Cast():
-            return CAST in sites
+            return CAST in sites or f"{CAST} {expr.type}" in sites
         case plan.ScalarQuery():
             return SUBQUERY in sites
     return False

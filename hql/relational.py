@@ -16,6 +16,7 @@ it from the plan where there is only one candidate (places.py).
 from __future__ import annotations
 
 import atexit
+import datetime
 import itertools
 import json
 import math
@@ -24,9 +25,9 @@ import re
 import shutil
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -46,6 +47,9 @@ _CALL_FUNCTIONS = {
     name: f"__hql_call_{name.lower()}"
     for name in ("DOUBLE", "FLOAT", "BIGINT", "INTEGER", "BOOLEAN", "VARCHAR")
 }
+
+#: how long a cursor that another thread uses is asked to stop: 5 s
+_STOP_TRIES, _STOP_PAUSE = 500, 0.01
 
 _FOREIGN_ERRORS = (duckdb.Error, pa.ArrowException, OSError)
 
@@ -154,8 +158,7 @@ class Engine:
         if connection is None or self._process != os.getpid():
             return  # after a fork the engine is the parent's
         for cursor in cursors:
-            cursor.interrupt()
-            cursor.close()
+            cursor.stop()
         connection.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -227,16 +230,28 @@ class Cursor:
         if connection is not None:
             connection.interrupt()
 
+    def stop(self) -> None:
+        """Closes the cursor though another thread may be using it: that one gets Cancelled, or
+        keeps the cursor if it does not let go in time."""
+        for _ in range(_STOP_TRIES):
+            self.interrupt()
+            try:
+                return self.close()
+            except duckdb.Error:  # busy; only one thread at a time may call
+                time.sleep(_STOP_PAUSE)
+
     def close(self) -> None:
         """Frees the cursor and what was registered. Idempotent."""
-        connection, self._connection = self._connection, None
+        connection = self._connection
         if connection is None:
             return
         for stream in list(self._streams):
             stream.close()
-        for name in self._names:
-            connection.unregister(name)
+        while self._names:
+            connection.unregister(self._names[-1])
+            self._names.pop()
         connection.close()
+        self._connection = None
 
     def __enter__(self) -> Cursor:
         return self
@@ -319,11 +334,11 @@ def literal(value: Any) -> str:
             return f"from_hex('{value.hex()}')"
         case Decimal():
             return f"'{value:f}'"
-        case datetime():
+        case datetime.datetime():
             return f"TIMESTAMP '{value.replace(tzinfo=None).isoformat(' ')}'"
-        case date():
+        case datetime.date():
             return f"DATE '{value.isoformat()}'"
-        case time():
+        case datetime.time():
             return f"TIME '{value.isoformat()}'"
     raise AssertionError(f"a parameter of type {type(value).__name__}")
 

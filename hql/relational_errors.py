@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable
 
 from hartonomous.hql.errors import ExecutionFault, InternalFault
+from hartonomous.hql.types import KINDS
 from hartonomous.storage.errors import Cancelled, Error
 
 CALL_MARK = "HQLCALL:"
@@ -42,8 +43,12 @@ _TYPES = {
     "UUID": "UNIQUEIDENTIFIER",
     "TIMESTAMP": "DATETIME2",
     "TIMESTAMP WITH TIME ZONE": "DATETIMEOFFSET",
-    "JSON": "JSON",
+    "date": "DATE",
+    "time": "TIME",
+    "timestamp": "DATETIME2",
 }
+
+_TYPE = re.compile(r"DECIMAL\(\d+,\d+\)|" + "|".join(KINDS))
 
 #: pattern -> (code, site or sites, message; groups of the pattern fill it)
 _PATTERNS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
@@ -68,13 +73,15 @@ _PATTERNS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
      "{0} is out of range for {1}"),
     (r"Could not convert string ['\"](.*)['\"] to '?([A-Z0-9(),]+)'?", "BAD_CAST", ("CAST",),
      "'{0}' is not a value of type {1}"),
-    (r'(date|time|timestamp) field (?:format|value out of range): "(.*)", expected|'
-     r'(date|time|timestamp) field value out of range: "(.*)"', "BAD_CAST", ("CAST",), ""),
+    (r'(date|time|timestamp) field (?:format|value out of range): "(.*?)"(?:, expected|\n|$)',
+     "BAD_CAST", ("CAST",), "'{1}' is not a {0}"),
     (r"Unknown TimeZone '(.*)'", "BAD_CAST", ("CAST",), "'{0}' is not an offset"),
     (r"Malformed JSON (at byte \d+).*?: (.*?)\.", "BAD_CAST", ("CAST",), "not JSON {0}: {1}"),
     (r"Failure in decode", "BAD_CAST", ("CAST",), "the bytes are not UTF-8"),
-    (r"(?:Date|Timestamp|Time) out of range: (\S+)", "OVERFLOW",
-     ("DATEFROMPARTS", "DATETIMEFROMPARTS", "DATEADD", "EOMONTH"), "there is no date {0}"),
+    (r"Date out of range: (-?\d{5,}-\S+)", "OVERFLOW", ("DATEADD", "EOMONTH"),
+     "the date {0} is outside the years 1 to 9999"),
+    (r"(?:Date|Timestamp|Time) out of range: (\S+)", "BAD_VALUE",
+     ("DATEFROMPARTS", "DATETIMEFROMPARTS"), "there is no date {0}"),
     (r"Date and time not in timestamp range", "OVERFLOW", ("DATEADD",),
      "the date is out of range"),
     (r"Invalid escape string", "BAD_VALUE", ("LIKE", "NOT LIKE"), "ESCAPE takes one character"),
@@ -141,13 +148,23 @@ def _of_value(kind: str, message: str, sql: str) -> Error:
         match = pattern.search(message)
         if match is not None:
             groups = [_ours(g) for g in match.groups() if g is not None]
-            filled = form.format(*groups) if form else f"'{groups[1]}' is not a {groups[0]}"
-            return _sited(filled, code, sites)
+            if sites == ("CAST",):
+                sites = _cast_sites(groups)
+            return _sited(form.format(*groups), code, sites)
     if kind == "Conversion":
         return _sited(_cut(message), "BAD_CAST", ("CAST",))
     if kind == "Out of Range":
         return _sited(_cut(message), "OVERFLOW", ())
     return _internal(f"the relational engine failed: {_cut(message)}", sql)
+
+
+def _cast_sites(groups: list[str]) -> tuple[str, ...]:
+    """Casts to the type that the message names (one of its groups), or else any."""
+    named = tuple(f"CAST {g}" for g in groups if _TYPE.fullmatch(g))
+    moments = ("CAST DATETIMEOFFSET",) if "CAST DATETIME2" in named else ()
+    # functions that cast inside
+    inside = ("DATEADD", "DATEDIFF", "EOMONTH") if "CAST INT" in named else ()
+    return (*named, *moments, *inside) or ("CAST",)
 
 
 def _sited(message: str, code: str, sites: tuple[str, ...]) -> ExecutionFault:

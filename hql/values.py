@@ -11,7 +11,6 @@ tuple of numbers and a one-dimensional NumPy array are a VECTOR, other lists and
 from __future__ import annotations
 
 import json
-import math
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
@@ -284,7 +283,7 @@ def format_value(value: Any, type_: Type) -> str:
         case "FLOAT":
             return repr(float(value))
         case "REAL":
-            return str(np.float32(value))
+            return _real_text(np.float32(value))
         case "DECIMAL":
             return f"{Decimal(value):.{type_.b or 0}f}"
         case "VARBINARY":
@@ -299,8 +298,16 @@ def format_value(value: Any, type_: Type) -> str:
             offset = "+00:00" if type_.kind == "DATETIMEOFFSET" else ""
             return _short(value.replace(tzinfo=None).isoformat(" ")) + offset
         case "VECTOR":
-            return "[" + ", ".join(_element(x) for x in value) + "]"
+            return _vector_text(value)
     return str(value)
+
+
+def _real_text(value: np.float32) -> str:
+    """As short as it reads back, in Python's layout of floats (NumPy's differs from 1e6 on)."""
+    size = abs(value)
+    if size != 0 and np.isfinite(value) and not 1e-4 <= size < 1e16:
+        return np.format_float_scientific(value, trim="-", exp_digits=2)
+    return np.format_float_positional(value, trim="0")
 
 
 def _short(text: str) -> str:
@@ -308,10 +315,9 @@ def _short(text: str) -> str:
     return text.rstrip("0") if "." in text else text
 
 
-def _element(value: Any) -> str:
-    """One element of a vector, as Arrow writes it."""
-    number = np.float32(value)
-    text = str(number)
-    if not math.isfinite(number):
-        return text
-    return text.removesuffix(".0") if "e" not in text else text
+def _vector_text(value: Any) -> str:
+    import pyarrow as pa
+
+    from hartonomous.hql.functions.vector_kernels import from_vector
+
+    return str(from_vector(pa.array([np.asarray(value, np.float32)], pa.list_(pa.float32())))[0])

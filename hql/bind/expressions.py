@@ -159,7 +159,9 @@ def _negate(constant: plan.Constant, span: ast.Span) -> plan.Constant | None:
     if constant.value is None:
         return None
     if constant.type.is_integer:
-        return constants.integer(-constant.value, span)
+        negated = constants.integer(-constant.value, span)
+        widened = constants.integer(constant.value, span).type == constant.type != negated.type
+        return None if widened and constant.value < 0 else negated  # -(-2147483648) overflows
     if constant.type.is_numeric:
         if constant.type.kind == "DECIMAL" and constant.type.b == 0:
             return constants.integer(-int(constant.value), span)

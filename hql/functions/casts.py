@@ -17,14 +17,20 @@ from hartonomous.hql.types import BITS, Type
 if TYPE_CHECKING:
     from hartonomous.hql.ast import Span
 
+#: words, years outside 1 to 9999, offsets over 14 hours, offsets at both ends of the calendar
+_MOMENT = (
+    r"[^0-9:+\-./ TZ]|[0-9]{5,}[-/]|^[-+]|^0+[-/]|:[0-9.]+ *[-+](1[5-9]|[2-9][0-9])"
+    r"|^(0001-01-01|9999-12-31).*:.*[-+]"
+)
+
 #: what a string must not contain, by the kind it is cast to
 _FOREIGN = {
     "DECIMAL": r"[^0-9+\-.eE \t\r\n]",
     "REAL": "_",
     "FLOAT": "_",
-    "DATE": r"[^0-9:+\-./ TtZz]|[0-9]{5,}[-/]",
-    "DATETIME2": r"[^0-9:+\-./ TtZz]|[0-9]{5,}[-/]",
-    "DATETIMEOFFSET": r"[^0-9:+\-./ TtZz]|[0-9]{5,}[-/]",
+    "DATE": _MOMENT,
+    "DATETIME2": _MOMENT,
+    "DATETIMEOFFSET": _MOMENT,
     "TIME": r"[^0-9:.]|^24",
 } | dict.fromkeys(BITS, r"[^0-9+\- \t\r\n]")
 
@@ -129,7 +135,7 @@ def _to_text(sql: str, source: Type, target: Type, try_: bool, span: Span) -> st
     longest = (source.a or 38) + 2 if source.kind == "DECIMAL" else _LONGEST[source.kind]
     if longest <= target.a:
         return text
-    beyond = raise_sql("OVERFLOW", span, f"a {source} does not fit {target}: ", "VARCHAR", text)
+    beyond = raise_sql("OVERFLOW", span, f"too long for {target}: ", "VARCHAR", text)
     instead = "NULL" if try_ else beyond
     return f"(CASE WHEN length({text}) > {target.a} THEN {instead} ELSE {text} END)"
 

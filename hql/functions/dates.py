@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.functions.base import Function, Resolver
+from hartonomous.hql.functions.casts import cast_sql
 from hartonomous.hql.functions.coerce import can_cast
 from hartonomous.hql.functions.resolve import P, anything, exactly, raise_sql, scalar, text, whole
 from hartonomous.hql.types import (
@@ -240,6 +241,11 @@ def _render_make(name: str, made: str) -> Any:
     return render
 
 
+def _render_is_date(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
+    moment = cast_sql(args[0], NVARCHAR, DATETIME2, True, span)
+    return f"(CASE WHEN {moment} IS NULL THEN 0 ELSE 1 END)"
+
+
 _P = P("part", text)
 _V = P("value", anything)
 _DATE = P("date", exactly(DATE))
@@ -295,7 +301,6 @@ DATES: tuple[Function, ...] = (
                         "CAST({5} AS DOUBLE) + CAST({6} AS DOUBLE) / CAST(1000 AS DOUBLE))"),
            "A moment from its numbers.", "DATETIMEFROMPARTS(2026, 11, 22, 10, 30, 0, 500)"),
     scalar("ISDATE", (P("text", text),), INT,
-           "(CASE WHEN TRY_CAST({0} AS TIMESTAMP) IS NULL THEN 0 ELSE 1 END)",
-           "1 when the text is a date or a moment.", "ISDATE('2026-02-30')",
+           _render_is_date, "1 when the text casts to DATETIME2.", "ISDATE('2026-02-30')",
            null_on_null=False),
 )  # fmt: skip

@@ -80,7 +80,7 @@ def _sign(sign: str, types: Sequence[Type]) -> _Resolved:
 
 
 def _sum_type(a: Type, b: Type) -> Type:
-    """The engine's rule: one digit more than the wider whole part, the longer scale."""
+    """The engine's rule: a digit more than the wider whole part, the longer scale."""
     (ap, as_), (bp, bs) = _digits(a), _digits(b)
     scale = max(as_, bs)
     return decimal(min(38, max(ap - as_, bp - bs) + scale + 1), scale)
@@ -94,7 +94,10 @@ def _product_type(a: Type, b: Type) -> Type:
             code="TYPE_MISMATCH",
             hint="cast one side to fewer, or to FLOAT",
         )
-    return decimal(min(38, ap + bp), as_ + bs)
+    scale = as_ + bs
+    # the engine stays in 64 bits (18 digits) while both factors do and the scale lets it
+    digits = 18 if ap + bp > 18 >= max(ap, bp) and scale < 18 else ap + bp
+    return decimal(min(38, digits), scale)
 
 
 def _remainder_type(a: Type, b: Type) -> Type:
