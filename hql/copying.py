@@ -216,7 +216,7 @@ def _completed(
     batches: Generator[Any],
     path: Path,
     total: int | None,
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch]:
     """Whole rows, with the progress line."""
     progress = Progress(f"COPY {path.name}")
     names = list(completion.given)

@@ -36,7 +36,6 @@ import pyarrow as pa
 
 from hartonomous.hql.functions.resolve import quote
 from hartonomous.hql.places import locate
-from hartonomous.hql.relational_errors import CALL_MARK, translate
 from hartonomous.hql.types import Type
 
 #: rows in a batch of a result
@@ -87,6 +86,8 @@ class NativeCalls:
         except BaseException as failure:
             # the engine keeps only the text of an exception; translate() finds the rest here
             self._failures[number] = failure
+            from hartonomous.hql.relational_errors import CALL_MARK
+
             raise RuntimeError(f"{CALL_MARK}{number}:") from failure
 
     def failure(self, number: int) -> BaseException | None:
@@ -222,6 +223,8 @@ class Cursor:
 
     def fault(self, error: BaseException, sql: str, plan: Any) -> BaseException:
         """The error of ours that an engine error means."""
+        from hartonomous.hql.relational_errors import translate  # 20 ms of patterns
+
         return locate(translate(error, sql, NATIVE_CALLS.failure), plan)
 
     def interrupt(self) -> None:
