@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,8 @@ from hartonomous.storage.segment_rows import SegmentRows
 from hartonomous.storage.shape import TableShape, shape_of
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     from hartonomous.storage.database import Database
 
 #: from this size on, rows are written as segments before the commit, not into the WAL
@@ -101,6 +102,8 @@ def write_chunks(
 ) -> list[Chunk]:
     """Segments of the physical batches, as many as it takes, leaves hashed beside the writing.
     Row ids: the given ones, or contiguous from `first_row_id`, or fresh."""
+    from concurrent.futures import ThreadPoolExecutor  # 10 ms, with the logging it brings
+
     out: list[Chunk] = []
     pieces = _even(batches)
     done = 0
