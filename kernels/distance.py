@@ -9,7 +9,7 @@ distance does not depend on batch size, on which of the two ran, or on fused mul
 
 `dot` is the negated product, `euclidean` is not squared, `cosine` is 1 - cos, NaN where a vector is
 zero. Smaller is nearer. Estimate: 4ND bytes read for one query, 3 flops per element; compiled,
-25.6 million elements take about 8 ms on one core, the reference 20 times that.
+25.6 million elements take about 8 ms on one core (cosine 16), the reference 50 times that.
 """
 
 from __future__ import annotations
