@@ -77,6 +77,9 @@ class Parser:
         self._kinds |= tables.literals
         self._nowhere = len(tables.symbols)  # no row knows it
         self._leaves = {self._kinds[kind]: leaf for kind, leaf in leaves.items()}
+        self._builds_nothing: Parser | None = None
+        #: (state below, state, next terminal) -> state after all rules that only pass one symbol
+        self._ladders: dict[tuple[int, int, int], int] = {}
         self._words: dict[str, int] = {}
         self._compounds: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
         for number, symbol in enumerate(tables.symbols[: tables.terminal_count]):
@@ -106,6 +109,7 @@ class Parser:
         get_row = tables.row
         rules = self._rules
         builders = self.builders
+        ladders = self._ladders
         states = [tables.starts[start]]
         values: list[Any] = [None]
         starts = [0]
@@ -141,7 +145,14 @@ class Parser:
                 continue
             rule = rules[~action] or self._rule(~action)
             if rule.is_unit:  # one symbol that passes through: only its state changes
-                states[-1] = get_row(states[-2])[rule.symbol]
+                if fixed < 0:
+                    states[-1] = get_row(states[-2])[rule.symbol]
+                    continue
+                key = states[-2], states[-1], fixed
+                target = ladders.get(key)
+                if target is None:
+                    target = ladders[key] = self._climb(*key)
+                states[-1] = target
                 continue
             size = rule.size
             if size:
@@ -171,6 +182,21 @@ class Parser:
             starts.append(begin)
             ends.append(end)
             depths.append(depth)
+
+    def _climb(self, below: int, state: int, terminal: int) -> int:
+        """The state once no rule is left that passes one symbol through (an operand climbs some
+        ten levels of binding strength that way)."""
+        while True:
+            row = self.tables.row(state)
+            action = row.get(ANY)
+            if action is None:
+                action = row.get(terminal, 0)
+            if action >= 0:
+                return state
+            rule = self._rules[~action] or self._rule(~action)
+            if not rule.is_unit:
+                return state
+            state = self.tables.row(below)[rule.symbol]
 
     def _rule(self, number: int) -> Rule:
         rule = self._rules[number] = Rule(self.tables.rule_lines[number])
@@ -251,7 +277,9 @@ class Parser:
 
     def _bare(self) -> Parser:
         """The same parser building nothing."""
-        return Parser(self.tables, _Nothing(), {})
+        if self._builds_nothing is None:
+            self._builds_nothing = Parser(self.tables, _Nothing(), {})
+        return self._builds_nothing
 
 
 class _Nothing(dict[str, Builder]):

@@ -17,6 +17,9 @@ SHOWN_MAX = 80
 #: keywords that are listed as what could stand at a place
 LISTED_MAX = 8
 
+#: tokens before a fault up to which the text is parsed again to find out what was meant
+PARSED_AGAIN_MAX = 10_000
+
 _MARKS = {
     "LPAR": "(",
     "RPAR": ")",
@@ -95,10 +98,12 @@ def describe_unexpected(
         line, column = place_of(text, tokens[index].start)
         return NotSupported(f"not supported yet: {name}", line=line, column=column)
     token = tokens[fault.index]
-    states = parser.states_before(tokens, start, fault.index)
+    states, hint = fault.states, None
+    if fault.index <= PARSED_AGAIN_MAX:
+        states = parser.states_before(tokens, start, fault.index)
+        hint = _hint(tokens, parser, start, fault.index)
     expected = _expected(parser, parser.acceptable(states), is_first=fault.index == 0)
     message = f"{_called(text, token)}: expected {expected}"
-    hint = _hint(tokens, parser, start, fault.index)
     return _fault(text, token.start, message, hint)
 
 
