@@ -60,6 +60,13 @@ def test_a_file_of_another_grammar_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: tuple[Tables, list[str]]
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    texts: list[str] = []
+
+    def generate(text: str) -> bytes:
+        texts.append(text)
+        return encode(digest_of(text), made[0])
+
+    monkeypatch.setattr("hartonomous.grammar.generate.generate", generate)
     monkeypatch.setattr(module, "_read", {}.get)  # nothing shipped
     fresh = module.load.__wrapped__()
     folder = tmp_path / "hartonomous" / "grammar"
@@ -68,7 +75,8 @@ def test_a_file_of_another_grammar_is_not_used(
     assert file.stem == digest_of(join_fragments()).hex()
     stale = module.MAGIC + bytes(32) + file.read_bytes()[40:60]
     monkeypatch.setattr(module, "_read", lambda path: stale)
-    assert module.load.__wrapped__() == fresh
+    assert module.load.__wrapped__() == fresh == made[0]
+    assert texts == [join_fragments()] * 2
 
 
 def test_lark_is_not_imported_to_parse() -> None:
