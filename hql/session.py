@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -28,6 +27,7 @@ from hartonomous.hql.errors import (
     InternalFault,
     TransactionFault,
 )
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.limits import Limits
 from hartonomous.hql.parameters import ParameterSet
 from hartonomous.hql.result import Result
@@ -61,7 +61,7 @@ class Prepared:
         self.memory = Memory()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """One run of a statement."""
 

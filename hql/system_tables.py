@@ -6,13 +6,13 @@ Their names are taken: no table or view of a user's may have one, also those not
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from hartonomous.hql import ast
 from hartonomous.hql.errors import NotSupported
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.types import BIGINT, BIT, DATETIMEOFFSET, INT, NVARCHAR, VARBINARY, Type
 from hartonomous.storage.catalog import SchemaEntry, TableEntry, ViewEntry, fold
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.context import Context
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SystemTable:
     """Columns, and what computes the rows."""
 

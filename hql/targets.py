@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hartonomous.hql import ast, trees
 from hartonomous.hql.errors import BindFault, NotSupported
+from hartonomous.hql.frozen import frozen
 from hartonomous.storage.catalog import Entry, TableEntry, ViewEntry, fold
 from hartonomous.storage.errors import Error, NotFound, ReadOnly
 
@@ -76,7 +77,7 @@ def unknown_table(context: Context, name: ast.ObjectName, kind: str = "table") -
     return place(NotFound(message, hint=hint), name)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """A table to change, the FROM clause that its rows come from, and its alias there."""
 
