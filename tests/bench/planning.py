@@ -16,19 +16,18 @@ TABLES = (
 )
 QUERY = """\
 WITH big AS (
-    SELECT customer, SUM(total) AS spent, COUNT(*) AS orders
+    SELECT customer, SUM(total) AS spent, COUNT(*) AS n
     FROM orders WHERE placed >= CAST('2024-01-01' AS DATE) AND total > {number}
     GROUP BY customer HAVING COUNT(*) > 3
 )
-SELECT c.name, b.spent, b.orders,
-       RANK() OVER (PARTITION BY c.region ORDER BY b.spent DESC) AS place
+SELECT c.name, b.spent, RANK() OVER (PARTITION BY c.region ORDER BY b.spent DESC) AS place
 FROM big b JOIN customers c ON c.id = b.customer
 WHERE c.name LIKE 'A%' OR c.region IN (1, 2, 3)
 ORDER BY c.region, place LIMIT 10"""
 
 
 def benchmark(full: bool) -> str:
-    assert 390 <= len(QUERY.format(number=10000)) <= 430
+    length = len(QUERY.format(number=10000))
     numbers = itertools.count(10000)
     repeat = 200 if full else 30
     with hql.connect(":memory:") as database, duckdb.connect(":memory:") as peer:
@@ -53,7 +52,7 @@ def benchmark(full: bool) -> str:
             for what, n in (("seen for the first time", fresh), ("seen before", same))
         ]
     note = "Both explain the query: parse, bind, plan and optimise, without running it."
-    return markdown("Parsing and planning 400 characters", rows, note)
+    return markdown(f"Parsing and planning {length} characters", rows, note)
 
 
 if __name__ == "__main__":
