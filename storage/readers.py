@@ -53,7 +53,13 @@ class Follower:
         could remove anything either."""
         try:
             self._disk.do_make_folder(self._folder.readers)
-            return self._disk.lock(self._folder.readers / uuid.uuid4().hex, content=b"0\n")
+            while True:
+                path = self._folder.readers / uuid.uuid4().hex
+                lock = self._disk.lock(path, content=b"0\n")
+                if lock is not None and self._disk.exists(path):
+                    return lock
+                if lock is not None:  # a writer took it for a dead one's before it was locked
+                    lock.close()
         except DiskFault:
             return None
 

@@ -120,7 +120,11 @@ class WorkingTable:
         selections = dict(self.view().parts)
         changed = dict(self.changed)
         for ordinal, offsets in split_addresses(addresses):
-            changed[ordinal] = selections[ordinal].without(offsets)
+            selection = selections[ordinal]
+            assert offsets[-1] < selection.chunk.count and selection.is_visible(offsets).all(), (
+                "an address is not of this view"
+            )
+            changed[ordinal] = selection.without(offsets)
         return replace(self, changed=changed, _view=[])
 
     def emptied(self) -> WorkingTable:

@@ -366,6 +366,24 @@ class Store(RuleBasedStateMachine):
         self.check_view(session, name)
         self.maybe_commit(who, then)
 
+    @rule(who=st.integers(0, 2), name=NAMES, value=st.integers(6, 9), then=THEN)
+    def update_all(self, who: int, name: str, value: int, then: bool) -> None:
+        """Every row at once: with many, a segment that keeps their ids."""
+        session = self.session(who)
+        if name not in session.now or not session.now[name].rows:
+            return
+        view = self.view(session, name)
+        found = view.scan(["id", "name"], address=True).table
+        new = [
+            (i, n, value)
+            for i, n in zip(*(found[c].to_pylist() for c in ("id", "name")), strict=True)
+        ]
+        session.transaction.update(view.table.id, found["__address"].to_numpy(), arrow(new))
+        for number, held in session.now[name].rows.items():
+            session.now[name].rows[number] = Held((*held.row[:2], value))
+        self.check_view(session, name)
+        self.maybe_commit(who, then)
+
     @rule(who=st.integers(0, 2), name=NAMES, really=st.integers(0, 3))
     def truncate(self, who: int, name: str, really: int) -> None:
         session = self.session(who)
