@@ -66,6 +66,16 @@ class Completion:
             c for c in table.stored if c.name in self.given and not self._comes_right(c)
         ]
         self.query = self._completing_query() if self._needs_query() else None
+        self.bounded = [
+            (name, type_)
+            for name, type_ in self.types.items()
+            if type_.a is not None and type_.kind in ("NVARCHAR", "VARBINARY")
+        ]
+        stored = table.arrow_schema
+        self.schema = pa.schema(
+            [pa.field(f.name, f.type) for f in stored]
+            + [pa.field(f.name, f.type.arrow) for f in self.extra]
+        )
 
     def _comes_right(self, column: ColumnEntry) -> bool:
         """Whether a given column needs no conversion, or one that Arrow does exactly."""
@@ -209,20 +219,13 @@ class Completion:
             )
 
     def _check_lengths(self, columns: dict[str, Any]) -> None:
-        for name, type_ in self.types.items():
-            if type_.a is not None and type_.kind in ("NVARCHAR", "VARBINARY") and name in columns:
+        for name, type_ in self.bounded:
+            if name in columns:
                 check_length(columns[name], name, type_)
 
     def _assemble(self, columns: dict[str, Any]) -> pa.Table:
-        schema = self.table.arrow_schema
-        arrays = [columns[field.name] for field in schema]
-        fields = [pa.field(f.name, f.type) for f in schema]
-        for extra in self.extra:
-            arrays.append(columns[extra.name])
-            fields.append(pa.field(extra.name, extra.type.arrow))
-        out = pa.schema(fields)
-        exact = [_exact(a, f) for a, f in zip(arrays, out, strict=True)]
-        return pa.Table.from_arrays(exact, schema=out)
+        arrays = [_exact(columns[field.name], field) for field in self.schema]
+        return pa.Table.from_arrays(arrays, schema=self.schema)
 
 
 def is_exact_cast(given: Type, wanted: Type) -> bool:

@@ -37,7 +37,17 @@ class FastInsert:
     """A prepared INSERT. `cells` holds for each row and given column a parameter's name, or None
     where `constants` has the value."""
 
-    __slots__ = ("cells", "completion", "constants", "converters", "names", "table", "types")
+    __slots__ = (
+        "cells",
+        "completion",
+        "constants",
+        "converters",
+        "names",
+        "places",
+        "schema",
+        "table",
+        "types",
+    )
 
     def __init__(self, table: TableEntry, columns: Sequence[ColumnEntry], body: ast.Values) -> None:
         self.table = table
@@ -47,6 +57,8 @@ class FastInsert:
         self.converters: list[Plain] = [plain(t) for t in types]
         fields = [Field(c.name, unbounded(t)) for c, t in zip(columns, types, strict=True)]
         self.completion = Completion(table, fields)
+        self.schema = self.completion.schema
+        self.places = self._places()
         self.cells: list[list[str | None]] = []
         self.constants: list[list[Any]] = []
         for row in body.rows:
@@ -58,6 +70,17 @@ class FastInsert:
                     for cell, name, convert in zip(row, names, self.converters, strict=True)
                 ]
             )
+
+    def _places(self) -> list[int | pa.Scalar] | None:
+        """For each stored column the place of the given one, or its constant default; None if
+        there is more to do than putting them in order."""
+        completion = self.completion
+        if completion.query is not None or completion.identity is not None:
+            return None
+        return [
+            self.names.index(f.name) if f.name in self.names else completion.constants[f.name]
+            for f in self.schema
+        ]
 
     @property
     def is_constant(self) -> bool:
@@ -77,15 +100,20 @@ class FastInsert:
             )
         return out
 
-    def table_of(self, rows: Iterable[Sequence[Any]]) -> pa.Table:
-        """Rows as Arrow."""
+    def arrays_of(self, rows: Iterable[Sequence[Any]]) -> list[pa.Array]:
+        """Rows as Arrow columns."""
         columns = zip(*rows, strict=True)
-        arrays = [_array(list(c), t) for c, t in zip(columns, self.types, strict=True)]
-        return pa.Table.from_arrays(arrays, names=self.names)
+        return [_array(list(c), t) for c, t in zip(columns, self.types, strict=True)]
 
-    def insert(self, context: Context, rows: pa.Table) -> tuple[int, pa.Table]:
+    def insert(self, context: Context, arrays: list[pa.Array]) -> tuple[int, pa.Table]:
         """The number of rows, and the rows as they are stored."""
-        whole = self.completion.complete(context, rows)
+        if self.places is None:
+            given = pa.Table.from_arrays(arrays, names=self.names)
+            whole = self.completion.complete(context, given)
+        else:
+            count = len(arrays[0])
+            stored = [arrays[p] if isinstance(p, int) else pa.repeat(p, count) for p in self.places]
+            whole = pa.Table.from_arrays(stored, schema=self.schema)
         return context.transaction.insert(self.table.id, whole), whole
 
 
@@ -95,7 +123,7 @@ def run_fast(statement: Insert, context: Context) -> Result | None:
     if prepared is None:
         return None
     try:
-        rows = prepared.table_of(prepared.rows(context.parameters.raw))
+        rows = prepared.arrays_of(prepared.rows(context.parameters.raw))
     except (Unusual, KeyError):
         return None
     count, whole = prepared.insert(context, rows)

@@ -87,12 +87,12 @@ def _insert_chunk(
     if fast is None or fast.is_constant:
         return None
     try:
-        table = fast.table_of([row for given in chunk for row in fast.rows(named(given))])
+        arrays = fast.arrays_of([row for given in chunk for row in fast.rows(named(given))])
     except (Unusual, KeyError):
         return None
     try:
         with session.undoing(transaction):
-            count, _ = fast.insert(context, table)
+            count, _ = fast.insert(context, arrays)
     except Error as error:
         complete(error, run)
         raise

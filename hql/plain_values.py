@@ -38,6 +38,10 @@ def plain(type_: Type) -> Plain:
             return _decimal(type_.a or 18, type_.b or 0)
         case "VECTOR":
             return _vector(type_.a)
+        case "NVARCHAR" if type_.a is not None:
+            return _bounded(_text, type_.a)
+        case "VARBINARY" if type_.a is not None:
+            return _bounded(_binary, type_.a)
     return _BY_KIND.get(type_.kind, _never)
 
 
@@ -58,6 +62,15 @@ def _integer(bits: int) -> Plain:
         raise Unusual
 
     return integer
+
+
+def _bounded(convert: Plain, length_max: int) -> Plain:
+    def bounded(value: Any) -> Any:
+        if value is not None and len(convert(value)) > length_max:
+            raise Unusual
+        return value
+
+    return bounded
 
 
 def _decimal(precision: int, scale: int) -> Plain:
