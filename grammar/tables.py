@@ -101,7 +101,7 @@ class Tables:
     offsets: array[int]
     rows: array[int]
     ids: dict[str, int] = field(init=False)
-    _rows: list[dict[int, int] | None] = field(init=False)
+    _rows: list[dict[int, int] | None] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         self.ids = {name: i for i, name in enumerate(self.symbols)}

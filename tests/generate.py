@@ -107,7 +107,9 @@ leaves = st.one_of(
 
 # --- expressions ---------------------------------------------------------------------------------
 
-expressions: Strategy = st.deferred(lambda: weighted((6, leaves), (2, _operators), (1, _calls)))
+expressions: Strategy = st.deferred(
+    lambda: weighted((6, leaves), (2, _arithmetic), (1, _operators), (1, _calls))
+)
 queries: Strategy = st.deferred(lambda: weighted((4, _small_queries), (1, _queries)))
 value_lists = several(expressions)
 flags = st.booleans()
@@ -123,7 +125,7 @@ def _in_list(operand: Any, values: Any, negated: bool) -> Any:
     return ast.InList(operand, values, negated)
 
 
-_operators = st.one_of(
+_arithmetic = st.one_of(
     st.builds(ast.Unary, one_of("-", "+", "~", "NOT"), expressions),
     st.builds(
         ast.Binary,
@@ -131,6 +133,8 @@ _operators = st.one_of(
         expressions,
         expressions,
     ),
+)
+_operators = st.one_of(
     st.builds(ast.IsNull, expressions, flags),
     st.builds(ast.IsDistinct, expressions, expressions, flags),
     st.builds(ast.Between, expressions, expressions, expressions, flags),
@@ -185,6 +189,20 @@ _calls = st.one_of(
     ),
     st.builds(ast.MethodCall, expressions, names, _arguments),
     st.builds(ast.StaticCall, words, names, _arguments),
+)
+
+#: operators over names and numbers only: where parentheses go wrong first
+operator_trees = st.recursive(
+    st.one_of(one_of(*"abc").map(lambda n: ast.ColumnName((ast.Identifier(n),))), integers),
+    lambda tree: weighted(
+        (3, st.builds(ast.Binary, one_of(*"+-*/|", "AND", "OR", "=", "<"), tree, tree)),
+        (2, st.builds(ast.Unary, one_of("-", "+", "~", "NOT"), tree)),
+        (1, st.builds(ast.IsNull, tree, flags)),
+        (1, st.builds(ast.Between, tree, tree, tree, flags)),
+        (1, st.builds(ast.Collate, tree, st.just("NOCASE"))),
+        (1, st.builds(ast.MethodCall, tree, st.just(ast.Identifier("m")))),
+    ),
+    max_leaves=6,
 )
 
 # --- relations and queries -----------------------------------------------------------------------

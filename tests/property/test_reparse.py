@@ -25,19 +25,25 @@ GOLDEN_STATEMENT = re.compile(r"^[\w\[\]!, ]*> (.*(?:\n  .*)*)", re.MULTILINE)
 GOLDEN = sorted((TESTS / "golden").rglob("*.golden"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
+@given(generate.operator_trees)
+def test_operators(tree: ast.Expression) -> None:
+    assert parse_expression(str(tree)) == tree
+
+
+@settings(max_examples=100, deadline=None)
 @given(generate.expressions)
 def test_expressions(tree: ast.Expression) -> None:
     assert parse_expression(str(tree)) == tree
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(generate.queries)
 def test_queries(tree: ast.Query) -> None:
     assert parse_query(str(tree)) == tree
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(generate_statements.statements)
 def test_statements(tree: Statement) -> None:
     assert parse_batch(str(tree)) == (tree,)
