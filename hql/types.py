@@ -243,6 +243,9 @@ def make_type(name: str, *arguments: str) -> Type:
             code="UNKNOWN_TYPE",
             hint=f"did you mean {near[0]}?" if near else None,
         )
+    wrong = next((a for a in arguments if a.upper() != "MAX" and not a.isdecimal()), None)
+    if wrong is not None:
+        raise BindFault(f'"{wrong}" is neither a number nor MAX', code="UNKNOWN_TYPE")
     numbers = [None if a.upper() == "MAX" else int(a) for a in arguments]
     allowed = {"DECIMAL": 2, "NVARCHAR": 1, "VARBINARY": 1, "VECTOR": 1, "FLOAT": 1}
     allowed |= {"TIME": 1, "DATETIME2": 1, "DATETIMEOFFSET": 1}
