@@ -33,8 +33,8 @@ ELSEWHERE = {
     "MEMORY",
     "INTERNAL",
 }
-#: base codes that only stand in for their leaves' own
-ABSTRACT = {"ERROR", "CONSTRAINT_VIOLATION"}
+#: codes of base classes: whatever is raised names one of its own
+ABSTRACT = {"ERROR", "CONSTRAINT_VIOLATION", "EXECUTION"}
 
 
 def drawing(module: object) -> dict[str, set[str]]:
