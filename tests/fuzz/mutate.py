@@ -61,17 +61,18 @@ KINDS = (
 CHARACTERS = "()'\"[];,.*+-/%<>=@#:?_ \t\n0aZ\x00\x7f\u00a0\u2028\u00e9\u4e2d\U0001f642\ufeff"
 
 
-def golden_statements(folder: Path) -> list[str]:
-    """Every statement of the golden scripts below `folder`."""
-    found: list[str] = []
+def golden_scripts(folder: Path) -> list[list[str]]:
+    """The statements of each golden script below `folder`, in order."""
+    scripts: list[list[str]] = []
     for path in sorted(folder.rglob("*.golden")):
+        scripts.append([])
         for block in path.read_text(encoding="utf-8").split("\n\n"):
             joined = re.sub(r"\n  ", "\n\x01", block.partition("\n----")[0])
             for line in re.split(r"\n(?!\x01)", joined):
                 match = re.match(r"(?:\[[\w ,]+\]\s*)?\w*!?> ?(.*)", line, re.DOTALL)
                 if match:
-                    found.append(match[1].replace("\x01", ""))
-    return found
+                    scripts[-1].append(match[1].replace("\x01", ""))
+    return scripts
 
 
 def mutate(statement: str, others: list[str], dice: random.Random) -> str:

@@ -6,14 +6,16 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import generate
 import generate_statements
 import pytest
-from fuzz.mutate import golden_statements, mutate
+from fuzz.mutate import golden_scripts, mutate
 from hypothesis import assume, given, settings
 
 from hartonomous import hql
@@ -28,38 +30,39 @@ PARAMETERS = {"x": 3, "p": "text"}
 
 
 class Arena:
-    """A database that mutated statements run against, made anew when one of them changed it."""
+    """A database that wrong statements run against."""
 
-    def __init__(self) -> None:
-        self.setup = (HERE / "database.hql").read_text(encoding="utf-8").split("\nGO\n")
+    def __init__(self, setup: Sequence[str] = ()) -> None:
+        self.setup = setup
         self.connection: Any = None
-        self.sequence = -1
-        self.outcomes: dict[str, int] = {}
+        self.outcomes: Counter[str] = Counter()
 
     def fresh(self) -> Any:
+        """The connection, after the setup if it is a new one."""
         if self.connection is None:
             self.connection = hql.connect(":memory:", timeout=LIMIT)
             for text in self.setup:
                 self.connection.execute(text)
-            self.sequence = self.state()
         return self.connection
-
-    def state(self) -> int:
-        """The sequence of the last commit: every change that is kept makes a new one."""
-        return int(self.connection.session.database.snapshot().sequence)
 
     def close(self) -> None:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
 
-    def run(self, text: str) -> None:
-        """Runs one text; raises AssertionError if it ends in any other way than it may."""
-        connection = self.fresh()
-        watch = threading.Timer(HUNG, hung, (connection, text))
+    def state(self) -> tuple[int, bool]:
+        """Every change that is kept makes a new commit, or is part of an open transaction."""
+        session = self.fresh().session
+        return session.database.snapshot().sequence, session.in_transaction
+
+    def run(self, text: str) -> bool:
+        """Runs one text, tells whether it changed anything; raises AssertionError if it ends in
+        any other way than it may."""
+        before = self.state()
+        watch = threading.Timer(HUNG, hung, (text,))
         watch.start()
         try:
-            connection.execute(text, PARAMETERS if "@x" in text or ":p" in text else None)
+            self.connection.execute(text, PARAMETERS if "@x" in text or ":p" in text else None)
             outcome = "rows"
         except Error as error:
             outcome = error.code
@@ -68,18 +71,11 @@ class Arena:
             raise AssertionError(f"{type(error).__name__} from {text!r}") from error
         finally:
             watch.cancel()
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        self.check(text, outcome)
-
-    def check(self, text: str, outcome: str) -> None:
-        if self.connection.in_transaction:
-            self.close()
-            return
-        changed = self.state() != self.sequence
+        self.outcomes[outcome] += 1
+        changed = self.state() != before
         if outcome != "rows" and changed:
             assert not is_single(text), f"{outcome}, but a change was kept: {text!r}"
-        if changed:
-            self.close()
+        return changed
 
 
 def is_single(text: str) -> bool:
@@ -90,23 +86,32 @@ def is_single(text: str) -> bool:
         return True
 
 
-def hung(connection: Any, text: str) -> None:
+def hung(text: str) -> None:
     """Last resort against a statement that neither ends nor heeds its limit: name it and leave."""
     sys.stderr.write(f"\nthis statement has run for {HUNG:.0f} seconds: {text!r}\n")
     sys.stderr.flush()
     os._exit(70)
 
 
-def run_mutations(seed: int, count: int, folder: Path) -> dict[str, int]:
-    dice, arena = random.Random(seed), Arena()
-    corpus = [s.replace("{folder}", str(folder)) for s in golden_statements(HERE.parent / "golden")]
-    assert len(corpus) > 100, "the golden scripts are gone"
-    try:
-        for _ in range(count):
-            arena.run(mutate(dice.choice(corpus), corpus, dice))
-    finally:
-        arena.close()
-    return arena.outcomes
+def run_mutations(seed: int, count: int, folder: Path) -> Counter[str]:
+    """Plays golden scripts in random order, with wrong statements before the right ones."""
+    dice, outcomes = random.Random(seed), Counter[str]()
+    scripts = golden_scripts(HERE.parent / "golden")
+    everything = [text for script in scripts for text in script]
+    assert len(everything) > 100, "the golden scripts are gone"
+    while outcomes.total() < count:
+        arena = Arena()
+        try:
+            for text in dice.choice(scripts):
+                right = text.replace("{folder}", str(folder))
+                arena.run(mutate(right, everything, dice))
+                arena.run(mutate(right, everything, dice))
+                with suppress(Error):
+                    arena.fresh().execute(right)
+            outcomes += arena.outcomes
+        finally:
+            arena.close()
+    return outcomes
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +131,7 @@ def test_mutated_statements(seed: int, empty_folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def arena(empty_folder: Path) -> Iterator[Arena]:
-    shared = Arena()
+    shared = Arena((HERE / "database.hql").read_text(encoding="utf-8").split("\nGO\n"))
     yield shared
     shared.close()
 
@@ -135,11 +140,12 @@ def run_generated(arena: Arena, tree: Any) -> None:
     """A statement that is grammatical by construction: what is left to fail is its meaning."""
     text = str(tree)
     assume("WAITFOR" not in text)
+    changed = True
     try:
-        arena.run(text)
-    except AssertionError:
-        arena.close()
-        raise
+        changed = arena.run(text)
+    finally:
+        if changed:
+            arena.close()  # the next statement gets the tables as they were
 
 
 GENERATED = generate_statements.statements | generate.queries
