@@ -75,6 +75,8 @@ def _sign(sign: str, types: Sequence[Type]) -> _Resolved:
     if types[0].kind == "VECTOR":
         return types[0], (types[0],)
     kind = types[0].kind
+    if sign == "+" and types[0].is_string:
+        return types[0], (types[0],)  # as T-SQL: it changes nothing
     number = FLOAT if kind == "NVARCHAR" else _operand(sign, types[0], types)
     return number, (number,)
 
