@@ -37,6 +37,8 @@ class Score:
     passed: int = 0
     failures: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
+    #: of those, the ones that are only known by the error they ended in
+    excused_by_error: int = 0
     not_drawn: int = 0
 
     @property
@@ -111,6 +113,7 @@ def run_record(
             return
         if reason := excuse(skips, "error", [error.code]):
             score.skipped[reason] += 1
+            score.excused_by_error += 1
             return
         problem = f"{error.code}: {error}"
     if problem is None:

@@ -18,6 +18,9 @@ FILES = sorted(Path(FOLDER).rglob("*.test")) if FOLDER else []
 SAMPLE = 0.03
 #: the least share of the records that were run that must give the expected answer
 LEAST = 0.99
+#: the greatest share that may be skipped because of the error it ended in: were there more, the
+#: error itself would be suspect
+MOST_EXCUSED = 0.01
 #: this folder pins SQLite's own dialect (`IN ()`, a column set twice, comparisons as values): its
 #: pass rates are printed, and only a broken invariant fails it
 UNMEASURED = "evidence/"
@@ -35,6 +38,7 @@ def check(path: Path, score: Score, record_property: Record) -> None:
     assert score.ran, f"{name} holds no record that ran"
     unreviewed = [why for why in score.skipped if why.startswith("unreviewed")]
     assert not unreviewed, unreviewed
+    assert score.excused_by_error <= max(2, MOST_EXCUSED * score.ran), score.skipped
     broken = [failure for failure in score.failures if ": INTERNAL: " in failure]
     assert not broken, "\n\n".join(broken)
     if not name.startswith(UNMEASURED):
