@@ -6,7 +6,7 @@ from hartonomous.hql.functions.aggregates import AGGREGATES
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.functions.conditional import CONDITIONAL
 from hartonomous.hql.functions.dates import DATES
-from hartonomous.hql.functions.json import JSON_FUNCTIONS
+from hartonomous.hql.functions.json import JSON_FUNCTIONS, JSON_TABLES
 from hartonomous.hql.functions.math import MATH
 from hartonomous.hql.functions.operators import OPERATORS
 from hartonomous.hql.functions.strings import STRINGS, TABLES
@@ -25,7 +25,7 @@ FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
     ("Vectors", VECTORS),
     ("Aggregates", AGGREGATES),
     ("Windows", WINDOWS),
-    ("Tables", TABLES),
+    ("Tables", (*TABLES, *JSON_TABLES)),
     ("System", SYSTEM),
 )
 

@@ -1,4 +1,5 @@
-"""Functions of JSON texts. Paths are T-SQL's: `$.name.other[0]`, `$."a b"`, with an optional `lax`
+"""Functions of JSON texts, and OPENJSON. Numbers come back as the engine writes them (`2.50` as
+`2.5`). Paths are T-SQL's: `$.name.other[0]`, `$."a b"`, with an optional `lax`
 or `strict` before them; both are read as lax (what is missing is NULL)."""
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.functions.base import Function, Resolver
+from hartonomous.hql.functions.casts import cast_sql
 from hartonomous.hql.functions.resolve import P, exactly, quote, resolver, scalar, text
 from hartonomous.hql.types import INT, JSON, NVARCHAR, Type
 
@@ -68,6 +70,56 @@ def _render_query(args: Sequence[str], types: Sequence[Type], result: Type, span
     )
 
 
+# --- OPENJSON ------------------------------------------------------------------------------------
+
+#: T-SQL's numbers for the kinds of JSON values
+_KINDS = (
+    "CASE type WHEN 'NULL' THEN 0 WHEN 'VARCHAR' THEN 1 WHEN 'BOOLEAN' THEN 3 WHEN 'ARRAY' THEN 4 "
+    "WHEN 'OBJECT' THEN 5 ELSE 2 END"
+)
+
+
+def _opened(args: Sequence[str]) -> str:
+    """The object or array to open; anything else opens to nothing."""
+    path = _path_sql(args[1]) if len(args) > 1 else "'$'"
+    found = f"json_extract({args[0]}, {path})"
+    return f"(CASE WHEN json_type({args[0]}, {path}) IN ('OBJECT', 'ARRAY') THEN {found} END)"
+
+
+def _render_open(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
+    return (
+        f"(SELECT key, json_extract_string(value, '$') AS value, CAST({_KINDS} AS INTEGER) AS type "
+        f"FROM json_each({_opened(args)}))"
+    )
+
+
+def open_with_sql(
+    args: Sequence[str], schema: Sequence[tuple[str, Type, str | None]], span: Span
+) -> str:
+    """OPENJSON … WITH (name type path, …): a relation of those columns, a row for each element of
+    an array, one for an object. A column of type JSON takes objects and arrays, others scalars."""
+    opened = _opened(args)
+    items = (
+        f"SELECT unnest(CASE json_type({opened}) WHEN 'ARRAY' THEN CAST({opened} AS JSON[]) "
+        f"WHEN 'OBJECT' THEN [CAST({opened} AS JSON)] END) AS item"
+    )
+    columns = ", ".join(
+        f"{_column_sql(name, type_, path, span)} AS c{i}"
+        for i, (name, type_, path) in enumerate(schema)
+    )
+    return f"(SELECT {columns} FROM ({items}))"
+
+
+def _column_sql(name: str, type_: Type, path: str | None, span: Span) -> str:
+    step = name.replace("\\", "\\\\").replace('"', '\\"')
+    place = quote(path_of("OPENJSON", path) if path is not None else f'$."{step}"')
+    item = "CAST(item AS VARCHAR)"
+    if type_.kind == "JSON":
+        return _render_query([item, place], [JSON], JSON, span)
+    text_sql = _render_value([item, place], [NVARCHAR], NVARCHAR, span)
+    return cast_sql(text_sql, NVARCHAR, type_, False, span)
+
+
 _STRING = exactly(NVARCHAR)
 _JSON = P("json", text)
 _PATH_PARAMETER = P("path", _STRING, optional=True)
@@ -83,3 +135,31 @@ JSON_FUNCTIONS: tuple[Function, ...] = (
     scalar("ISJSON", (_JSON,), INT, "CAST(json_valid({0}) AS INTEGER)",
            "1 when the text is JSON.", "ISJSON('[1, 2]')"),
 )  # fmt: skip
+
+
+def _open_resolver() -> Resolver:
+    plain = resolver("OPENJSON", (P("json", text), P("path", _STRING, optional=True)), NVARCHAR)
+
+    def resolve(types: Sequence[Type], constants: Sequence[Any]) -> tuple[Type, tuple[Type, ...]]:
+        resolved = plain(types, constants)
+        if len(types) > 1:
+            path_of("OPENJSON", constants[1])
+        return resolved
+
+    return resolve
+
+
+JSON_TABLES: tuple[Function, ...] = (
+    Function(
+        name="OPENJSON",
+        kind="table",
+        resolve=_open_resolver(),
+        render=_render_open,
+        parameters=("json", "path"),
+        doc="The members of an object, or the elements of an array: key, value, and type (0 null, "
+        "1 string, 2 number, 3 true or false, 4 array, 5 object). WITH (name type 'path', …) gives "
+        "typed columns instead.",
+        example="""SELECT key, value FROM OPENJSON('{"a": 1, "b": "x"}')""",
+        columns=(("key", NVARCHAR), ("value", NVARCHAR), ("type", INT)),
+    ),
+)

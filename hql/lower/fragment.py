@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.ast import NOWHERE
+from hartonomous.hql.functions.json import open_with_sql
 from hartonomous.hql.lower.json_text import json_query
 from hartonomous.hql.lower.names import Names, quote
 from hartonomous.hql.lower.native import Natives, is_known
@@ -156,6 +157,8 @@ class Fragment:
         texts = [self.expr(a) for a in source.arguments]
         types = [a.type for a in source.arguments]
         span = source.arguments[0].span if source.arguments else NOWHERE
+        if source.schema:
+            return open_with_sql(texts, source.schema, span)
         return render_function(texts, types, source.fields[0].type, span)
 
     def _joined(self, join: p.Joined) -> str:
