@@ -313,6 +313,7 @@ class Cursor:
     def _check_open(self) -> None:
         if self._closed:
             raise ParameterFault("the cursor is closed")
+        self.connection.session.check_open()
 
     def __enter__(self) -> Self:
         return self

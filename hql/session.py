@@ -15,6 +15,7 @@ The first error ends the text. Every error leaves with a code and a place in the
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,7 @@ class Session:
         self._savepoints: dict[str, Savepoint] = {}
         self._changed: list[str] = []
         self._running: Limits | None = None
+        self._streams: weakref.WeakSet[Result] = weakref.WeakSet()
 
     # --- 1. prepare ------------------------------------------------------------------------------
 
@@ -279,6 +281,7 @@ class Session:
         result.on_close(run.limits.stop)
         if transaction is not None:
             result.on_close(transaction.rollback)
+        self._streams.add(result)
         result.prime()
         return result
 
@@ -370,6 +373,8 @@ class Session:
             return
         self.is_closed = True
         try:
+            for stream in list(self._streams):
+                stream.close()
             if self._transaction is not None:
                 self.rollback()
         finally:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 INTEGERS = ("TINYINT", "SMALLINT", "INT", "BIGINT")
 BITS = {"TINYINT": 8, "SMALLINT": 16, "INT": 32, "BIGINT": 64}
 
+#: the longest bound of NVARCHAR and VARBINARY
+LENGTH_MAX = 2**31 - 1
+
 #: other spellings -> kind
 SYNONYMS = {
     "INTEGER": "INT",
@@ -260,5 +263,11 @@ def make_type(name: str, *arguments: str) -> Type:
     if kind in ("NVARCHAR", "VARBINARY") and numbers and numbers[0] is not None:
         if numbers[0] < 1:
             raise BindFault(f"a length of {numbers[0]} holds nothing", code="UNKNOWN_TYPE")
+        if numbers[0] > LENGTH_MAX:
+            raise BindFault(
+                f"{kind}({numbers[0]}): a length is at most {LENGTH_MAX:,}",
+                code="UNKNOWN_TYPE",
+                hint=f"{kind}(MAX) has no bound",
+            )
         return Type(kind, numbers[0])
     return Type(kind)  # fractional-second digits and FLOAT(n) change nothing: 64 bits, microseconds

@@ -457,3 +457,16 @@ def test_pep_249_names() -> None:
         assert issubclass(getattr(hql, name), Error), name
     with pytest.raises(AttributeError):
         hql.nothing  # noqa: B018
+
+
+def test_closing_ends_open_streams(tmp_path: Path) -> None:
+    db = hql.connect(tmp_path)
+    db.execute("CREATE TABLE t (a INT)")
+    db.executemany("INSERT INTO t VALUES (?)", [(i,) for i in range(100_000)])
+    cursor = db.execute("SELECT a FROM t")
+    assert cursor.fetchone() is not None
+    db.close()
+    with pytest.raises(Error, match="closed"):
+        cursor.fetchall()
+    with hql.connect(tmp_path) as again:  # the folder was let go
+        assert again.execute("SELECT COUNT(*) FROM t").fetchall() == [(100_000,)]
