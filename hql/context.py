@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hartonomous.hql import ast
     from hartonomous.hql.limits import Limits
     from hartonomous.hql.parameters import ParameterSet
-    from hartonomous.hql.plan import Field
+    from hartonomous.hql.plan import BoundQuery
     from hartonomous.hql.result import Result
     from hartonomous.hql.session import Session
     from hartonomous.storage.catalog import Catalog
@@ -72,8 +72,8 @@ class Context:
         """All rows of a query."""
         return self.query(query, **options).to_table()
 
-    def describe(self, query: ast.Query, **options: Any) -> tuple[Field, ...]:
-        """The columns that a query would give; it is bound, and not run."""
-        from hartonomous.hql.queries import describe_query
+    def bind(self, query: ast.Query, **options: Any) -> BoundQuery:
+        """What a query means; it is not run."""
+        from hartonomous.hql.queries import bind_only
 
-        return describe_query(self, query, **options)
+        return bind_only(self, query, **options)

@@ -24,6 +24,7 @@ from hartonomous.storage.errors import AlreadyExists, Error, NotFound
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
+    from hartonomous.hql.plan import BoundQuery
     from hartonomous.hql.statements import parts
     from hartonomous.hql.statements.create_schema import CreateSchema
     from hartonomous.hql.statements.create_table import CreateTable
@@ -173,7 +174,7 @@ class Definition:
             raise place(BindFault("an IDENTITY column has no DEFAULT"), default)
         if trees.is_null(default):
             return None
-        self._fields(trees.select([trees.item(trees.cast(default, type_), "value")]))
+        self._bind(trees.cast(default, type_), "a DEFAULT", ())
         return str(default)
 
     def _bind_computed(self, definitions: Sequence[parts.ColumnDefinition]) -> None:
@@ -187,20 +188,33 @@ class Definition:
             value = definition.computed
             if definition.type is not None:
                 value = trees.cast(value, _type_of(definition))
-            (bound,) = self._fields(self._over_rows(trees.item(value, definition.name.text)), plain)
-            if bound.type.kind == "NULL":
+            bound = self._bind(value, "a computed column", plain)
+            if bound.volatile and definition.persisted:
+                raise place(
+                    BindFault("a PERSISTED column's value may depend on its row only"), value
+                )
+            type_ = bound.plan.fields[0].type
+            if type_.kind == "NULL":
                 raise place(BindFault("a computed column that is always NULL has no type"), value)
-            self.columns[i] = replace(self.columns[i], type=str(bound.type), arrow=bound.type.arrow)
+            self.columns[i] = replace(self.columns[i], type=str(type_), arrow=type_.arrow)
 
-    def _over_rows(self, item: ast.SelectItem) -> ast.Query:
-        return trees.select([item], trees.rows("__rows", self.name.last))
-
-    def _fields(
-        self, query: ast.Query, columns: tuple[Field, ...] | None = None
-    ) -> tuple[Field, ...]:
-        """What a query over rows of this table would give."""
-        rows = None if columns is None else {"__rows": (columns, schema_of(columns).empty_table())}
-        return self.context.describe(query, tables=rows)
+    def _bind(self, value: ast.Expression, what: str, columns: tuple[Field, ...]) -> BoundQuery:
+        """Binds an expression that is to be kept over rows of `columns`. It is kept as text and
+        stands for single rows, so that it can hold neither queries, aggregates nor parameters."""
+        for node in trees.walk(value):
+            if isinstance(node, ast.Query):
+                raise place(BindFault(f"{what} cannot hold a query"), node)
+            if isinstance(node, (ast.Variable, ast.Placeholder)):
+                raise place(BindFault(f"{what} has no parameters or variables"), node)
+        source: ast.Relation | None = None
+        tables = {}
+        if columns:
+            source = trees.rows("__rows", self.name.last)
+            tables["__rows"] = (columns, schema_of(columns).empty_table())
+        item = trees.item(value, "value")
+        condition = ast.IsNull(value, False, span=value.span)
+        self.context.bind(trees.select([item], source, condition), tables=tables)
+        return self.context.bind(trees.select([item], source), tables=tables)
 
     # --- constraints ---
 
@@ -249,8 +263,10 @@ class Definition:
         for check in self.checks:
             predicate = self.spans[f"check {check.name}"]
             assert isinstance(predicate, ast.Expression)
-            case = ast.Case(None, ((predicate, ast.Literal(1, "INTEGER")),), None)
-            self._fields(self._over_rows(trees.item(case, "failed")), fields)
+            case = ast.Case(
+                None, ((predicate, ast.Literal(1, "INTEGER")),), None, span=predicate.span
+            )
+            self._bind(case, "a CHECK", fields)
 
 
 def make(text: str) -> Type:

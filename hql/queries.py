@@ -45,11 +45,9 @@ def start_query(
     return Result(stream.fields, stream, close=stream.close)
 
 
-def describe_query(
-    context: Context, query: ast.Query, *, tables: Given | None = None
-) -> tuple[Field, ...]:
-    """The columns that a query would give. Raises what binding raises."""
-    return _bind(context, query, False, tables or {}).plan.fields
+def bind_only(context: Context, query: ast.Query, *, tables: Given | None = None) -> BoundQuery:
+    """What a query means, without running it. Raises what binding raises."""
+    return _bind(context, query, False, tables or {})
 
 
 def explain_query(context: Context, query: ast.Query, *, analyze: bool) -> list[str]:

@@ -69,7 +69,7 @@ def check_query(query: ast.Query, schema: str, name: str) -> None:
 
 def _column_names(statement: CreateView, context: Context) -> tuple[str, ...]:
     """The view's columns: as listed, or as the query names them; all named, all different."""
-    fields = context.describe(statement.query)
+    fields = context.bind(statement.query).plan.fields
     names = [c.text for c in statement.columns] or [f.name for f in fields]
     if len(names) != len(fields):
         raise place(

@@ -114,3 +114,12 @@ def test_deep_nesting_is_an_error_not_a_crash(db: Any) -> None:
         with pytest.raises(Error):
             db.execute(text)
     assert db.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_explain_analyze_runs_the_query(db: Any) -> None:
+    db.execute("CREATE TABLE t (a INT); INSERT INTO t VALUES (1), (2), (3)")
+    lines = [line for (line,) in db.execute("EXPLAIN ANALYZE SELECT a FROM t WHERE a > 1")]
+    assert any("scan t" in line and "3 rows" in line for line in lines), lines
+    assert any("2 rows" in line for line in lines), lines
+    with pytest.raises(Error):
+        db.execute("EXPLAIN ANALYZE SELECT 1 / (a - 1) FROM t")
