@@ -27,6 +27,7 @@ from hartonomous.hql.rules.tree import (
     rebuild,
     sources,
     substitute,
+    walk_block,
 )
 
 
@@ -50,7 +51,7 @@ def _hoist(plan: p.Plan, numbers: Iterator[int]) -> p.Plan:
     replacements: dict[p.Expr, p.Expr] = {}
     added: dict[int, list[p.Output]] = {}
     bare = replace(block, source=None)
-    for call in _calls((bare, *plan.order_by, *conditions(block.source))):
+    for call in _calls(_by_row(plan, block)):
         relation = _only_scan(call, scans)
         if relation is None or call in replacements:
             continue
@@ -59,8 +60,10 @@ def _hoist(plan: p.Plan, numbers: Iterator[int]) -> p.Plan:
         replacements[call] = p.Column(type=call.type, span=call.span, relation=relation, name=name)
     if not replacements:
         return plan
-    body = substitute(bare, replacements)
-    order = tuple(substitute(o, replacements) for o in plan.order_by)
+    above = _by_group(plan, block, replacements)
+    where = None if block.where is None else substitute(block.where, replacements)
+    body = replace(substitute(bare, above), where=where)
+    order = tuple(substitute(o, above) for o in plan.order_by)
     source = map_conditions(block.source, lambda on: substitute(on, replacements))
     lateral = tuple(s for s in sources(source) if not isinstance(s, p.Scan))
     reading = (body, *order, *conditions(source), *lateral)
@@ -78,6 +81,32 @@ def _hoist(plan: p.Plan, numbers: Iterator[int]) -> p.Plan:
 
     body = replace(body, source=map_sources(source, extend))
     return replace(plan, body=body, order_by=order)
+
+
+def _by_row(plan: p.Plan, block: p.SelectBlock) -> tuple[Any, ...]:
+    """The parts of a block that are computed for each row, not for each group."""
+    below = conditions(block.source)
+    if block.group_by is None:
+        return (replace(block, source=None), *plan.order_by, *below)
+    where = () if block.where is None else (block.where,)
+    return (*where, *block.group_by, *_aggregates(plan, block), *below)
+
+
+def _by_group(
+    plan: p.Plan, block: p.SelectBlock, replacements: dict[p.Expr, p.Expr]
+) -> dict[p.Expr, p.Expr]:
+    """What may be replaced above the grouping: what the groups are made by, and inside aggregates
+    everything. A call on a grouping column stays, as its hoisted column is not grouped by."""
+    if block.group_by is None:
+        return replacements
+    kept = {c: replacements[c] for c in _calls(block.group_by) if c in replacements}
+    return kept | {a: substitute(a, replacements) for a in _aggregates(plan, block)}
+
+
+def _aggregates(plan: p.Plan, block: p.SelectBlock) -> list[p.Aggregate]:
+    above = (*block.outputs, *plan.order_by)
+    having = () if block.having is None else (block.having,)
+    return [n for n in walk_block((*above, *having)) if isinstance(n, p.Aggregate)]
 
 
 def is_native(expr: Any) -> bool:
