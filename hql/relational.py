@@ -16,6 +16,7 @@ it from the plan where there is only one candidate (places.py).
 from __future__ import annotations
 
 import atexit
+import contextlib
 import datetime
 import itertools
 import json
@@ -231,7 +232,9 @@ class Cursor:
         """Stops what runs; from any thread. The running call raises Cancelled."""
         connection = self._connection
         if connection is not None:
-            connection.interrupt()
+            # a Ctrl-C may have come between the connection's end and our noting it
+            with contextlib.suppress(duckdb.ConnectionException):
+                connection.interrupt()
 
     def stop(self) -> None:
         """Closes the cursor though another thread may be using it: that one gets Cancelled, or

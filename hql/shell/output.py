@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: rows that decide the column widths of a table
 SAMPLE_ROWS = 1_000
-#: a value in a table is cut here; `--format csv` and the others never cut
+#: a value in a table of several columns is cut here; `--format csv` and the others never cut
 CELL_CHARACTERS_MAX = 60
 #: numbers of a vector that a table shows
 VECTOR_NUMBERS_MAX = 4
@@ -38,7 +38,9 @@ def write_table(result: Result, out: IO[bytes]) -> int:
     right = [field.type.is_numeric for field in fields]
     count = 0
     widths: list[int] | None = None
-    for rows in _text_rows(result, CELL_CHARACTERS_MAX, VECTOR_NUMBERS_MAX):
+    # a column on its own (EXPLAIN, FOR JSON) has nothing beside it to keep in sight
+    length_max = CELL_CHARACTERS_MAX if len(fields) > 1 else sys.maxsize
+    for rows in _text_rows(result, length_max, VECTOR_NUMBERS_MAX):
         if widths is None:
             widths = _widths(fields, rows[:SAMPLE_ROWS])
             out.write(_header(fields, widths, right).encode())
