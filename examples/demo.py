@@ -23,7 +23,7 @@ from library import read_library
 from hartonomous import hql
 from hartonomous.storage.errors import Error
 
-CELL = 140  # characters of a value that are shown
+CELL = 200  # characters of a value that are shown
 FOLDER = Path(__file__).parents[1] / "demo.hdb"
 
 SCHEMA = """\
@@ -184,7 +184,7 @@ def ask_questions(stage: Stage) -> None:
 
 
 def show_plan(stage: Stage) -> None:
-    stage.title("What a query costs: whole segments are passed over by their statistics")
+    stage.title("What a query costs: batches that cannot match are not read")
     stage.ask("EXPLAIN ANALYZE " + PRUNED)
 
 
