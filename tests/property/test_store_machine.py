@@ -139,6 +139,8 @@ class Store(RuleBasedStateMachine):
             if self.db is not None:
                 self.check_held()
                 assert self.db.verify() == []
+                if not self.in_memory:
+                    self.crash()
                 self.db.close()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)

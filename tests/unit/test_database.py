@@ -21,6 +21,7 @@ from unit.store_tools import (
     with_table,
 )
 
+from hartonomous.storage import load
 from hartonomous.storage.clock import FixedClock
 from hartonomous.storage.database import Database
 from hartonomous.storage.disk import Disk, File
@@ -100,6 +101,37 @@ def test_a_killed_load_leaves_objects_that_the_next_opening_removes(tmp_path: Pa
     db = Database.open(tmp_path / "db")
     assert stray not in objects_of(tmp_path / "db")
     db.close()
+
+
+def test_own_bulk_rows_changed_in_the_same_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They lie in a segment that is not written again: the log says which rows never were."""
+    monkeypatch.setattr(load, "BULK_BYTES", 1000)
+    db = Database.open(tmp_path / "db")
+    table = with_table(db)
+    mine = db.begin()
+    mine.insert(table.id, numbered(0, 300))
+    mine.delete(table.id, address_of(mine, table, 5, 6))
+    mine.update(table.id, address_of(mine, table, 7, 9), rows((700, "x"), (900, "y")))
+    expected = content(mine, table)
+    assert len(expected) == 298
+    commit(mine)
+    mine = db.begin()
+    ids = pa.array(range(1000, 1296), pa.int32())
+    found = mine.view(table.id).scan(["name"], address=True).table.slice(0, 296)
+    new = pa.table([ids, found["name"]], names=["id", "name"])
+    mine.update(table.id, found["__address"].to_numpy(), new)  # a segment that keeps old ids
+    commit(mine)
+    expected = content(db.snapshot(), table)
+    shutil.copytree(tmp_path / "db", tmp_path / "killed")
+    assert db.verify() == []
+    db.close()
+    for path in (tmp_path / "killed", tmp_path / "db"):
+        db = Database.open(path)
+        assert content(db.snapshot(), table) == expected
+        assert db.verify() == []
+        db.close()
 
 
 def test_checkpoints_come_by_themselves_and_leave_nothing_behind(tmp_path: Path) -> None:
