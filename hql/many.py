@@ -13,10 +13,11 @@ from hartonomous.hql.fast_insert import prepare_fast
 from hartonomous.hql.limits import Limits
 from hartonomous.hql.parameters import ParameterSet, named
 from hartonomous.hql.plain_values import Unusual
+from hartonomous.hql.run import Prepared, Run, complete
 from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
-    from hartonomous.hql.session import Prepared, Session
+    from hartonomous.hql.session import Session
 
 #: parameter sets that become one INSERT
 SETS_MAX = 16_384
@@ -76,8 +77,6 @@ def _insert_chunk(
     session: Session, prepared: Prepared, statement: Any, chunk: list[Given]
 ) -> int | None:
     """One INSERT for all sets, or None if a value needs the general way."""
-    from hartonomous.hql.session import Run, complete
-
     if statement.output is not None:
         return None
     run = Run(prepared, ParameterSet(), [], Limits(timeout=session.timeout))

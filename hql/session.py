@@ -22,22 +22,23 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from hartonomous.hql.context import Context, Memory
-from hartonomous.hql.errors import (
-    ExecutionFault,
-    InternalFault,
-    TransactionFault,
-)
-from hartonomous.hql.frozen import frozen
+from hartonomous.hql.errors import TransactionFault
 from hartonomous.hql.limits import Limits
 from hartonomous.hql.parameters import ParameterSet
 from hartonomous.hql.result import Result
+from hartonomous.hql.run import (
+    STATEMENT_CHARACTERS_MAX,
+    Guard,
+    Prepared,
+    Run,
+    complete,
+    shorten,
+)
 from hartonomous.storage.catalog import fold
-from hartonomous.storage.errors import Cancelled, Conflict, Error
+from hartonomous.storage.errors import Conflict, Error
 from hartonomous.storage.state import TempStore
 
 if TYPE_CHECKING:
-    from hartonomous.hql.statements.base import Statement
     from hartonomous.storage.database import Database
     from hartonomous.storage.transaction import Savepoint, Transaction
 
@@ -47,45 +48,6 @@ TEXTS_MAX = 512
 TEXT_CHARACTERS_MAX = 100_000
 #: how often a statement that stands alone is run when others change the same rows
 ATTEMPTS_MAX = 10
-#: how much of a statement a commit keeps
-STATEMENT_CHARACTERS_MAX = 4_000
-
-
-class Prepared:
-    """One statement of a text, with what was worked out for it so far."""
-
-    __slots__ = ("memory", "statement", "text")
-
-    def __init__(self, statement: Statement, text: str) -> None:
-        self.statement = statement
-        self.text = text
-        self.memory = Memory()
-
-
-@frozen
-class Run:
-    """One run of a statement."""
-
-    prepared: Prepared
-    parameters: ParameterSet
-    messages: list[str]
-    limits: Limits
-
-    def context(self, session: Session, transaction: Transaction) -> Context:
-        """What the statement may use when it runs in a transaction."""
-        return Context(
-            session,
-            transaction,
-            self.parameters,
-            self.limits,
-            self.prepared.memory,
-            self.prepared.text,
-            self.messages,
-        )
-
-    def start(self, session: Session, transaction: Transaction) -> Result:
-        """Runs the statement in a transaction."""
-        return self.prepared.statement.run(self.context(session, transaction))
 
 
 class Session:
@@ -147,12 +109,7 @@ class Session:
     ) -> list[Result]:
         """Runs every statement; results in order, only the last one may still be computing.
         `messages` gets what statements say, also if a later one fails."""
-        results: list[Result] = []
-        for result in self.results(text, parameters, messages):
-            if results:
-                results[-1].spool()
-            results.append(result)
-        return results
+        return list(self.results(text, parameters, messages))
 
     def results(
         self,
@@ -160,15 +117,19 @@ class Session:
         parameters: Mapping[str, Any] | Sequence[Any] | None = None,
         messages: list[str] | None = None,
     ) -> Iterator[Result]:
-        """The results one by one: a statement runs when the result before it has been taken (rows
-        of that one that nobody took are lost by then)."""
+        """The results one by one. A statement runs when the next result is asked for; rows of the
+        one before that nobody took by then are spooled first."""
         self.check_open()
         heard: list[str] = messages if messages is not None else []
         self.last_identity = None
-        with _Guard(self):
+        with Guard(self):
             given = ParameterSet(parameters)
+            result: Result | None = None
             for prepared in self.prepare(text):
-                yield self.run(prepared, given, heard)
+                if result is not None:
+                    result.spool()
+                result = self.run(prepared, given, heard)
+                yield result
 
     def execute_many(
         self,
@@ -181,7 +142,7 @@ class Session:
         self.check_open()
         from hartonomous.hql.many import execute_many
 
-        with _Guard(self):
+        with Guard(self):
             return execute_many(self, text, rows, messages if messages is not None else [])
 
     def run(self, prepared: Prepared, parameters: ParameterSet, messages: list[str]) -> Result:
@@ -270,7 +231,7 @@ class Session:
         snapshot (of a statement that stands alone) is held until the result is closed."""
 
         def guarded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            with _Guard(self):
+            with Guard(self):
                 try:
                     yield from batches
                 except Error as error:
@@ -380,61 +341,6 @@ class Session:
         finally:
             self._texts.clear()
             self.database.close()
-
-
-class _Guard:
-    """Nothing but Error and KeyboardInterrupt leaves a session: what Python raises by itself is our
-    bug, is said to be one, and ends the session, whose state may be wrong."""
-
-    __slots__ = ("session",)
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> None:
-        if error is None or isinstance(error, (Error, GeneratorExit)):
-            return
-        if not isinstance(error, Exception):
-            return  # KeyboardInterrupt, SystemExit
-        if isinstance(error, RecursionError):
-            raise ExecutionFault(
-                "the statement nests too deep",
-                code="RECURSION",
-                hint="split it with WITH or a #temp table",
-            ) from error
-        if isinstance(error, MemoryError):
-            raise ExecutionFault(
-                "there is not enough memory", code="MEMORY", hint="read fewer rows or columns"
-            ) from error
-        self.session.close()
-        raise InternalFault(
-            f"{type(error).__name__}: {error}",
-            hint="this is a bug of ours; the connection is closed, what is committed is safe",
-        ) from error
-
-
-def complete(error: Error, run: Run) -> None:
-    """An error without a place gets its statement's; a Cancelled says by what; a Conflict that it
-    can be retried."""
-    if isinstance(error, Cancelled) and run.limits.cancelled.is_set():
-        why = run.limits.error()
-        error.code, error.message, error.hint = why.code, why.message, why.hint
-        error.args = (error.message,)
-    if error.line is None:
-        span = run.prepared.statement.span
-        error.line, error.column = span.line, span.column
-    if isinstance(error, Conflict) and error.hint is None:
-        error.hint = "the transaction is rolled back; run it again"
-
-
-def shorten(text: str) -> str:
-    """A statement's text as a commit keeps it."""
-    if len(text) <= STATEMENT_CHARACTERS_MAX:
-        return text
-    return text[: STATEMENT_CHARACTERS_MAX - 2] + " …"
 
 
 def _system_user() -> str:

@@ -10,6 +10,7 @@ import pytest
 from hartonomous import hql
 from hartonomous.hql import session as session_module
 from hartonomous.hql.context import VARIANTS_MAX, Memory
+from hartonomous.hql.run import STATEMENT_CHARACTERS_MAX
 from hartonomous.storage.catalog import Catalog
 from hartonomous.storage.errors import Error
 
@@ -84,7 +85,7 @@ def test_long_statements_are_cut_in_commits(db: Any) -> None:
     db.execute("CREATE TABLE t (a NVARCHAR(MAX))")
     db.execute(f"INSERT INTO t VALUES ('{'x' * 50_000}')")
     (text,) = db.execute("SELECT TOP (1) Statement FROM Commits ORDER BY Sequence DESC").fetchone()
-    assert len(text) == session_module.STATEMENT_CHARACTERS_MAX
+    assert len(text) == STATEMENT_CHARACTERS_MAX
     assert text.endswith(" …")
 
 
@@ -123,3 +124,12 @@ def test_explain_analyze_runs_the_query(db: Any) -> None:
     assert any("2 rows" in line for line in lines), lines
     with pytest.raises(Error):
         db.execute("EXPLAIN ANALYZE SELECT 1 / (a - 1) FROM t")
+
+
+def test_an_error_late_in_a_result_ends_the_text(db: Any) -> None:
+    """Earlier results are computed to their end before the next statement runs."""
+    db.execute("CREATE TABLE t (a INT)")
+    late = "SELECT 1 / (value - 250000) FROM GENERATE_SERIES(1, 300000)"
+    with pytest.raises(Error, match="division"):
+        db.execute(f"{late}; INSERT INTO t VALUES (1)")
+    assert db.execute("SELECT COUNT(*) FROM t").fetchall() == [(0,)]

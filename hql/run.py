@@ -1,0 +1,113 @@
+"""One run of a statement, and how what goes wrong in it leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hartonomous.hql.context import Context, Memory
+from hartonomous.hql.errors import ExecutionFault, InternalFault
+from hartonomous.hql.frozen import frozen
+from hartonomous.storage.errors import Cancelled, Conflict, Error
+
+if TYPE_CHECKING:
+    from hartonomous.hql.limits import Limits
+    from hartonomous.hql.parameters import ParameterSet
+    from hartonomous.hql.result import Result
+    from hartonomous.hql.session import Session
+    from hartonomous.hql.statements.base import Statement
+    from hartonomous.storage.transaction import Transaction
+
+#: how much of a statement a commit keeps
+STATEMENT_CHARACTERS_MAX = 4_000
+
+
+class Prepared:
+    """One statement of a text, with what was worked out for it so far."""
+
+    __slots__ = ("memory", "statement", "text")
+
+    def __init__(self, statement: Statement, text: str) -> None:
+        self.statement = statement
+        self.text = text
+        self.memory = Memory()
+
+
+@frozen
+class Run:
+    """One run of a statement."""
+
+    prepared: Prepared
+    parameters: ParameterSet
+    messages: list[str]
+    limits: Limits
+
+    def context(self, session: Session, transaction: Transaction) -> Context:
+        """What the statement may use when it runs in a transaction."""
+        return Context(
+            session,
+            transaction,
+            self.parameters,
+            self.limits,
+            self.prepared.memory,
+            self.prepared.text,
+            self.messages,
+        )
+
+    def start(self, session: Session, transaction: Transaction) -> Result:
+        """Runs the statement in a transaction."""
+        return self.prepared.statement.run(self.context(session, transaction))
+
+
+class Guard:
+    """Nothing but Error and KeyboardInterrupt leaves a session: what Python raises by itself is our
+    bug, is said to be one, and ends the session, whose state may be wrong."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> None:
+        if error is None or isinstance(error, (Error, GeneratorExit)):
+            return
+        if not isinstance(error, Exception):
+            return  # KeyboardInterrupt, SystemExit
+        if isinstance(error, RecursionError):
+            raise ExecutionFault(
+                "the statement nests too deep",
+                code="RECURSION",
+                hint="split it with WITH or a #temp table",
+            ) from error
+        if isinstance(error, MemoryError):
+            raise ExecutionFault(
+                "there is not enough memory", code="MEMORY", hint="read fewer rows or columns"
+            ) from error
+        self.session.close()
+        raise InternalFault(
+            f"{type(error).__name__}: {error}",
+            hint="this is a bug of ours; the connection is closed, what is committed is safe",
+        ) from error
+
+
+def complete(error: Error, run: Run) -> None:
+    """An error without a place gets its statement's; a Cancelled says by what; a Conflict that it
+    can be retried."""
+    if isinstance(error, Cancelled) and run.limits.cancelled.is_set():
+        why = run.limits.error()
+        error.code, error.message, error.hint = why.code, why.message, why.hint
+        error.args = (error.message,)
+    if error.line is None:
+        span = run.prepared.statement.span
+        error.line, error.column = span.line, span.column
+    if isinstance(error, Conflict) and error.hint is None:
+        error.hint = "the transaction is rolled back; run it again"
+
+
+def shorten(text: str) -> str:
+    """A statement's text as a commit keeps it."""
+    if len(text) <= STATEMENT_CHARACTERS_MAX:
+        return text
+    return text[: STATEMENT_CHARACTERS_MAX - 2] + " …"
