@@ -8,39 +8,14 @@ in the text as a parameter (`ValueSlot`). Any other is a call of one of the engi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from hartonomous.hql import plan as p
-from hartonomous.hql.ast import Span
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.functions.vectors import INTERN
+from hartonomous.hql.operators.slots import CallSlot, ValueSlot
 from hartonomous.hql.relational import native_call_sql
 from hartonomous.hql.rules.simple import is_simple
 from hartonomous.hql.types import Type
-
-
-@dataclass(frozen=True, slots=True)
-class ValueSlot:
-    """A native value known before the fragment runs: parameter `name` of the text. A wide one
-    is source `source` of the WideStore."""
-
-    name: str
-    expr: p.Expr
-    source: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class CallSlot:
-    """A native call per row. `arguments`: a type for what the engine passes (in order), an
-    expression for what is known before. Number `source` of the WideStore takes wide results. The
-    one argument of an aggregate is a list of handles per group."""
-
-    name: str
-    function: Function
-    type: Type
-    arguments: tuple[Type | p.Expr, ...]
-    source: int | None
-    span: Span
 
 
 def is_known(expr: p.Expr) -> bool:

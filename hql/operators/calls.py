@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.functions.vectors import INTERN
-from hartonomous.hql.lower.native import CallSlot, ValueSlot
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.evaluate import evaluate
+from hartonomous.hql.operators.slots import CallSlot, ValueSlot
 from hartonomous.hql.operators.wide import Int64, handles
 from hartonomous.hql.plan import Call
 from hartonomous.hql.types import Type

@@ -1,0 +1,37 @@
+"""Slots: the places in a fragment's text that native values and calls fill at execution.
+
+Lowering makes them beside the text (lower/native.py); the fragment operator fills them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hartonomous.hql import plan as p
+from hartonomous.hql.ast import Span
+from hartonomous.hql.functions.base import Function
+from hartonomous.hql.types import Type
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSlot:
+    """A native value known before the fragment runs: parameter `name` of the text. A wide one
+    is source `source` of the WideStore."""
+
+    name: str
+    expr: p.Expr
+    source: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallSlot:
+    """A native call per row. `arguments`: a type for what the engine passes (in order), an
+    expression for what is known before. Number `source` of the WideStore takes wide results. The
+    one argument of an aggregate is a list of handles per group."""
+
+    name: str
+    function: Function
+    type: Type
+    arguments: tuple[Type | p.Expr, ...]
+    source: int | None
+    span: Span
