@@ -36,7 +36,7 @@ class Node:
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
-        from hartonomous.hql.printer import print_node
+        from hartonomous.hql.syntax.printer import print_node
 
         return print_node(self)
 

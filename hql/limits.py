@@ -16,7 +16,7 @@ from types import TracebackType
 
 import numpy as np
 
-from hartonomous.hql import watchdog
+from hartonomous.hql.engine import watchdog
 from hartonomous.storage.errors import Cancelled
 
 _CANCELLED = "the statement was cancelled"

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from hartonomous.hql import trees
+from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import NotSupported, TransactionFault
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.result import Result
-from hartonomous.hql.targets import place
+from hartonomous.hql.syntax import trees
 from hartonomous.hql.types import NVARCHAR
 from hartonomous.storage.errors import ReadOnly
 
@@ -36,7 +36,7 @@ def run_checkpoint(context: Context) -> Result:
 
 def run_verify(context: Context) -> Result:
     """VERIFY DATABASE."""
-    from hartonomous.hql.progress import Progress
+    from hartonomous.hql.copying.progress import Progress
 
     progress = Progress("verify")
     try:

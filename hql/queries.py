@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from hartonomous.hql import ast
+from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.plan import BoundQuery, Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.system_tables import SYSTEM_FIELDS, SYSTEM_TABLES, explain_unknown
-from hartonomous.hql.targets import place
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -85,7 +85,7 @@ def _prepared(
 def _bind(context: Context, query: ast.Query, hidden: bool, tables: Given) -> BoundQuery:
     from hartonomous.hql.bind import bind_query
     from hartonomous.hql.bind.context import BindContext
-    from hartonomous.hql.parse import parse_query
+    from hartonomous.hql.syntax.parse import parse_query
 
     parameters = context.parameters
     table_parameters: dict[str, Any] = dict(parameters.table_fields)

@@ -88,7 +88,7 @@ class Session:
         if known is not None:
             self._texts.move_to_end(text)
             return known
-        from hartonomous.hql.parse import parse_batch
+        from hartonomous.hql.syntax.parse import parse_batch
 
         prepared = tuple(
             Prepared(s, text[s.span.start : s.span.end].strip()) for s in parse_batch(text)
@@ -140,7 +140,7 @@ class Session:
         """Runs a text for each set of parameters, all or nothing; the number of rows changed, or
         -1. An INSERT of parameters becomes one INSERT of many rows."""
         self.check_open()
-        from hartonomous.hql.many import execute_many
+        from hartonomous.hql.changes.many import execute_many
 
         with Guard(self):
             return execute_many(self, text, rows, messages if messages is not None else [])

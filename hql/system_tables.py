@@ -278,8 +278,8 @@ def is_reserved(schema: str, name: str) -> bool:
 
 def explain_unknown(error: Error, query: ast.Query) -> Error:
     """UNKNOWN_TABLE for a system table that is not built yet is said to be that."""
-    from hartonomous.hql.targets import place, split_name
-    from hartonomous.hql.trees import walk
+    from hartonomous.hql.changes.targets import place, split_name
+    from hartonomous.hql.syntax.trees import walk
 
     for node in walk(query):
         if isinstance(node, ast.TableName) and len(node.name.parts) <= 2:

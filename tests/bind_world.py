@@ -11,7 +11,7 @@ from hartonomous.storage.catalog import Catalog, ColumnEntry, TableEntry, ViewEn
 
 
 def parse(text: str) -> ast.Query:
-    from hartonomous.hql.parse import parse_batch
+    from hartonomous.hql.syntax.parse import parse_batch
 
     (statement,) = parse_batch(text)
     query = statement.query

@@ -43,7 +43,7 @@ from golden_format import (
 
 from hartonomous import hql
 from hartonomous.hql.errors import SyntaxFault
-from hartonomous.hql.parse import parse_batch
+from hartonomous.hql.syntax.parse import parse_batch
 from hartonomous.storage.errors import Error
 
 LINE = re.compile(r"(?:\[(?P<tags>[\w ,]+)\]\s*)?(?P<name>\w*)(?P<bang>!?)> ?(?P<text>.*)", re.S)

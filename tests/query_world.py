@@ -11,9 +11,9 @@ import pyarrow as pa
 from hartonomous.hql.bind import BindContext, bind_query
 from hartonomous.hql.execute import PreparedPlan, Stream, prepare
 from hartonomous.hql.limits import Limits
-from hartonomous.hql.parse import parse_query
 from hartonomous.hql.plan import BoundQuery
 from hartonomous.hql.rules import ALL
+from hartonomous.hql.syntax.parse import parse_query
 from hartonomous.hql.types import Type, parse_type
 from hartonomous.storage.catalog import ColumnEntry, KeyEntry, TableEntry
 from hartonomous.storage.database import Database

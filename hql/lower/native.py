@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.engine.relational import native_call_sql
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.functions.vectors import INTERN
 from hartonomous.hql.operators.slots import CallSlot, ValueSlot
-from hartonomous.hql.relational import native_call_sql
 from hartonomous.hql.rules.simple import is_simple
 from hartonomous.hql.types import Type
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
-from hartonomous.hql import relational
+from hartonomous.hql.engine import relational
+from hartonomous.hql.engine.relational import Cursor
 from hartonomous.hql.operators.wide import WideStore
-from hartonomous.hql.relational import Cursor
 
 if TYPE_CHECKING:
     from hartonomous.hql.limits import Limits

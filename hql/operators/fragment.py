@@ -15,6 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.engine.relational import NATIVE_CALLS, Cursor, Stream
+from hartonomous.hql.engine.render import parameter_name
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import BATCH_ROWS, Execution
@@ -22,8 +24,6 @@ from hartonomous.hql.operators.calls import BoundCall, value_of_slot
 from hartonomous.hql.operators.pool import CursorPool, Slot, is_small
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.slots import CallSlot, ValueSlot
-from hartonomous.hql.relational import NATIVE_CALLS, Cursor, Stream
-from hartonomous.hql.render import parameter_name
 from hartonomous.hql.rules.simple import value_of
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from hartonomous.hql import relational
-from hartonomous.hql.relational import Cursor, Engine
+from hartonomous.hql.engine import relational
+from hartonomous.hql.engine.relational import Cursor, Engine
 
 #: rows up to which an input is small
 SMALL_ROWS = 16_384

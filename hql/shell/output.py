@@ -55,7 +55,7 @@ def write_table(result: Result, out: IO[bytes]) -> int:
 def write_csv(result: Result, out: IO[bytes]) -> int:
     """RFC 4180 with a header and "\\n" line ends; NULL is an empty field, "" an empty string."""
     assert result.fields is not None
-    from hartonomous.hql.copy_text import CsvOptions, csv_header, csv_lines
+    from hartonomous.hql.copying.text import CsvOptions, csv_header, csv_lines
 
     options = CsvOptions()
     types = [field.type for field in result.fields]
@@ -66,7 +66,7 @@ def write_csv(result: Result, out: IO[bytes]) -> int:
 def write_json(result: Result, out: IO[bytes]) -> int:
     """One JSON object a row, one row a line."""
     assert result.fields is not None
-    from hartonomous.hql.copy_text import json_lines
+    from hartonomous.hql.copying.text import json_lines
 
     names = [field.name for field in result.fields]
     types = [field.type for field in result.fields]

@@ -31,7 +31,7 @@ def run_script(
     out: IO[bytes],
 ) -> None:
     """Raises the first Error; places are relative to the whole text."""
-    from hartonomous.hql.parse import split_batches
+    from hartonomous.hql.syntax.parse import split_batches
     from hartonomous.storage.errors import Error
 
     for line, batch in split_batches(text):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hartonomous.hql.progress import Progress
+from hartonomous.hql.copying.progress import Progress
 from hartonomous.hql.shell.output import say
 from hartonomous.storage.errors import NotFound
 

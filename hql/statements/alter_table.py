@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from hartonomous.hql.ast import Expression, Identifier, Node, ObjectName, Span, TypeName
-from hartonomous.hql.build_expressions import constant
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import commas, line, value
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ColumnDefinition, Constraint
+from hartonomous.hql.syntax.build_expressions import constant
+from hartonomous.hql.syntax.printer import commas, line, value
 
 
 @frozen

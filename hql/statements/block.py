@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import statements
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import statements
 
 
 @frozen

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Identifier, ObjectName, Option, Query, Span
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import settings
+from hartonomous.hql.syntax.printer import line, parens
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -50,7 +50,7 @@ class Copy(Statement):
 
     def run(self, context: Context) -> Result:
         """Reads the file into the table, or writes rows into the file; all or nothing."""
-        from hartonomous.hql.copying import run_copy
+        from hartonomous.hql.copying.copying import run_copy
 
         return run_copy(self, context)
 

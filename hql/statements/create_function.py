@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Query, Span, TypeName
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import line, parens, statements
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ParameterDefinition, as_body
+from hartonomous.hql.syntax.printer import line, parens, statements
 
 
 @frozen

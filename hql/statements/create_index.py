@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, ObjectName, Option, OrderItem, Span
-from hartonomous.hql.build_expressions import as_tuple
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import settings
+from hartonomous.hql.syntax.build_expressions import as_tuple
+from hartonomous.hql.syntax.printer import line, parens
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -58,7 +58,7 @@ class CreateIndex(Statement):
 
     def run(self, context: Context) -> Result:
         """Adds a key to the table; UNIQUE_VIOLATION if its rows break it."""
-        from hartonomous.hql.indexes import run_create_index
+        from hartonomous.hql.changes.indexes import run_create_index
 
         return run_create_index(self, context)
 

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Span
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import commas, line, statements
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ParameterDefinition, as_body
+from hartonomous.hql.syntax.printer import commas, line, statements
 
 
 @frozen

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Span
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import line, parens
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -40,6 +40,6 @@ class CreateTable(Statement):
 
     def run(self, context: Context) -> Result:
         """Makes the table, for the session alone if its name begins with #."""
-        from hartonomous.hql.definitions import run_create_table
+        from hartonomous.hql.changes.definitions import run_create_table
 
         return run_create_table(self, context)

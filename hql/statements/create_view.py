@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, ObjectName, Query, Span
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import line, parens
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -43,6 +43,6 @@ class CreateView(Statement):
 
     def run(self, context: Context) -> Result:
         """Keeps the query's text, once it binds."""
-        from hartonomous.hql.views import run_create_view
+        from hartonomous.hql.changes.views import run_create_view
 
         return run_create_view(self, context)

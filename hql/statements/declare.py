@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Node, Span, TypeName
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import commas, line, parens, value
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ColumnDefinition, Constraint
+from hartonomous.hql.syntax.printer import commas, line, parens, value
 
 
 @frozen

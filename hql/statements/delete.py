@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Identifier, ObjectName, Relation, Span, Variable
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import line
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import line
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -45,6 +45,6 @@ class Delete(Statement):
 
     def run(self, context: Context) -> Result:
         """Deletes the rows that WHERE and FROM give."""
-        from hartonomous.hql.dml import run_delete
+        from hartonomous.hql.changes.dml import run_delete
 
         return run_delete(self, context)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Span
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import line
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import line
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -38,6 +38,6 @@ class DropIndex(Statement):
 
     def run(self, context: Context) -> Result:
         """Takes a key off its table."""
-        from hartonomous.hql.indexes import run_drop_index
+        from hartonomous.hql.changes.indexes import run_drop_index
 
         return run_drop_index(self, context)

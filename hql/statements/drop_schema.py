@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, Span
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import line
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import line
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -32,6 +32,6 @@ class DropSchema(Statement):
 
     def run(self, context: Context) -> Result:
         """Drops the schema, which must be empty."""
-        from hartonomous.hql.definitions import run_drop_schema
+        from hartonomous.hql.changes.definitions import run_drop_schema
 
         return run_drop_schema(self, context)

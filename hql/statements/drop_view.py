@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Span
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import commas, line
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import commas, line
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -32,6 +32,6 @@ class DropView(Statement):
 
     def run(self, context: Context) -> Result:
         """Drops each view."""
-        from hartonomous.hql.definitions import run_drop
+        from hartonomous.hql.changes.definitions import run_drop
 
         return run_drop(context, "view", self.names, self.if_exists)

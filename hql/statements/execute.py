@@ -17,8 +17,8 @@ from hartonomous.hql.ast import (
     VectorLiteral,
 )
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import commas, line
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import commas, line
 
 
 @frozen

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Span
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import line
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import line
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context

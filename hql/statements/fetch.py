@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, Span
-from hartonomous.hql.build_expressions import constant
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import line
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.build_expressions import constant
+from hartonomous.hql.syntax.printer import line
 
 
 @frozen

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, ObjectName, Query, Span, Variable
-from hartonomous.hql.build_expressions import constant
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import line, parens
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.build_expressions import constant
+from hartonomous.hql.syntax.printer import line, parens
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -44,7 +44,7 @@ class Insert(Statement):
 
     def run(self, context: Context) -> Result:
         """Adds the rows; all or none."""
-        from hartonomous.hql.dml import run_insert
+        from hartonomous.hql.changes.dml import run_insert
 
         return run_insert(self, context)
 

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Identifier, Node, ObjectName, Relation, Span, Variable
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import commas, line, parens, values
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import Assignment, Output, With
+from hartonomous.hql.syntax.printer import commas, line, parens, values
 
 
 @frozen

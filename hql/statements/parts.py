@@ -17,10 +17,10 @@ from hartonomous.hql.ast import (
     TypeName,
     Variable,
 )
-from hartonomous.hql.build_expressions import Builder, as_tuple, constant, only
-from hartonomous.hql.build_queries import changed
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import commas, common_tables, line, parens, quote, value
+from hartonomous.hql.syntax.build_expressions import Builder, as_tuple, constant, only
+from hartonomous.hql.syntax.build_queries import changed
+from hartonomous.hql.syntax.printer import commas, common_tables, line, parens, quote, value
 
 
 @frozen

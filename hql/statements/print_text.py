@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.ast import Expression
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import value
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import value
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context

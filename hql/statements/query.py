@@ -30,7 +30,7 @@ class QueryStatement(Statement):
     def run(self, context: Context) -> Result:
         """The rows; with INTO a new table that holds them."""
         if find_into(self.query) is not None:
-            from hartonomous.hql.select_into import run_select_into
+            from hartonomous.hql.changes.select_into import run_select_into
 
             return run_select_into(self.query, context)
         return context.query(self.query, key="query")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.ast import Identifier
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import line
 from hartonomous.hql.result import Result
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import line
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context

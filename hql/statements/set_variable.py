@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Span
-from hartonomous.hql.build_queries import changed
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import value
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.build_queries import changed
+from hartonomous.hql.syntax.printer import value
 
 
 @frozen

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from hartonomous.hql.ast import Expression
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import line, values
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import line, values
 
 
 @frozen

@@ -25,6 +25,6 @@ class TruncateTable(Statement):
 
     def run(self, context: Context) -> Result:
         """Deletes every row."""
-        from hartonomous.hql.dml import run_truncate
+        from hartonomous.hql.changes.dml import run_truncate
 
         return run_truncate(self, context)

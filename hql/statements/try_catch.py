@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Self
 
 from hartonomous.hql.ast import Span
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import statements
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import statements
 
 
 @frozen

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Identifier, ObjectName, Relation, Span, Variable
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.printer import commas, line
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import commas, line
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -48,7 +48,7 @@ class Update(Statement):
 
     def run(self, context: Context) -> Result:
         """Changes the rows that WHERE and FROM give."""
-        from hartonomous.hql.dml import run_update
+        from hartonomous.hql.changes.dml import run_update
 
         return run_update(self, context)
 

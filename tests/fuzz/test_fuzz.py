@@ -20,7 +20,7 @@ from hypothesis import assume, given, settings
 
 from hartonomous import hql
 from hartonomous.hql.errors import SyntaxFault
-from hartonomous.hql.parse import parse_batch
+from hartonomous.hql.syntax.parse import parse_batch
 from hartonomous.storage.errors import Error
 
 HERE = Path(__file__).parent

@@ -17,8 +17,8 @@ import generate_statements  # noqa: E402
 
 from hartonomous.hql import ast  # noqa: E402
 from hartonomous.hql.errors import NotSupported, SyntaxFault  # noqa: E402
-from hartonomous.hql.parse import parse_batch, parse_expression, parse_query  # noqa: E402
 from hartonomous.hql.statements import Statement  # noqa: E402
+from hartonomous.hql.syntax.parse import parse_batch, parse_expression, parse_query  # noqa: E402
 
 #: a statement of a golden script: behind `>`, continued by lines that begin with two blanks
 GOLDEN_STATEMENT = re.compile(r"^[\w\[\]!, ]*> (.*(?:\n  .*)*)", re.MULTILINE)

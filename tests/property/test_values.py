@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from hartonomous.hql import plan, types
+from hartonomous.hql.engine.relational import engine
+from hartonomous.hql.engine.render import render
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.functions import operator
 from hartonomous.hql.functions.coerce import can_convert
-from hartonomous.hql.relational import engine
-from hartonomous.hql.render import render
 from hartonomous.hql.types import Type, parse_type
 from hartonomous.hql.values import coerce_constant, format_value, parameter_value, to_python
 

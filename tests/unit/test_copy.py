@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from hartonomous import hql
-from hartonomous.hql.copy_formats import ahead
+from hartonomous.hql.copying.formats import ahead
+from hartonomous.hql.copying.progress import Progress
 from hartonomous.hql.errors import ExecutionFault, FileFault
-from hartonomous.hql.progress import Progress
 from hartonomous.storage.errors import ConstraintFault, Error
 
 
@@ -186,7 +186,7 @@ class Terminal(io.StringIO):
 
 def test_progress_shows_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(1, 100))
-    monkeypatch.setattr("hartonomous.hql.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("hartonomous.hql.copying.progress.time.monotonic", lambda: next(clock))
     quiet, shown = io.StringIO(), Terminal()
     for stream in (quiet, shown):
         progress = Progress("COPY f", stream)

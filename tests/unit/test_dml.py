@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hartonomous import hql
-from hartonomous.hql import fast_insert
-from hartonomous.hql.plain_values import Unusual, plain
+from hartonomous.hql.changes import fast_insert
+from hartonomous.hql.changes.plain_values import Unusual, plain
 from hartonomous.hql.types import parse_type
 from hartonomous.storage.errors import Error
 

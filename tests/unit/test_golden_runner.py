@@ -13,7 +13,7 @@ from golden_hooks import one_row_batches
 from golden_runner import Runner
 
 from hartonomous import hql
-from hartonomous.hql.printer import print_node
+from hartonomous.hql.syntax.printer import print_node
 from hartonomous.storage.table import TableView
 
 Run = Callable[..., str]
@@ -114,7 +114,7 @@ def test_reparse_finds_a_printer_that_changes_meaning(run: Run) -> None:
         return print_node(node).replace("DESC", "ASC")
 
     with (
-        mock.patch("hartonomous.hql.printer.print_node", wrong),
+        mock.patch("hartonomous.hql.syntax.printer.print_node", wrong),
         pytest.raises(AssertionError, match="printing changes the meaning"),
     ):
         run(SCRIPT, "reparse")

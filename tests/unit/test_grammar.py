@@ -18,8 +18,8 @@ from hartonomous.grammar.lexer import tokenize
 from hartonomous.grammar.tables import Rule, Tables, decode, digest_of, encode, join_fragments
 from hartonomous.grammar.words import CALL_WORDS, LATER_WORDS, RESERVED, STATEMENT_WORDS
 from hartonomous.hql.errors import NotSupported, SyntaxFault
-from hartonomous.hql.parse import get_parser, parse_batch
 from hartonomous.hql.statements import STATEMENTS
+from hartonomous.hql.syntax.parse import get_parser, parse_batch
 from hartonomous.storage.errors import Error
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def test_a_file_of_another_grammar_is_not_used(
 def test_lark_is_not_imported_to_parse() -> None:
     module.load()  # the cache is filled
     code = (
-        "import sys; from hartonomous.hql.parse import parse_batch; parse_batch('SELECT 1');"
+        "import sys; from hartonomous.hql.syntax.parse import parse_batch; parse_batch('SELECT 1');"
         "assert not [m for m in sys.modules if m.split('.')[0] in ('lark', 'sqlglot', 'numba')]"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,7 +13,7 @@ import time
 import pytest
 from query_world import World
 
-from hartonomous.hql import watchdog
+from hartonomous.hql.engine import watchdog
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.limits import Limits
 from hartonomous.storage.errors import Cancelled

@@ -9,15 +9,7 @@ import pytest
 
 from hartonomous.grammar.driver import DEPTH_MAX
 from hartonomous.hql import ast
-from hartonomous.hql import parse as module
 from hartonomous.hql.errors import SyntaxFault
-from hartonomous.hql.parse import (
-    parse_batch,
-    parse_expression,
-    parse_query,
-    parse_script,
-    split_batches,
-)
 from hartonomous.hql.statements.block import Block
 from hartonomous.hql.statements.create_function import CreateFunction
 from hartonomous.hql.statements.create_procedure import CreateProcedure
@@ -25,6 +17,14 @@ from hartonomous.hql.statements.create_table import CreateTable
 from hartonomous.hql.statements.execute import Execute
 from hartonomous.hql.statements.if_else import IfElse
 from hartonomous.hql.statements.query import QueryStatement
+from hartonomous.hql.syntax import parse as module
+from hartonomous.hql.syntax.parse import (
+    parse_batch,
+    parse_expression,
+    parse_query,
+    parse_script,
+    split_batches,
+)
 
 
 def fault_of(text: str) -> SyntaxFault:

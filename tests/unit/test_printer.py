@@ -6,9 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from hartonomous.hql import ast, printer
-from hartonomous.hql.parse import parse_batch, parse_expression
-from hartonomous.hql.printer import quote
+from hartonomous.hql import ast
+from hartonomous.hql.syntax import printer
+from hartonomous.hql.syntax.parse import parse_batch, parse_expression
+from hartonomous.hql.syntax.printer import quote
 
 
 def name(text: str) -> ast.ColumnName:

@@ -16,8 +16,7 @@ import pyarrow as pa
 import pytest
 
 from hartonomous.hql import types
-from hartonomous.hql.errors import ExecutionFault, InternalFault
-from hartonomous.hql.relational import (
+from hartonomous.hql.engine.relational import (
     NATIVE_CALLS,
     Cursor,
     Engine,
@@ -25,7 +24,8 @@ from hartonomous.hql.relational import (
     inline,
     native_call_sql,
 )
-from hartonomous.hql.relational_errors import translate
+from hartonomous.hql.engine.relational_errors import translate
+from hartonomous.hql.errors import ExecutionFault, InternalFault
 from hartonomous.storage.errors import Cancelled, Error
 
 
@@ -208,7 +208,7 @@ ENDINGS = {"": 0, "sys.exit(3)": 3, "raise KeyError": 1, "os.fork() or os._exit(
 def test_a_process_ends_quietly_with_everything_open(ending: str) -> None:
     code = f"""
         import os, sys
-        from hartonomous.hql.relational import engine, NATIVE_CALLS
+        from hartonomous.hql.engine.relational import engine, NATIVE_CALLS
         import pyarrow as pa
         cursor = engine().cursor()
         cursor.register("t", pa.table({{"x": [1]}}))

@@ -13,12 +13,12 @@ import pytest
 from bind_world import bind, block
 
 from hartonomous.hql import plan, types
+from hartonomous.hql.engine.places import locate
+from hartonomous.hql.engine.relational import Cursor, engine
+from hartonomous.hql.engine.render import constant_sql, identifier, parameter_name, render
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.functions import FUNCTIONS
 from hartonomous.hql.functions.casts import check_length_sql
-from hartonomous.hql.places import locate
-from hartonomous.hql.relational import Cursor, engine
-from hartonomous.hql.render import constant_sql, identifier, parameter_name, render
 from hartonomous.hql.types import Type, parse_type
 
 #: one row of bind_world's Items, as a fragment sees it (the vector is a handle)

@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from hartonomous.hql import ast, trees
-from hartonomous.hql.completion import Completion, batches_of
-from hartonomous.hql.direct_rows import find_direct_rows
-from hartonomous.hql.errors import BindFault, NotSupported
-from hartonomous.hql.output_clause import output_result, wants
-from hartonomous.hql.plan import Field
-from hartonomous.hql.result import Result
-from hartonomous.hql.targets import (
+from hartonomous.hql import ast
+from hartonomous.hql.changes.completion import Completion, batches_of
+from hartonomous.hql.changes.direct_rows import find_direct_rows
+from hartonomous.hql.changes.output_clause import output_result, wants
+from hartonomous.hql.changes.targets import (
     Target,
     get_table,
     get_target,
     place,
     with_common_tables,
 )
+from hartonomous.hql.errors import BindFault, NotSupported
+from hartonomous.hql.plan import Field
+from hartonomous.hql.result import Result
+from hartonomous.hql.syntax import trees
 from hartonomous.hql.types import BIGINT, parse_type
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
 
@@ -47,7 +48,7 @@ OLD = "__old_"
 
 def run_insert(statement: Insert, context: Context) -> Result:
     """INSERT: VALUES of constants and parameters go straight to storage, the rest by a query."""
-    from hartonomous.hql.fast_insert import run_fast
+    from hartonomous.hql.changes.fast_insert import run_fast
 
     done = run_fast(statement, context)
     if done is not None:
@@ -188,7 +189,7 @@ def default_of(column: ColumnEntry) -> ast.Expression:
     """The column's default as an expression; NULL without one."""
     if column.default is None:
         return ast.Literal(None)
-    from hartonomous.hql.parse import parse_expression
+    from hartonomous.hql.syntax.parse import parse_expression
 
     return parse_expression(column.default)
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hartonomous.hql import ast
-from hartonomous.hql.definitions import check_word, key_columns
+from hartonomous.hql.changes.definitions import check_word, key_columns
+from hartonomous.hql.changes.targets import get_table, place
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.result import Result
-from hartonomous.hql.targets import get_table, place
 from hartonomous.storage.catalog import KeyEntry, TableEntry, fold
 from hartonomous.storage.errors import AlreadyExists, NotFound
 

@@ -63,10 +63,9 @@ def _places(
         match item.expression:
             case ast.Star(qualifier=qualifier) if not qualifier or _is(qualifier, alias):
                 places += range(len(fields))
-            case ast.ColumnName(parts=(*qualifier, column)) if (
-                names.count(fold(column.text)) == 1
-                and (not qualifier or _is(tuple(qualifier), alias))
-            ):
+            case ast.ColumnName(parts=(*qualifier, column)) if names.count(
+                fold(column.text)
+            ) == 1 and (not qualifier or _is(tuple(qualifier), alias)):
                 places.append(names.index(fold(column.text)))
             case _:
                 return None

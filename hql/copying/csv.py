@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as csv
 
-from hartonomous.hql.copy_formats import (
+from hartonomous.hql.copying.formats import (
     READ_BYTES,
     FileSource,
     ahead,
@@ -19,7 +19,7 @@ from hartonomous.hql.copy_formats import (
     binary_columns,
     file_fault,
 )
-from hartonomous.hql.copy_text import CsvOptions
+from hartonomous.hql.copying.text import CsvOptions
 from hartonomous.hql.errors import FileFault
 from hartonomous.hql.plan import Field
 from hartonomous.hql.types import NVARCHAR, Type

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hartonomous.hql import ast
-from hartonomous.hql.definitions import check_new_name, check_word
+from hartonomous.hql.changes.definitions import check_new_name, check_word
+from hartonomous.hql.changes.targets import find_entry, place, split_name, unknown_table
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.result import Result
-from hartonomous.hql.targets import find_entry, place, split_name, unknown_table
 from hartonomous.storage.catalog import ViewEntry, fold
 from hartonomous.storage.errors import AlreadyExists
 
@@ -51,7 +51,7 @@ def run_create_view(statement: CreateView, context: Context) -> Result:
 
 def check_query(query: ast.Query, schema: str, name: str) -> None:
     """What a view's query may not hold: parameters, temp tables, INTO, the view itself."""
-    from hartonomous.hql import trees
+    from hartonomous.hql.syntax import trees
 
     for node in trees.walk(query):
         if isinstance(node, (ast.Variable, ast.Placeholder, ast.VariableTable)):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hartonomous.hql import ast, trees
+from hartonomous.hql import ast
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.frozen import frozen
+from hartonomous.hql.syntax import trees
 from hartonomous.storage.catalog import Entry, TableEntry, ViewEntry, fold
 from hartonomous.storage.errors import Error, NotFound, ReadOnly
 

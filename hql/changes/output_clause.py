@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from hartonomous.hql import ast, trees
+from hartonomous.hql import ast
+from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
-from hartonomous.hql.targets import place
+from hartonomous.hql.syntax import trees
 from hartonomous.hql.types import BIGINT, parse_type
 from hartonomous.storage.catalog import TableEntry, fold
 
@@ -82,7 +83,7 @@ def _numbered(rows: pa.Table, table: TableEntry) -> tuple[tuple[Field, ...], pa.
 
 def _side(name: str, table: TableEntry) -> ast.Relation:
     """The rows under their name, with the computed columns that are not stored."""
-    from hartonomous.hql.parse import parse_expression
+    from hartonomous.hql.syntax.parse import parse_expression
 
     rows = trees.rows(f"__{name}", table.name)
     computed = [

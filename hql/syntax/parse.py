@@ -14,10 +14,11 @@ from typing import Any
 
 from hartonomous.grammar import driver, tables
 from hartonomous.grammar.lexer import END, GO, LexicalFault, Token, tokenize
-from hartonomous.hql import ast, build_expressions, build_queries
+from hartonomous.hql import ast
 from hartonomous.hql.ast import Span
 from hartonomous.hql.errors import SyntaxFault
 from hartonomous.hql.statements import STATEMENTS, Statement, parts
+from hartonomous.hql.syntax import build_expressions, build_queries
 
 #: characters of one text
 TEXT_MAX = 4 << 20
@@ -100,7 +101,7 @@ def get_parser() -> driver.Parser:
 
 def _faults() -> Any:
     """The module that puts faults into words, imported when there is one."""
-    from hartonomous.hql import syntax_faults
+    from hartonomous.hql.syntax import faults as syntax_faults
 
     return syntax_faults
 

@@ -26,7 +26,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pyarrow as pa
 
 from hartonomous.hql.arrow_tables import conform_batches, find_type
-from hartonomous.hql.copy_text import (
+from hartonomous.hql.copying.text import (
     CsvOptions,
     NotHexadecimal,
     csv_header,
@@ -119,11 +119,11 @@ def open_source(settings: FileSettings) -> FileSource:
             case "parquet":
                 return _open_parquet(path)
             case "csv":
-                from hartonomous.hql.copy_csv import open_csv
+                from hartonomous.hql.copying.csv import open_csv
 
                 return open_csv(path, settings.csv)
             case "json" | "jsonl":
-                from hartonomous.hql.copy_json import open_json
+                from hartonomous.hql.copying.json import open_json
 
                 return open_json(path)
         return _open_arrow(path)

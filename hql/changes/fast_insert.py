@@ -14,14 +14,14 @@ import numpy as np
 import pyarrow as pa
 
 from hartonomous.hql import ast
-from hartonomous.hql.completion import Completion
-from hartonomous.hql.dml import target_columns, without_identity
-from hartonomous.hql.output_clause import output_result
-from hartonomous.hql.plain_values import Plain, Unusual, plain
+from hartonomous.hql.changes.completion import Completion
+from hartonomous.hql.changes.dml import target_columns, without_identity
+from hartonomous.hql.changes.output_clause import output_result
+from hartonomous.hql.changes.plain_values import Plain, Unusual, plain
+from hartonomous.hql.changes.targets import get_table
 from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
-from hartonomous.hql.targets import get_table
-from hartonomous.hql.trees import unbounded
+from hartonomous.hql.syntax.trees import unbounded
 from hartonomous.hql.types import parse_type
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
 

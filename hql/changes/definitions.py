@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hartonomous.hql import ast, trees
+from hartonomous.hql import ast
+from hartonomous.hql.changes.targets import find_entry, place, split_name, unknown_table
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.result import Result
-from hartonomous.hql.targets import find_entry, place, split_name, unknown_table
+from hartonomous.hql.syntax import trees
 from hartonomous.hql.types import Type, make_type
 from hartonomous.storage.catalog import (
     CheckEntry,

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hartonomous.hql import ast, print_expressions
-from hartonomous.hql.print_expressions import commas as commas
-from hartonomous.hql.print_expressions import line as line
-from hartonomous.hql.print_expressions import literal
-from hartonomous.hql.print_expressions import operand as operand
-from hartonomous.hql.print_expressions import parens as parens
-from hartonomous.hql.print_expressions import quote as quote
-from hartonomous.hql.print_expressions import statements as statements
-from hartonomous.hql.print_expressions import value as value
-from hartonomous.hql.print_expressions import values as values
+from hartonomous.hql import ast
+from hartonomous.hql.syntax import print_expressions
+from hartonomous.hql.syntax.print_expressions import commas as commas
+from hartonomous.hql.syntax.print_expressions import line as line
+from hartonomous.hql.syntax.print_expressions import literal
+from hartonomous.hql.syntax.print_expressions import operand as operand
+from hartonomous.hql.syntax.print_expressions import parens as parens
+from hartonomous.hql.syntax.print_expressions import quote as quote
+from hartonomous.hql.syntax.print_expressions import statements as statements
+from hartonomous.hql.syntax.print_expressions import value as value
+from hartonomous.hql.syntax.print_expressions import values as values
 
 
 def print_node(node: ast.Node) -> str:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from hartonomous.hql import ast, trees
-from hartonomous.hql.completion import Completion
-from hartonomous.hql.copy_formats import (
+from hartonomous.hql import ast
+from hartonomous.hql.changes.completion import Completion
+from hartonomous.hql.changes.dml import find_column
+from hartonomous.hql.changes.targets import get_table, place
+from hartonomous.hql.copying.formats import (
     FORMATS,
     FileSettings,
     FileSource,
@@ -24,13 +26,12 @@ from hartonomous.hql.copy_formats import (
     open_source,
     write_file,
 )
-from hartonomous.hql.copy_text import CsvOptions
-from hartonomous.hql.dml import find_column
+from hartonomous.hql.copying.progress import Progress
+from hartonomous.hql.copying.text import CsvOptions
 from hartonomous.hql.errors import BindFault, ExecutionFault, FileFault, ParameterFault
 from hartonomous.hql.plan import Field
-from hartonomous.hql.progress import Progress
 from hartonomous.hql.result import Result
-from hartonomous.hql.targets import get_table, place
+from hartonomous.hql.syntax import trees
 from hartonomous.hql.types import parse_type
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
 from hartonomous.storage.errors import Error

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hartonomous.hql import ast, trees
+from hartonomous.hql import ast
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.plan import Field
+from hartonomous.hql.syntax import trees
 from hartonomous.hql.types import BITS, INT, Type, parse_type
 from hartonomous.storage.catalog import ColumnEntry, TableEntry
 from hartonomous.storage.errors import ConstraintFault, Error
@@ -88,7 +89,7 @@ class Completion:
         if column.default is None:
             self.constants[column.name] = pa.scalar(None, column.arrow)
             return
-        from hartonomous.hql.parse import parse_expression
+        from hartonomous.hql.syntax.parse import parse_expression
         from hartonomous.hql.values import coerce_constant
 
         expression = parse_expression(column.default)
@@ -131,14 +132,14 @@ class Completion:
         return value
 
     def _computed(self, column: ColumnEntry) -> ast.SelectItem:
-        from hartonomous.hql.parse import parse_expression
+        from hartonomous.hql.syntax.parse import parse_expression
 
         assert column.computed is not None
         value = trees.cast(parse_expression(column.computed), self.types[column.name])
         return trees.item(value, column.name)
 
     def _first_failed(self) -> ast.Expression:
-        from hartonomous.hql.parse import parse_expression
+        from hartonomous.hql.syntax.parse import parse_expression
 
         whens = []
         for number, check in enumerate(self.table.checks):

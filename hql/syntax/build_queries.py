@@ -8,7 +8,7 @@ from typing import Any
 from hartonomous.grammar.lexer import Token
 from hartonomous.hql import ast
 from hartonomous.hql.ast import Span
-from hartonomous.hql.build_expressions import Builder, as_tuple, binary, constant, only
+from hartonomous.hql.syntax.build_expressions import Builder, as_tuple, binary, constant, only
 
 # --- select --------------------------------------------------------------------------------------
 

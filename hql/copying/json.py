@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from hartonomous.hql.copy_formats import READ_BYTES, FileSource, ahead, bad_value, binary_columns
+from hartonomous.hql.copying.formats import READ_BYTES, FileSource, ahead, bad_value, binary_columns
 from hartonomous.hql.errors import FileFault
 from hartonomous.hql.plan import Field
 from hartonomous.hql.types import NVARCHAR, Type

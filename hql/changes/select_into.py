@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from hartonomous.hql import ast
-from hartonomous.hql.definitions import check_new_name, check_word, create_table
+from hartonomous.hql.changes.definitions import check_new_name, check_word, create_table
+from hartonomous.hql.changes.targets import find_entry, place, split_name
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.result import Result
-from hartonomous.hql.targets import find_entry, place, split_name
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
 from hartonomous.storage.errors import AlreadyExists
 

@@ -9,10 +9,10 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hartonomous.hql.fast_insert import prepare_fast
+from hartonomous.hql.changes.fast_insert import prepare_fast
+from hartonomous.hql.changes.plain_values import Unusual
 from hartonomous.hql.limits import Limits
 from hartonomous.hql.parameters import ParameterSet, named
-from hartonomous.hql.plain_values import Unusual
 from hartonomous.hql.run import Prepared, Run, complete
 from hartonomous.storage.errors import Error
 

@@ -35,8 +35,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from hartonomous.hql.engine.places import locate
 from hartonomous.hql.functions.resolve import quote
-from hartonomous.hql.places import locate
 from hartonomous.hql.types import Type
 
 #: rows in a batch of a result
@@ -87,7 +87,7 @@ class NativeCalls:
         except BaseException as failure:
             # the engine keeps only the text of an exception; translate() finds the rest here
             self._failures[number] = failure
-            from hartonomous.hql.relational_errors import CALL_MARK
+            from hartonomous.hql.engine.relational_errors import CALL_MARK
 
             raise RuntimeError(f"{CALL_MARK}{number}:") from failure
 
@@ -224,7 +224,7 @@ class Cursor:
 
     def fault(self, error: BaseException, sql: str, plan: Any) -> BaseException:
         """The error of ours that an engine error means."""
-        from hartonomous.hql.relational_errors import translate  # 20 ms of patterns
+        from hartonomous.hql.engine.relational_errors import translate  # 20 ms of patterns
 
         return locate(translate(error, sql, NATIVE_CALLS.failure), plan)
 

@@ -1,0 +1,1 @@
+"""Copying: files in and out of tables. Read copying.py first."""
