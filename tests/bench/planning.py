@@ -9,7 +9,7 @@ import duckdb
 from harness import OURS, Row, markdown, milliseconds, run_alone, shortest
 
 from hartonomous import hql
-from hartonomous.hql.parse import parse_batch
+from hartonomous.hql.syntax.parse import parse_batch
 
 TABLES = (
     "CREATE TABLE customers (id INT, name VARCHAR(40), region INT)",
