@@ -66,7 +66,7 @@ def checkpoint(database: Database) -> None:
     old_name = database.manifest_name
     assert previous is not None and old_name is not None
     with path.lock:
-        with path.watching_log():
+        with path.no_return():
             wal_start = wal.start_file()
         head = path.head
         database.publish(head)
@@ -97,14 +97,16 @@ def checkpoint(database: Database) -> None:
             catalog_hash=head.catalog_hash,
         )
         name = write_manifest(objects, manifest)
-        write_head(database.disk, folder.head, name)
-        database.manifest, database.manifest_name = manifest, name
-        path.recent.clear()
-        path.leaves.clear()
-        path.head = DatabaseState(
+        settled_head = DatabaseState(
             head.sequence, head.catalog, states, head.commit_hash, head.at_us, head.catalog_hash
         )
-        database.publish(path.head)
+        with path.no_return():
+            write_head(database.disk, folder.head, name)
+            database.manifest, database.manifest_name = manifest, name
+            path.recent.clear()
+            path.leaves.clear()
+            path.head = settled_head
+            database.publish(settled_head)
         wal.remove_files_below(file_number(wal_start))
         superseded = object_names(objects, old_name) - object_names(objects, name)
     database.garbage.suspect(superseded)

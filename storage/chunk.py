@@ -35,6 +35,9 @@ SEGMENT_ROWS = 1 << 20
 ROW_ID_COLUMN = "__row_id"
 BIRTH_COLUMN = "__birth"
 
+#: filtered columns of a batch that are kept: 64 bytes a row, which vectors exceed
+CACHED_BYTES_MAX = 4 << 20
+
 Int64 = npt.NDArray[np.int64]
 NO_ROWS: Int64 = np.empty(0, np.int64)
 
@@ -131,12 +134,14 @@ class Hidden:
         return mask
 
     def filter(self, name: str, values: pa.Array) -> pa.Array:
-        """`values` of this batch without the hidden rows; kept for the next scan."""
+        """`values` of this batch without the hidden rows; kept for the next scan if not wide."""
         found = self._columns.get(name)
         if found is None:
             if self._keep is None:
                 self._keep = pa.array(self.keep())
-            found = self._columns[name] = values.filter(self._keep)
+            found = values.filter(self._keep)
+            if found.nbytes <= CACHED_BYTES_MAX:
+                self._columns[name] = found
         return found
 
     def mask(self, offsets: Int64) -> npt.NDArray[np.bool_]:

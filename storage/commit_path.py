@@ -66,21 +66,26 @@ class CommitPath:
         prepared = [p for p in prepared if p.leaves]
         if not prepared and not changes:
             return None
+        statement, author = encodable(statement), encodable(author)
         with self.lock:
+            if self.has_failed:
+                raise DiskFault("an earlier commit failed", hint="open the database again")
             info, position = self._append(transaction, prepared, changes, record, statement, author)
             state = self.head
         if self._wal is not None:
-            with self.watching_log():
+            with self.no_return():
                 self._wal.sync(position)
         self._database.publish(state)
         return info
 
     @contextmanager
-    def watching_log(self) -> Iterator[None]:
-        """Around what writes to the log: a fault there is final."""
+    def no_return(self) -> Iterator[None]:
+        """Around what must not be left half done. If it is, by a fault of the disk or an
+        interrupt, memory and disk may differ: nothing more is committed until the database is
+        opened again."""
         try:
             yield
-        except DiskFault:
+        except BaseException:
             self.has_failed = True
             raise
 
@@ -112,24 +117,24 @@ class CommitPath:
             )
             for p in prepared
         }
-        commit = self._commit(head, catalog, logs, changes, sequence, statement, author)
-        encoded = commit.encode()
-        commit_hash = hashlib.sha256(encoded).digest()
-        position = 0
-        if record is not None and self._wal is not None:
-            tables = [
-                {
-                    "id": p.working.table.id,
-                    "inserts": p.inserts,
-                    "deleted": p.deleted_place,
-                    "leaves": record.place(leaves),
-                }
-                for p, leaves in zip(prepared, packed, strict=True)
-            ]
-            pieces = record.finish(self._record_head(encoded, changes, tables))
-            with self.watching_log():
+        with self.no_return():
+            commit = self._commit(head, catalog, logs, changes, sequence, statement, author)
+            encoded = commit.encode()
+            commit_hash = hashlib.sha256(encoded).digest()
+            position = 0
+            if record is not None and self._wal is not None:
+                tables = [
+                    {
+                        "id": p.working.table.id,
+                        "inserts": p.inserts,
+                        "deleted": p.deleted_place,
+                        "leaves": record.place(leaves),
+                    }
+                    for p, leaves in zip(prepared, packed, strict=True)
+                ]
+                pieces = record.finish(self._record_head(encoded, changes, tables))
                 position = self._wal.append(*pieces)
-        self._apply(prepared, placed, packed, catalog, commit, commit_hash, logs)
+            self._apply(prepared, placed, packed, catalog, commit, commit_hash, logs)
         return CommitInfo(sequence, commit_hash, moment(commit.at_us)), position
 
     def _commit(
@@ -215,6 +220,11 @@ class CommitPath:
             table_id = change.before.id
             if self.head.table_sequence(table_id) > transaction.sequence:
                 raise conflict(f'rows of table "{change.before.name}" were changed')
+
+
+def encodable(text: str) -> str:
+    """The text without halves of surrogate pairs, which no file can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def is_temporary(change: CatalogChange) -> bool:

@@ -22,6 +22,10 @@ from hartonomous.storage.ranges import ColumnRange, matching_batches
 
 KeyRanges = dict[int, tuple[KeyColumns, tuple[int, int] | None]]
 
+#: scans that a view keeps, and how much of each may lie in memory of its own
+RESULTS_MAX = 16
+RESULT_BYTES_MAX = 64 << 20
+
 ADDRESS_BITS = 32
 OFFSET_MASK = (1 << ADDRESS_BITS) - 1
 ADDRESS = "__address"
@@ -119,11 +123,13 @@ class TableView:
         key = (tuple(columns), address, row_id, tuple(map(tuple, batches)) if pruned else None)
         found = self._results.get(key)
         if found is None:
-            table, mapped = self._read(list(columns), entries, batches, address, row_id, cancel)
+            read = self._read(list(columns), entries, batches, address, row_id, cancel)
+            table, mapped, copied = read
             found = self._result(table, batches, mapped)
-            if len(self._results) >= 16:
-                self._results.clear()
-            self._results[key] = found
+            if copied <= RESULT_BYTES_MAX:
+                if len(self._results) >= RESULTS_MAX:
+                    self._results.clear()
+                self._results[key] = found
         return found
 
     def _read(
@@ -134,11 +140,12 @@ class TableView:
         address: bool,
         row_id: bool,
         cancel: Callable[[], bool] | None,
-    ) -> tuple[pa.Table, int]:
+    ) -> tuple[pa.Table, int, int]:
+        """The rows, the bytes of mapped memory they lie in, and the bytes of copies made."""
         columns: list[list[pa.Array]] = [[] for _ in entries]
         addresses: list[pa.Array] = []
         row_ids: list[pa.Array] = []
-        mapped = 0
+        mapped = copied = 0
         for (ordinal, selection), wanted in zip(self.parts, batches, strict=True):
             if not selection.row_count:
                 continue
@@ -154,9 +161,13 @@ class TableView:
                     values = chunk.column(name, entry.arrow, batch)
                     if chunk.rows.is_mapped:
                         mapped += chunk.rows.batch_bytes(name, batch)
-                    into.append(values if hidden is None else hidden.filter(name, values))
+                    if hidden is not None:
+                        values = hidden.filter(name, values)
+                        copied += values.nbytes
+                    into.append(values)
                 if address or row_id:
                     offsets = _offsets(selection, batch)
+                    copied += 16 * len(offsets)
                     if address:
                         addresses.append(pa.array(offsets + (ordinal << ADDRESS_BITS)))
                     if row_id:
@@ -169,7 +180,7 @@ class TableView:
             columns.append(row_ids)
             fields.append((ROW_ID, pa.int64()))
         arrays = [pa.chunked_array(c, t) for c, (_, t) in zip(columns, fields, strict=True)]
-        return pa.table(arrays, pa.schema(fields)), mapped
+        return pa.table(arrays, pa.schema(fields)), mapped, copied
 
     def _result(self, table: pa.Table, batches: Sequence[Sequence[int]], mapped: int) -> ScanResult:
         chunks = [s.chunk for _, s in self.parts]

@@ -25,7 +25,7 @@ from hartonomous.storage import load
 from hartonomous.storage.clock import FixedClock
 from hartonomous.storage.database import Database
 from hartonomous.storage.disk import Disk, File
-from hartonomous.storage.errors import ConstraintFault, FormatFault, Locked
+from hartonomous.storage.errors import ConstraintFault, DiskFault, FormatFault, Locked
 
 
 def objects_of(path: Path) -> set[str]:
@@ -356,5 +356,44 @@ def test_dropping_and_recreating_gives_fresh_ids(tmp_path: Path) -> None:
     third = mine.create(entry("third"))
     assert len({table.id, again.id, third.id}) == 3
     commit(mine)
+    assert db.verify() == []
+    db.close()
+
+
+def test_a_commit_that_is_interrupted_half_way_ends_the_committing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C between the log and memory: what the log has counts, at the next opening."""
+    db = Database.open(tmp_path / "db")
+    table = with_table(db, (1, "a"))
+    with monkeypatch.context() as patch:
+
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(db.commits_path, "_apply", interrupted)
+        mine = db.begin()
+        mine.insert(table.id, rows((2, "b")))
+        with pytest.raises(KeyboardInterrupt):
+            commit(mine)
+    mine = db.begin()
+    mine.insert(table.id, rows((3, "c")))
+    with pytest.raises(DiskFault, match="earlier commit"):
+        commit(mine)
+    assert content(db.snapshot(), table) == [(1, "a")]
+    db.close()
+    db = Database.open(tmp_path / "db")
+    assert content(db.snapshot(), table) == [(1, "a"), (2, "b")]
+    assert db.verify() == []
+    db.close()
+
+
+def test_a_statement_with_half_a_surrogate_pair_is_kept_without_it(tmp_path: Path) -> None:
+    db = Database.open(tmp_path / "db")
+    table = with_table(db)
+    mine = db.begin()
+    mine.insert(table.id, rows((1, None)))
+    commit(mine, "SELECT '\ud800'")
+    assert db.commits()["Statement"][0].as_py() == "SELECT '?'"
     assert db.verify() == []
     db.close()
