@@ -16,6 +16,7 @@ from hartonomous.hql.bind.context import fault
 from hartonomous.hql.bind.conversions import common_type
 from hartonomous.hql.bind.scope import CommonTable, Scope
 from hartonomous.hql.bind.sets import check_count, join_sides
+from hartonomous.hql.bind.steps import why_not_a_step
 from hartonomous.hql.types import Type
 from hartonomous.storage.catalog import fold
 
@@ -91,6 +92,7 @@ def _bind_recursive(
         bound = [bind_body(member, inner) for member in members]
         for member in bound:
             check_count(operation.op, anchor, member, scope.span(operation))
+            _check_step(table, member, number, scope)
         wider = [
             common_type([t, *[m.fields[i].type for m in bound]], scope.span(operation))
             for i, t in enumerate(types)
@@ -104,6 +106,17 @@ def _bind_recursive(
         "TYPE_MISMATCH",
         "CAST the columns of the recursive part to the types of the first",
     )
+
+
+def _check_step(table: ast.CommonTable, member: plan.Plan, number: int, scope: Scope) -> None:
+    why = why_not_a_step(member, number)
+    if why is not None:
+        raise fault(
+            scope.span(table.name),
+            f'the recursive part of "{table.name.text}" {why}',
+            "BIND",
+            "put that into the query that uses the table",
+        )
 
 
 def _is_settled(known: Type, wanted: Type, rounds: int) -> bool:

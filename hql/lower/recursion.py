@@ -3,9 +3,9 @@
     anchor UNION ALL SELECT … FROM c        →  (anchor, 0) UNION ALL SELECT …, c.__depth + 1 FROM c
 
 A step beyond the bound raises RECURSION. The bound is 10,000 steps, or OPTION (MAXRECURSION n), 0
-being none. Not counted are tables whose recursive part has no single row to count from: UNION
-without ALL (it ends by itself once no new rows come), or a recursive part that groups or names the
-table more than once; these end at the statement's time and memory limits.
+being none. The binder sees to it that each row of a step comes from one row of the step before
+(bind/steps.py). UNION without ALL is not counted: it ends by itself once no new rows come, else at
+the statement's time and memory limits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.lower.names import quote
-from hartonomous.hql.rules.tree import any_of, sources, walk, walk_block
+from hartonomous.hql.rules.tree import sources
 
 if TYPE_CHECKING:
     from hartonomous.hql.lower.fragment import Fragment
@@ -35,24 +35,10 @@ class Depth:
         """The text of a recursive common table, and whether it has the column."""
         body = cte.plan.body
         assert isinstance(body, p.SetBlock), "a recursive table is anchor UNION step"
-        if self._limit == 0 or not body.all or not self._is_countable(body.right, cte.number):
+        if self._limit == 0 or not body.all:
             return fragment.query(cte.plan), False
         anchor = f"SELECT *, 0 FROM ({fragment.query(body.left)}) AS q"
         return f"({anchor}) UNION ALL ({self._step(body.right, cte, fragment)})", True
-
-    def _is_countable(self, plan: p.Plan, number: int) -> bool:
-        block = plan.body
-        if plan.ctes or plan.limit is not None or plan.json is not None:
-            return False
-        if isinstance(block, p.SetBlock):
-            sides = (block.left, block.right)
-            return block.all and all(self._is_countable(s, number) for s in sides)
-        if not isinstance(block, p.SelectBlock) or block.distinct or block.group_by is not None:
-            return False
-        if any_of(walk_block(block), p.Aggregate):
-            return False
-        uses = [n for n in walk(plan) if isinstance(n, p.CteReference) and n.cte == number]
-        return len(uses) == 1 and uses[0] in list(sources(block.source))
 
     def _step(self, plan: p.Plan, cte: p.Cte, fragment: Fragment) -> str:
         block = plan.body
