@@ -25,6 +25,7 @@ from hartonomous.hql import types
 from hartonomous.hql.errors import ExecutionFault, ParameterFault
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.types import Type
+from hartonomous.storage.catalog import fold
 
 _WIDER = {"uint8": "SMALLINT", "uint16": "INT", "uint32": "BIGINT"}
 _PLAIN = {
@@ -91,9 +92,19 @@ def _vector_type(arrow: pa.DataType) -> Type | None:
 
 
 def table_fields(name: str, schema: pa.Schema) -> tuple[Field, ...]:
-    """The columns of a table parameter; PARAMETER for a type that HQL has not."""
+    """The columns of a table parameter; PARAMETER for a type that HQL has not, and for a name that
+    two columns have (names are matched without case)."""
     fields = []
+    taken: set[str] = set()
     for column in schema:
+        if fold(column.name) in taken:
+            raise ParameterFault(
+                f'@{name} has two columns "{column.name}"; names are matched without case',
+                hint="rename one of them",
+            )
+        taken.add(fold(column.name))
+        if not column.name:
+            raise ParameterFault(f"@{name} has a column without a name", hint="rename it")
         type_ = find_type(column.type)
         if type_ is None:
             raise ParameterFault(
@@ -101,6 +112,8 @@ def table_fields(name: str, schema: pa.Schema) -> tuple[Field, ...]:
                 hint="cast it, or leave it out",
             )
         fields.append(Field(column.name, type_))
+    if not fields:
+        raise ParameterFault(f"@{name} has no columns")
     return tuple(fields)
 
 
@@ -124,14 +137,38 @@ def conform_batches(
 def conform_column(array: Any, field: Field) -> Any:
     """One column (Array or ChunkedArray) in the Arrow type of its HQL type."""
     wanted = field.type.arrow
-    if array.type == wanted:
-        return array
     try:
-        return _cast(array, wanted)
+        cast = array if array.type == wanted else _cast(array, wanted)
     except pa.ArrowException as fault:
         raise ExecutionFault(
             f'column "{field.name}": a value does not fit {field.type}: {fault}', code="BAD_VALUE"
         ) from fault
+    if field.type.kind == "VECTOR":
+        _check_elements(array, cast, field.name)
+    return cast
+
+
+def _check_elements(given: Any, cast: Any, name: str) -> None:
+    """BAD_VALUE if a vector has an element that is NULL, or finite and beyond 32 bits."""
+    chunks = cast.chunks if isinstance(cast, pa.ChunkedArray) else [cast]
+    for chunk in chunks:
+        if chunk.flatten().null_count:
+            raise ExecutionFault(
+                f'column "{name}": a vector has an element that is NULL', code="BAD_VALUE"
+            )
+    if pa.types.is_float64(given.type.value_type) and _infinities(cast) != _infinities(given):
+        raise ExecutionFault(
+            f'column "{name}": a number does not fit an element of a vector (32-bit float)',
+            code="OVERFLOW",
+        )
+
+
+def _infinities(vectors: Any) -> int:
+    """How many elements are infinite."""
+    import pyarrow.compute as pc
+
+    chunks = vectors.chunks if isinstance(vectors, pa.ChunkedArray) else [vectors]
+    return sum(pc.sum(pc.is_inf(chunk.flatten())).as_py() or 0 for chunk in chunks)
 
 
 def _cast(array: Any, wanted: pa.DataType) -> Any:

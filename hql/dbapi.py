@@ -239,7 +239,7 @@ class Cursor:
         import itertools
 
         with self.connection._lock:
-            count = self.arraysize if size is None else size
+            count = max(0, self.arraysize if size is None else size)
             return list(itertools.islice(self._python_rows(), count))
 
     def fetchall(self) -> list[tuple[Any, ...]]:

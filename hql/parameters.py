@@ -6,7 +6,7 @@ data frame is a table parameter: it stands in FROM as `@name`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from hartonomous.hql.errors import ParameterFault
 from hartonomous.hql.plan import Field
 from hartonomous.hql.types import Type
 from hartonomous.storage.catalog import fold
+from hartonomous.storage.errors import Error
 
 #: values that a text may take; a bound against mistakes (a list of rows given as parameters)
 PARAMETERS_MAX = 10_000
@@ -40,14 +41,10 @@ class ParameterSet:
             self._take(given)
 
     def _take(self, given: Mapping[str, Any] | Sequence[Any]) -> None:
-        if isinstance(given, (str, bytes)) or not isinstance(given, (Mapping, Sequence)):
-            raise ParameterFault(
-                f"parameters are a dict or a sequence, not {type(given).__name__}",
-                hint='execute(text, {"name": value}) or execute(text, [value, …])',
-            )
-        if len(given) > PARAMETERS_MAX:
-            raise ParameterFault(f"{len(given):,} parameters; at most {PARAMETERS_MAX:,} are taken")
-        for name, value in named(given).items():
+        taken = named(given)
+        if len(taken) > PARAMETERS_MAX:
+            raise ParameterFault(f"{len(taken):,} parameters; at most {PARAMETERS_MAX:,} are taken")
+        for name, value in taken.items():
             if is_table(value):
                 self.tables[name] = as_arrow(name, value)
                 self.table_fields[name] = table_fields(name, self.tables[name].schema)
@@ -81,34 +78,73 @@ class ParameterSet:
         """Equal for calls that can share plans."""
         return self._resolve()[2]
 
-    def take_reader(self, name: str) -> pa.RecordBatchReader:
+    def take_batches(self, name: str) -> Iterator[pa.RecordBatch]:
         """A table parameter's rows as they were given, to be read once."""
         source = self.tables[name]
         if isinstance(source, pa.RecordBatchReader):
             self.consumed = True
-            return source
-        return source.to_reader()
+            return _read(name, source)
+        return iter(source.to_batches())
 
     def spool(self, name: str) -> pa.Table:
         """A table parameter as a table that can be read again and again."""
         source = self.tables[name]
         if isinstance(source, pa.RecordBatchReader):
             self.consumed = True
-            source = source.read_all()
+            source = pa.Table.from_batches(_read(name, source), source.schema)
         table = conform(source, self.table_fields[name])
         self.tables[name] = table
         return table
 
 
+def _read(name: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """A caller's reader. What it raises is the caller's, and is no bug of ours."""
+    schema = reader.schema
+    while True:
+        try:
+            batch = reader.read_next_batch()
+            if batch.schema != schema:
+                raise ValueError(f"a batch has columns {batch.schema.names} of other types")
+        except StopIteration:
+            return
+        except Error:
+            raise
+        except Exception as fault:
+            raise ParameterFault(
+                f"@{name} cannot be read: {type(fault).__name__}: {fault}"
+            ) from fault
+        yield batch
+
+
+def check_count(text: str, given: Mapping[str, Any] | Sequence[Any] | None) -> None:
+    """PARAMETER for a sequence that is certainly longer than what the text asks for. (A `?` may
+    also stand in a string, so that only a surplus is certain.)"""
+    if not given or isinstance(given, (Mapping, str, bytes)) or not isinstance(given, Sequence):
+        return
+    if len(given) > text.count("?"):
+        raise ParameterFault(
+            f"{len(given):,} values for {text.count('?'):,} ?",
+            hint="give a value for each ?; values for @name come in a dict",
+        )
+
+
 def named(given: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
     """Parameters by folded name; those of a sequence are ?0, ?1 …"""
+    if isinstance(given, (str, bytes)) or not isinstance(given, (Mapping, Sequence)):
+        raise ParameterFault(
+            f"parameters are a dict or a sequence, not {type(given).__name__}",
+            hint='execute(text, {"name": value}) or execute(text, [value, …])',
+        )
     if not isinstance(given, Mapping):
         return {f"?{i}": value for i, value in enumerate(given)}
-    out = {}
+    out: dict[str, Any] = {}
     for name, value in given.items():
         if not isinstance(name, str):
             raise ParameterFault(f"a parameter's name is text, not {name!r}")
-        out[fold(name.lstrip("@:"))] = value
+        key = fold(name.lstrip("@:"))
+        if key in out:
+            raise ParameterFault(f"@{key} was given twice; names are matched without case")
+        out[key] = value
     return out
 
 

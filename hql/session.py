@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from hartonomous.hql.errors import TransactionFault
 from hartonomous.hql.limits import Limits
-from hartonomous.hql.parameters import ParameterSet
+from hartonomous.hql.parameters import ParameterSet, check_count
 from hartonomous.hql.result import Result
 from hartonomous.hql.run import (
     STATEMENT_CHARACTERS_MAX,
@@ -47,7 +47,9 @@ TEXTS_MAX = 512
 #: a text longer than this is not kept
 TEXT_CHARACTERS_MAX = 100_000
 #: how often a statement that stands alone is run when others change the same rows
-ATTEMPTS_MAX = 10
+ATTEMPTS_MAX = 25
+#: the longest wait between two of them
+WAIT_SECONDS_MAX = 0.1
 
 
 class Session:
@@ -123,6 +125,7 @@ class Session:
         heard: list[str] = messages if messages is not None else []
         self.last_identity = None
         with Guard(self):
+            check_count(text, parameters)
             given = ParameterSet(parameters)
             result: Result | None = None
             for prepared in self.prepare(text):
@@ -179,6 +182,7 @@ class Session:
                 transaction.rollback()
                 if attempt == ATTEMPTS_MAX or run.parameters.consumed:
                     raise
+                _step_aside(attempt)
                 run.limits.check()
             except BaseException:
                 transaction.rollback()
@@ -341,6 +345,15 @@ class Session:
         finally:
             self._texts.clear()
             self.database.close()
+
+
+def _step_aside(attempt: int) -> None:
+    """Waits a moment, by chance and longer each time, so that those who change the same rows do
+    not meet again and again."""
+    import random
+    import time
+
+    time.sleep(random.random() * min(WAIT_SECONDS_MAX, 0.001 * 2**attempt))
 
 
 def _system_user() -> str:

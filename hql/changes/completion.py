@@ -85,7 +85,8 @@ class Completion:
         return given == wanted or is_exact_cast(given, wanted)
 
     def _plan_default(self, column: ColumnEntry) -> None:
-        """A constant default is made once; any other is computed for each row."""
+        """A constant that needs no conversion rules is made once; any other default is computed
+        for each row."""
         if column.default is None:
             self.constants[column.name] = pa.scalar(None, column.arrow)
             return
@@ -93,11 +94,13 @@ class Completion:
         from hartonomous.hql.values import coerce_constant
 
         expression = parse_expression(column.default)
+        value = NotImplemented
         if isinstance(expression, ast.Literal):
             value = coerce_constant(expression.value, self.types[column.name])
-            self.constants[column.name] = pa.scalar(value, column.arrow)
-        else:
+        if value is NotImplemented:
             self.defaults[column.name] = expression
+        else:
+            self.constants[column.name] = pa.scalar(value, column.arrow)
 
     def _needs_query(self) -> bool:
         persisted = any(c.computed is not None for c in self.table.stored)

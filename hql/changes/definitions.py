@@ -168,14 +168,24 @@ class Definition:
         )
 
     def _default(self, definition: parts.ColumnDefinition, type_: Type) -> str | None:
-        """The default's text, after a look at whether it binds and converts."""
+        """The default's text, after it was bound and computed once: a default that can never be
+        stored is found here, with its place in the text."""
         default = definition.default
         assert default is not None
         if definition.identity is not None:
             raise place(BindFault("an IDENTITY column has no DEFAULT"), default)
         if trees.is_null(default):
             return None
-        self._bind(trees.cast(default, type_), "a DEFAULT", ())
+        value = trees.cast(default, type_)
+        self._bind(value, "a DEFAULT", ())
+        values = self.context.table(trees.select([trees.item(value, "value")]))
+        if type_.a is not None and type_.kind in ("NVARCHAR", "VARBINARY"):
+            from hartonomous.hql.changes.completion import check_length
+
+            try:
+                check_length(values.column(0), definition.name.text, type_)
+            except Error as error:
+                raise place(error, default) from None
         return str(default)
 
     def _bind_computed(self, definitions: Sequence[parts.ColumnDefinition]) -> None:

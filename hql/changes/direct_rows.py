@@ -38,11 +38,11 @@ def find_direct_rows(query: ast.Query, context: Context) -> Result | None:
     if places is None:
         return None
     chosen = tuple(fields[i] for i in places)
-    reader = context.parameters.take_reader(name)
+    given = context.parameters.take_batches(name)
     context.limits.start()
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in reader:
+        for batch in given:
             context.limits.check()
             yield pa.RecordBatch.from_arrays(
                 [batch.column(i) for i in places], names=[f.name for f in chosen]

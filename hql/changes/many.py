@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.changes.fast_insert import prepare_fast
 from hartonomous.hql.changes.plain_values import Unusual
+from hartonomous.hql.errors import ParameterFault
 from hartonomous.hql.limits import Limits
-from hartonomous.hql.parameters import ParameterSet, named
+from hartonomous.hql.parameters import ParameterSet, check_count, named
 from hartonomous.hql.run import Prepared, Run, complete
 from hartonomous.storage.errors import Error
 
@@ -29,7 +30,7 @@ def execute_many(session: Session, text: str, rows: Iterable[Given], messages: l
     """The number of rows changed, or -1 if no statement says. All or nothing: inside an open
     transaction what was done is undone by a savepoint, outside there is a transaction for it."""
     statements = session.prepare(text)
-    sets = iter(rows)
+    sets = _sets(text, rows)
     if session.in_transaction or not session.autocommit:
         if not session.in_transaction:
             session.begin()
@@ -45,6 +46,21 @@ def execute_many(session: Session, text: str, rows: Iterable[Given], messages: l
     if session.in_transaction:
         session.commit()
     return changed
+
+
+def _sets(text: str, rows: Iterable[Given]) -> Iterator[Given]:
+    """The caller's sets one by one. What making them raises is the caller's fault, not ours."""
+    try:
+        for given in rows:
+            check_count(text, given)
+            yield given
+    except Error:
+        raise
+    except Exception as fault:
+        raise ParameterFault(
+            f"the sets of parameters cannot be read: {type(fault).__name__}: {fault}",
+            hint="executemany takes a sequence of dicts or sequences",
+        ) from fault
 
 
 def _run_all(

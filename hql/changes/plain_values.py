@@ -99,11 +99,15 @@ def _vector(dimensions: int | None) -> Plain:
         if not isinstance(value, (np.ndarray, list, tuple)) or len(value) != dimensions:
             raise Unusual
         try:
-            array = np.asarray(value, np.float32)
-        except (TypeError, ValueError) as fault:
+            given = np.asarray(value)
+        except (TypeError, ValueError) as fault:  # lists of different lengths
             raise Unusual from fault
-        if array.ndim != 1:
+        if given.ndim != 1 or given.dtype.kind not in "fiu":
             raise Unusual
+        with np.errstate(over="ignore"):
+            array = given.astype(np.float32, copy=False)
+        if given.dtype.itemsize > 4 and not np.array_equal(np.isinf(given), np.isinf(array)):
+            raise Unusual  # finite, and beyond 32 bits
         return array
 
     return vector

@@ -54,24 +54,38 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     known = set(names)
     held: list[dict[str, Any]] = []
+    first = 1
     for row, value in enumerate(_objects(path), 1):
         if not known.issuperset(value):
             extra = next(key for key in value if key not in known)
             raise bad_value(path, row, extra, "the first objects have no such key")
         held.append(value)
         if len(held) == BATCH_ROWS:
-            yield _batch(held, columns, kinds)
-            held = []
+            yield _batch(path, held, first, columns, kinds)
+            held, first = [], row + 1
     if held:
-        yield _batch(held, columns, kinds)
+        yield _batch(path, held, first, columns, kinds)
 
 
-def _batch(rows: list[dict[str, Any]], columns: list[str], kinds: list[str]) -> pa.RecordBatch:
-    arrays = [
-        pa.array([_text(row.get(name), kind) for row in rows], pa.string())
-        for name, kind in zip(columns, kinds, strict=True)
-    ]
+def _batch(
+    path: Path, rows: list[dict[str, Any]], first: int, columns: list[str], kinds: list[str]
+) -> pa.RecordBatch:
+    """`first` is the number of the first row."""
+    arrays = []
+    for name, kind in zip(columns, kinds, strict=True):
+        texts = [_text(row.get(name), kind) for row in rows]
+        try:
+            arrays.append(pa.array(texts, pa.string()))
+        except UnicodeEncodeError as fault:
+            at = next(i for i, text in enumerate(texts) if text is not None and not _is_text(text))
+            what = "half of a surrogate pair is no character"
+            raise bad_value(path, first + at, name, what) from fault
     return pa.RecordBatch.from_arrays(arrays, names=columns)
+
+
+def _is_text(text: str) -> bool:
+    """Whether the text has a UTF-8 form (lone surrogates have none)."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _text(value: Any, kind: str) -> str | None:

@@ -17,10 +17,10 @@ from hartonomous.hql.types import BITS, Type
 if TYPE_CHECKING:
     from hartonomous.hql.ast import Span
 
-#: words, years outside 1 to 9999, offsets over 14 hours, offsets at both ends of the calendar
+#: words, years outside 1 to 9999, offsets over 14 hours, offsets but 0 at both ends of the calendar
 _MOMENT = (
     r"[^0-9:+\-./ TZ]|[0-9]{5,}[-/]|^[-+]|^0+[-/]|:[0-9.]+ *[-+](1[5-9]|[2-9][0-9])"
-    r"|^(0001-01-01|9999-12-31).*:.*[-+]"
+    r"|^(0001-01-01|9999-12-31).*:.*[-+].*[1-9]"
 )
 
 #: what a string must not contain, by the kind it is cast to

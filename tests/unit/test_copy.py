@@ -196,3 +196,12 @@ def test_progress_shows_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> N
     assert "COPY f  500 rows" in shown.getvalue()
     assert "50 %" in shown.getvalue()
     assert shown.getvalue().endswith("\r")
+
+
+def test_half_a_character_in_json(db: Any, tmp_path: Path) -> None:
+    db.execute("CREATE TABLE t (a INT, b NVARCHAR(20))")
+    path = tmp_path / "f.jsonl"
+    path.write_text('{"a": 1, "b": "\\ud83d\\ude00"}\n{"a": 2, "b": "\\ud800"}\n')
+    with pytest.raises(ExecutionFault, match='row 2, column "b": half of a surrogate'):
+        db.execute("COPY t FROM @p", {"p": str(path)})
+    assert db.execute("SELECT COUNT(*) FROM t").fetchall() == [(0,)]
