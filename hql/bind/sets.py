@@ -32,7 +32,7 @@ def join_sides(
     node: ast.SetOperation, left: plan.Plan, right: plan.Plan, scope: Scope
 ) -> plan.Plan:
     """The set operation over two bound sides; names come from the left one."""
-    span = scope.span(node)
+    span = scope.span(_first_item(node.right))
     check_count(node.op, left, right, span)
     types = [
         common_type([a.type, b.type], span) for a, b in zip(left.fields, right.fields, strict=True)
@@ -46,6 +46,15 @@ def join_sides(
             right=cast_plan(right, types, scope.statement),
         ),
     )
+
+
+def _first_item(node: ast.Node) -> ast.Node:
+    """Where a side of a set operation begins to say what it gives: its first column."""
+    while isinstance(node, (ast.Query, ast.SetOperation)):
+        node = node.body if isinstance(node, ast.Query) else node.left
+    if isinstance(node, ast.Select):
+        return node.items[0].expression
+    return node
 
 
 def check_count(op: str, left: plan.Plan, right: plan.Plan, span: ast.Span) -> None:

@@ -1,7 +1,8 @@
 """Where in the text an error of the relational engine comes from.
 
 The engine's own errors (overflow in an addition, division by zero, a bad cast) carry no place. The
-plan knows where every operator stands; if only one of the kind that failed occurs, that is it.
+plan knows where every operator stands; if only one of the kind that failed occurs, that is it. Of
+several casts those of other constants than the refused one cannot be meant.
 """
 
 from __future__ import annotations
@@ -26,20 +27,52 @@ def locate(error: Error, root: Any) -> Error:
     sites = getattr(error, "site", ())
     if not sites or root is None or error.line is not None:
         return error
-    spans = {span for span in _spans(root, sites) if span is not NOWHERE}
+    found = [e for e in _expressions(root, sites) if e.span is not NOWHERE]
+    spans = {e.span for e in found}
+    if len(spans) > 1:
+        spans = _narrowed(found, error)
     if len(spans) == 1:
         span = spans.pop()
         error.line, error.column = span.line, span.column
     return error
 
 
-def _spans(node: Any, sites: tuple[str, ...]) -> Iterator[Span]:
-    """The places of all expressions under `node` that are of one of the kinds."""
+def _narrowed(found: list[plan.Expr], error: Error) -> set[Span]:
+    """Of several places the first constant that is the refused value (it can only fail), or those
+    where the value is not known before."""
+    refused = getattr(error, "refused", None)
+    casts = [e for e in found if isinstance(e, plan.Cast)]
+    if refused is None or len(casts) < len(found):
+        return set()
+    if error.code == "BAD_CAST":  # of a text or bytes, then
+        casts = [c for c in casts if c.operand.type.kind in ("NVARCHAR", "JSON", "VARBINARY")]
+    constants = [
+        c.span for c in casts if isinstance(c.operand, plan.Constant) and _is(c.operand, refused)
+    ]
+    if constants:
+        return {min(constants, key=lambda s: (s.line, s.column))}
+    return {c.span for c in casts if not isinstance(c.operand, plan.Constant)}
+
+
+def _is(constant: plan.Constant, text: str) -> bool:
+    """Whether a message that says `text` means this value."""
+    if isinstance(constant.value, str):
+        return constant.value == text
+    try:
+        return float(constant.value) == float(text)
+    except (TypeError, ValueError):
+        return False
+
+
+def _expressions(node: Any, sites: tuple[str, ...]) -> Iterator[plan.Expr]:
+    """All expressions under `node` that are of one of the kinds."""
     stack = [node]
     while stack:
         current = stack.pop()
         if isinstance(current, plan.Expr) and _is_site(current, sites):
-            yield current.span
+            yield current
+        if isinstance(current, plan.TableFunction) and current.function.name in sites:
+            yield current.arguments[0]
         if isinstance(current, tuple):
             stack.extend(current)
         elif is_dataclass(current) and type(current).__module__ == plan.__name__:

@@ -76,7 +76,8 @@ _PATTERNS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     (r'(date|time|timestamp) field (?:format|value out of range): "(.*?)"(?:, expected|\n|$)',
      "BAD_CAST", ("CAST",), "'{1}' is not a {0}"),
     (r"Unknown TimeZone '(.*)'", "BAD_CAST", ("CAST",), "'{0}' is not an offset"),
-    (r"Malformed JSON (at byte \d+).*?: (.*?)\.", "BAD_CAST", ("CAST",), "not JSON {0}: {1}"),
+    (r"Malformed JSON (at byte \d+).*?: (.*?)\.", "BAD_CAST",
+     ("CAST JSON", "JSON_VALUE", "JSON_QUERY", "JSON_MODIFY", "OPENJSON"), "not JSON {0}: {1}"),
     (r"Failure in decode", "BAD_CAST", ("CAST",), "the bytes are not UTF-8"),
     (r"Date out of range: (-?\d{5,}-\S+)", "OVERFLOW", ("DATEADD", "EOMONTH"),
      "the date {0} is outside the years 1 to 9999"),
@@ -116,7 +117,8 @@ def translate(
     error: BaseException, sql: str, failure: Callable[[int], BaseException | None]
 ) -> Error:
     """Our error for one of the engine's. `failure` gives what native call number n raised. The
-    result may have `site`: the kinds of expression it comes from (places.py)."""
+    result may have `site`: the kinds of expression it comes from (places.py), and `refused`: the
+    value that a cast refused, as text."""
     text = str(error)
     call = _CALL.search(text)
     if call is not None:
@@ -148,9 +150,11 @@ def _of_value(kind: str, message: str, sql: str) -> Error:
         match = pattern.search(message)
         if match is not None:
             groups = [_ours(g) for g in match.groups() if g is not None]
+            value = None
             if sites == ("CAST",):
                 sites = _cast_sites(groups)
-            return _sited(form.format(*groups), code, sites)
+                value = next((g for g in groups if not _TYPE.fullmatch(g)), None)
+            return _sited(form.format(*groups), code, sites, value)
     if kind == "Conversion":
         return _sited(_cut(message), "BAD_CAST", ("CAST",))
     if kind == "Out of Range":
@@ -167,9 +171,12 @@ def _cast_sites(groups: list[str]) -> tuple[str, ...]:
     return (*named, *moments, *inside) or ("CAST",)
 
 
-def _sited(message: str, code: str, sites: tuple[str, ...]) -> ExecutionFault:
+def _sited(
+    message: str, code: str, sites: tuple[str, ...], value: str | None = None
+) -> ExecutionFault:
     fault = ExecutionFault(message, code=code)
     fault.site = sites  # type: ignore[attr-defined]
+    fault.refused = value  # type: ignore[attr-defined]
     return fault
 
 

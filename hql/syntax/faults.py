@@ -195,7 +195,7 @@ def _hint(tokens: Sequence[Token], parser: Parser, start: str, index: int) -> st
     token = tokens[index]
     if token.kind == GO:
         return "run the batches one by one, or the text as a script"
-    if index > 1 and tokens[index - 2].kind == "::":
+    if token.kind == "::" or (index > 1 and tokens[index - 2].kind == "::"):
         return "type::Method(…) calls a method; CAST(x AS type) converts"
     if index and tokens[index - 1].kind == ",":
         without = [*tokens[: index - 1], *tokens[index:]]
