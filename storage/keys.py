@@ -11,6 +11,7 @@ index (`ascending`), and nothing is kept.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -315,7 +316,9 @@ def unique_violation(
 ) -> ConstraintFault:
     """The error for row number `row` of the offered key columns."""
     names = ", ".join(c.name for c in key.columns)
-    values = ", ".join(_shown(c[row].as_py()) for c in columns)
+    values = ", ".join(
+        _shown(c[row].as_py(), entry.type) for c, entry in zip(columns, key.columns, strict=True)
+    )
     return ConstraintFault(
         f'{key.key.kind} "{key.key.name}" ({names}) of table "{table.name}" '
         f"already has the value ({values})",
@@ -323,12 +326,13 @@ def unique_violation(
     )
 
 
-def _shown(value: object) -> str:
-    text = (
-        f"'{value}'"
-        if isinstance(value, str)
-        else f"0x{value.hex().upper()}"
-        if isinstance(value, bytes)
-        else str(value)
-    )
+def _shown(value: object, type_: str) -> str:
+    """A key's value as it is written in HQL, shortened."""
+    if isinstance(value, bytes):
+        is_uuid = type_ == "UNIQUEIDENTIFIER"
+        text = f"'{uuid.UUID(bytes=value)}'" if is_uuid else f"0x{value.hex().upper()}"
+    elif isinstance(value, bool):
+        text = str(int(value))
+    else:
+        text = f"'{value}'" if isinstance(value, str) else str(value)
     return text if len(text) <= 80 else text[:77] + "…"

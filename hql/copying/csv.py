@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +99,35 @@ def _batches(
     path: Path, options: CsvOptions, names: list[str], fields: Sequence[Field]
 ) -> Iterator[pa.RecordBatch]:
     try:
-        yield from _open(str(path), options, names, fields, threads=True)
+        before = 0
+        for batch in _open(str(path), options, names, fields, threads=True):
+            _check_decimals(path, batch, fields, before)
+            before += batch.num_rows
+            yield batch
     except pa.ArrowException as fault:
         raise _located(path, options, names, fields, fault) from fault
     except OSError as fault:
         raise file_fault(path, fault) from fault
+
+
+def _check_decimals(
+    path: Path, batch: pa.RecordBatch, fields: Sequence[Field], before: int
+) -> None:
+    """BAD_VALUE for a number with more digits than its type has: Arrow's parser takes it."""
+    import pyarrow.compute as pc
+
+    for i, field in enumerate(fields):
+        if field.type.kind != "DECIMAL":
+            continue
+        assert field.type.a is not None and field.type.b is not None
+        largest = pa.scalar(Decimal((0, (9,) * field.type.a, -field.type.b)), field.type.arrow)
+        column = batch.column(i)
+        wide = pc.greater(pc.abs(column), largest)
+        if pc.any(wide).as_py():
+            row = pc.index(wide, True).as_py()
+            value = column[row].as_py()
+            what = f"{value} is out of range for {field.type}"
+            raise bad_value(path, before + row + 1, field.name, what)
 
 
 def _located(

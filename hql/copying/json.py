@@ -131,6 +131,10 @@ def _decode(path: Path, file: Any) -> Iterator[dict[str, Any]]:
             position += 1
             continue
         elif is_array and mark == "]":
+            text, position = _next_value(text, position + 1, file)
+            if position < len(text):
+                what = text[position]
+                raise FileFault(f'"{path}" goes on after the end of the array, with {what}')
             return
         row += 1
         value, text, position = _value(path, row, text, position, file)
@@ -164,3 +168,7 @@ def _value(path: Path, row: int, text: str, position: int, file: Any) -> tuple[A
             if not more:
                 raise bad_value(path, row, None, f"not JSON: {fault.msg}") from fault
             text, position = text[position:] + more, 0
+        except RecursionError as fault:
+            raise bad_value(path, row, None, "it nests too deep") from fault
+        except ValueError as fault:  # Python bounds the digits of an integer
+            raise bad_value(path, row, None, "a number has too many digits") from fault

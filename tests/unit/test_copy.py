@@ -205,3 +205,32 @@ def test_half_a_character_in_json(db: Any, tmp_path: Path) -> None:
     with pytest.raises(ExecutionFault, match='row 2, column "b": half of a surrogate'):
         db.execute("COPY t FROM @p", {"p": str(path)})
     assert db.execute("SELECT COUNT(*) FROM t").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[{"a": 1}]\n[{"a": 2}]', "goes on after the end of the array"),
+        ('{"a": 1}\n{"a": ' + "9" * 5_000 + "}", "row 2: a number has too many digits"),
+        ('{"a": 1}\n{"a": ' + "[" * 200_000, "row 2: it nests too deep"),
+    ],
+)
+def test_json_that_is_none(db: Any, tmp_path: Path, text: str, message: str) -> None:
+    db.execute("CREATE TABLE t (a INT)")
+    path = tmp_path / "f.json"
+    path.write_text(text)
+    with pytest.raises(Error, match=message):
+        db.execute("COPY t FROM @p", {"p": str(path)})
+    assert db.execute("SELECT COUNT(*) FROM t").fetchall() == [(0,)]
+
+
+def test_decimals_beyond_their_digits(db: Any, tmp_path: Path) -> None:
+    """Arrow's CSV parser checks the scale of a decimal and not its precision."""
+    db.execute("CREATE TABLE t (a INT, b DECIMAL(5, 2))")
+    path = tmp_path / "f.csv"
+    path.write_text("a,b\n1,-999.99\n2,\n3,999.99\n4,-1000\n5,1\n")
+    with pytest.raises(ExecutionFault, match='row 4, column "b": -1000.00 is out of range'):
+        db.execute("COPY t FROM @p", {"p": str(path)})
+    assert db.execute("SELECT COUNT(*) FROM t").fetchall() == [(0,)]
+    path.write_text("a,b\n1,-999.99\n2,\n3,999.99\n")
+    assert db.execute("COPY t FROM @p", {"p": str(path)}).rowcount == 3
