@@ -40,7 +40,8 @@ def main() -> None:
     print("\n".join(sections), flush=True)
     for name in options.names or BENCHMARKS:
         command = [sys.executable, str(HERE / f"{name}.py"), *(["--full"] if options.full else [])]
-        section = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        section = output.rstrip("\n") + "\n"
         print(section, flush=True)
         sections.append(section)
     if options.write:
