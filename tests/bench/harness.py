@@ -87,8 +87,8 @@ def machine() -> str:
     versions = ", ".join(f"{n} {importlib.metadata.version(n)}" for n in names if installed(n))
     return (
         f"{cpu or platform.processor()}, {os.cpu_count()} processors, {memory:.0f} GiB; "
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}; {versions}. "
-        f"Load average before the run: {os.getloadavg()[0]:.1f}."
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}; "
+        f"{versions}. Load average before the run: {os.getloadavg()[0]:.1f}."
     )
 
 
