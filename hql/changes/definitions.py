@@ -120,6 +120,16 @@ class Definition:
         self._bind_checks()
         return self._entry()
 
+    def add_columns(self, definitions: Sequence[parts.ColumnDefinition]) -> list[ColumnEntry]:
+        """Columns after those that are there, without constraints."""
+        first = len(self.columns)
+        if first + len(definitions) > COLUMNS_MAX:
+            raise place(BindFault(f"a table has at most {COLUMNS_MAX} columns"), self.name)
+        for definition in definitions:
+            self._add_column(definition)
+        self._bind_computed(definitions, first)
+        return self.columns[first:]
+
     def _entry(self) -> TableEntry:
         schema, last = split_name(self.name)
         return TableEntry(
@@ -188,12 +198,12 @@ class Definition:
                 raise place(error, default) from None
         return str(default)
 
-    def _bind_computed(self, definitions: Sequence[parts.ColumnDefinition]) -> None:
+    def _bind_computed(self, definitions: Sequence[parts.ColumnDefinition], first: int = 0) -> None:
         """Types of computed columns, from their expressions over the other columns."""
         from dataclasses import replace
 
         plain = tuple(Field(c.name, make(c.type)) for c in self.columns if c.computed is None)
-        for i, definition in enumerate(definitions):
+        for i, definition in enumerate(definitions, first):
             if definition.computed is None:
                 continue
             value = definition.computed

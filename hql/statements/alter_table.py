@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hartonomous.hql.ast import Expression, Identifier, Node, ObjectName, Span, TypeName
 from hartonomous.hql.frozen import frozen
@@ -10,6 +10,10 @@ from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ColumnDefinition, Constraint
 from hartonomous.hql.syntax.build_expressions import constant
 from hartonomous.hql.syntax.printer import commas, line, value
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @frozen
@@ -81,6 +85,12 @@ class AlterTable(Statement):
 
     def __str__(self) -> str:
         return f"ALTER TABLE {self.table} {self.action}"
+
+    def run(self, context: Context) -> Result:
+        """Changes the table's definition, and its rows where a new column has a value."""
+        from hartonomous.hql.changes.alterations import run_alter_table
+
+        return run_alter_table(self, context)
 
 
 def _add(children: list[Any], span: Span) -> Add:
