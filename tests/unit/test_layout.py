@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hartonomous.hql.statements import STATEMENTS, Statement
+
 ROOT = Path(__file__).parents[2]
 #: who may import whom; the same picture stands in docs/ARCHITECTURE.md
 ARROWS: dict[str, set[str]] = {
@@ -111,19 +113,24 @@ def test_no_module_has_two_names() -> None:
     assert [m for m in sys.modules if m.split(".")[0] in ARROWS] == []
 
 
-def test_registered_statements_are_the_files() -> None:
-    """A file that nobody imports is dead."""
-    folder = ROOT / "hql" / "statements"
-    files = {p.stem for p in folder.glob("*.py")} - {"__init__"}
-    imported = {
-        part
-        for path in SOURCES
-        if path.is_relative_to(ROOT / "hql")
-        for i in imports_of(ast.parse(path.read_text(encoding="utf-8")))
-        if i.startswith("hartonomous.hql.statements.")
-        for part in i.split(".")[3:4]
-    }
-    assert files <= imported, f"not imported by anyone: {files - imported}"
+def test_statements_are_files_grammar_and_registry() -> None:
+    """A file that nobody registered is dead; a statement without grammar cannot be written."""
+    apart = {"__init__", "base", "parts"}
+    files = {p.stem for p in (ROOT / "hql" / "statements").glob("*.py")} - apart
+    fragments = {p.stem for p in (ROOT / "grammar" / "statements").glob("*.lark")}
+    assert files == fragments == set(STATEMENTS)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_statement_is_shown(name: str) -> None:
+    """One that runs has a golden script of its name; one that does not is refused in one."""
+    statement, goldens = STATEMENTS[name], ROOT / "tests" / "golden"
+    if statement.run is not Statement.run:
+        assert (goldens / "statements" / f"{name}.golden").exists()
+        return
+    refusal = f"NOT_SUPPORTED: not supported yet: {statement.title} ("
+    scripts = (goldens / "errors").glob("not_supported*.golden")
+    assert any(refusal in p.read_text(encoding="utf-8") for p in scripts), refusal
 
 
 def test_arrows_are_the_documented_ones() -> None:
