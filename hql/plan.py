@@ -177,10 +177,11 @@ class Window(Expr):
 
 @frozen
 class Field:
-    """An output column."""
+    """An output column. `nocase`: its texts compare without case (COLLATE NOCASE)."""
 
     name: str
     type: Type
+    nocase: bool = False
 
 
 @frozen(kw_only=True)

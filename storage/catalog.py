@@ -38,6 +38,7 @@ class ColumnEntry:
     identity: tuple[int, int] | None = None  # (seed, step)
     computed: str | None = None  # HQL expression
     persisted: bool = False  # a computed column that is stored; the others have no data
+    collation: str | None = None  # NOCASE: how the column's texts compare; storage never looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,8 @@ def entry_to_map(entry: Entry) -> dict[str, Any]:
     for column in out.get("columns", ()):
         if isinstance(column, dict):
             column["arrow"] = pa.schema([("x", column["arrow"])]).serialize().to_pybytes()
+            if column["collation"] is None:  # hashes of catalogs from before it stay what they are
+                del column["collation"]
     return out
 
 

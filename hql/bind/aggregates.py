@@ -6,9 +6,9 @@ has none), so `(SELECT SUM(t.a) FROM u)` sums over the outer block's `t`.
 
 from __future__ import annotations
 
-from hartonomous.hql import ast, plan
+from hartonomous.hql import ast, functions, plan
 from hartonomous.hql.bind.context import fault, locate
-from hartonomous.hql.bind.conversions import cast, constant_of, predicate, unfold
+from hartonomous.hql.bind.conversions import cast, constant_of, is_folded, predicate, unfold
 from hartonomous.hql.bind.grouping import GROUPING_NAMES
 from hartonomous.hql.bind.ordering import bind_order
 from hartonomous.hql.bind.scope import Scope
@@ -26,7 +26,7 @@ def bind_aggregate(node: ast.FunctionCall, function: Function, scope: Scope) -> 
     enclosing, windows_allowed = scope.in_aggregate, scope.windows_allowed
     scope.in_aggregate, scope.windows_allowed = function.name, False
     try:
-        type_, arguments = bind_call_arguments(node, function, scope)
+        function, type_, arguments = bind_call_arguments(node, function, scope)
         order = bind_order(node.within, scope)
         condition = predicate(scope.bind(node.filter), "FILTER") if node.filter else None
     finally:
@@ -72,8 +72,9 @@ def _owner(aggregate: plan.Aggregate, scope: Scope) -> Scope:
 
 def bind_call_arguments(
     node: ast.FunctionCall, function: Function, scope: Scope
-) -> tuple[Type, tuple[plan.Expr, ...]]:
-    """The result type and the converted arguments of an aggregate or window function."""
+) -> tuple[Function, Type, tuple[plan.Expr, ...]]:
+    """The result type and the converted arguments of an aggregate or window function, and the
+    function itself, of which there may be one for COLLATE NOCASE."""
     span = scope.span(node)
     if len(node.arguments) == 1 and node.arguments[0].__class__ is ast.Star:
         if function.name != "COUNT" or node.distinct:
@@ -81,7 +82,12 @@ def bind_call_arguments(
             raise fault(span, f"{what} means nothing; * is for COUNT(*)", "ARGUMENTS")
         arguments: list[plan.Expr] = []
     else:
-        arguments = [unfold(scope.bind(a)) for a in node.arguments]
+        arguments = [scope.bind(a) for a in node.arguments]
+        if arguments and is_folded(arguments[0]):
+            function = functions.find(f"__NOCASE_{function.name}") or function
+        # equality is all that these know of their arguments, so it is the folded one
+        if function.name not in GROUPING_NAMES and not (function.name == "COUNT" and node.distinct):
+            arguments = [unfold(a) for a in arguments]
     try:
         type_, wanted = function.resolve(
             [a.type for a in arguments], [constant_of(a) for a in arguments]
@@ -90,4 +96,4 @@ def bind_call_arguments(
         locate(error, span)
     if function.name in ("MIN", "MAX") and arguments and arguments[0].type.is_wide:
         raise fault(span, f"{function.name}: {arguments[0].type} has no order", "TYPE_MISMATCH")
-    return type_, tuple([cast(a, t) for a, t in zip(arguments, wanted, strict=True)])
+    return function, type_, tuple([cast(a, t) for a, t in zip(arguments, wanted, strict=True)])

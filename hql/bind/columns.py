@@ -38,17 +38,20 @@ def output_name(node: ast.Expression, position: int) -> str:
     return f"expr{position}"
 
 
-def unique_fields(names: Sequence[str], types: Sequence[Type]) -> tuple[plan.Field, ...]:
-    """Fields under the names, made unique by `:2`, `:3` … where a name comes again."""
+def unique_fields(
+    names: Sequence[str], types: Sequence[Type], like: Sequence[plan.Field] = ()
+) -> tuple[plan.Field, ...]:
+    """Fields under the names, made unique by `:2`, `:3` … where a name comes again; with the
+    collations of the fields `like`."""
     taken: set[str] = set()
     fields = []
-    for name, type_ in zip(names, types, strict=True):
+    for i, (name, type_) in enumerate(zip(names, types, strict=True)):
         unique, count = name, 1
         while (folded := fold(unique)) in taken:
             count += 1
             unique = f"{name}:{count}"
         taken.add(folded)
-        fields.append(plan.Field(unique, type_))
+        fields.append(plan.Field(unique, type_, bool(like) and like[i].nocase))
     return tuple(fields)
 
 
@@ -59,7 +62,9 @@ def derive(
     return plan.Derived(
         relation=statement.next_relation(),
         alias=alias,
-        fields=unique_fields([f.name for f in query.fields], [f.type for f in query.fields]),
+        fields=unique_fields(
+            [f.name for f in query.fields], [f.type for f in query.fields], query.fields
+        ),
         plan=query,
         lateral=lateral,
     )
@@ -114,7 +119,7 @@ def cast_plan(query: plan.Plan, types: Sequence[Type], statement: Statement) -> 
         body = replace(body, outputs=tuple(cast_outputs))
     else:
         return cast_plan(wrap(query, statement), types, statement)
-    fields = [plan.Field(f.name, t) for f, t in zip(query.fields, types, strict=True)]
+    fields = [plan.Field(f.name, t, f.nocase) for f, t in zip(query.fields, types, strict=True)]
     return replace(query, fields=tuple(fields), body=body)
 
 

@@ -66,7 +66,7 @@ def _make(
     return plan.Cte(
         number=scope.statement.next_common_table() if number is None else number,
         name=table.name.text,
-        fields=unique_fields(names, types),
+        fields=unique_fields(names, types, query.fields),
         plan=query,
         recursive=number is not None,
     )
@@ -87,7 +87,9 @@ def _bind_recursive(
     types = [f.type for f in anchor.fields]
     for round_ in range(_ROUNDS_MAX):
         inner = Scope(scope.statement, scope)
-        known = CommonTable(number, table.name.text, names, unique_fields(names, types))
+        known = CommonTable(
+            number, table.name.text, names, unique_fields(names, types, anchor.fields)
+        )
         inner.common_tables = {**scope.common_tables, fold(table.name.text): known}
         bound = [bind_body(member, inner) for member in members]
         for member in bound:
@@ -142,7 +144,9 @@ def _assemble(
     right = sides[1]
     for other in sides[2:]:
         right = join_sides(operation, right, other, scope)
-    fields = tuple([plan.Field(f.name, t) for f, t in zip(anchor.fields, types, strict=True)])
+    fields = tuple(
+        [plan.Field(f.name, t, f.nocase) for f, t in zip(anchor.fields, types, strict=True)]
+    )
     body = plan.SetBlock(op="UNION", all=operation.all, left=sides[0], right=right)
     return _make(table, names, types, plan.Plan(fields=fields, body=body), scope, number)
 

@@ -15,7 +15,7 @@ from hartonomous.hql.bind import constants
 from hartonomous.hql.bind.context import fault, locate
 from hartonomous.hql.functions import coerce
 from hartonomous.hql.functions.base import Function
-from hartonomous.hql.types import BIT, NVARCHAR, Type
+from hartonomous.hql.types import BIT, Type
 from hartonomous.storage.errors import Error
 
 COMPARISONS = frozenset(
@@ -167,7 +167,7 @@ def fold_case(expr: plan.Expr) -> plan.Expr:
         return expr
     function = functions.find(NOCASE)
     assert function is not None
-    return call(function, (cast(expr, NVARCHAR) if expr.type.is_string else expr,), expr.span)
+    return call(function, (expr,), expr.span)
 
 
 def fold_alike(exprs: Sequence[plan.Expr]) -> list[plan.Expr]:

@@ -85,7 +85,7 @@ def bind_chain(parts: tuple[ast.Identifier, ...], span: ast.Span, scope: Scope) 
             if function is None or function.kind != "scalar":
                 return None
             scope.statement.volatile |= function.volatile
-            target = call(function, (target,), span)
+            target = call(function, (unfold(target),), span)
         return target
     return None
 

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 from typing import Any
 
-from hartonomous.hql import ast, plan
+from hartonomous.hql import ast, functions, plan
 from hartonomous.hql.bind.context import fault
+from hartonomous.hql.bind.conversions import is_folded, operator, unfold
 from hartonomous.hql.bind.scope import Scope
 from hartonomous.hql.bind.walk import columns_of, operands, subquery
+from hartonomous.hql.types import INT, Type
 
 #: functions that ask which grouping set a row belongs to
 GROUPING_NAMES = frozenset(["GROUPING", "GROUPING_ID"])
@@ -79,25 +81,77 @@ def _expand(
         yield from sets
 
 
+def representative(expr: plan.Expr) -> plan.Aggregate:
+    """The least, by code point, of a group's values that differ in case only."""
+    return _aggregate("MIN", expr, expr.type)
+
+
+def _one_of(value: plan.Expr, group: plan.Expr, has_sets: bool) -> plan.Expr:
+    """The least of the values that fall into one group; NULL in sets that leave the group out."""
+    least = representative(value)
+    if not has_sets:
+        return least
+    zero = plan.Constant(type=INT, span=group.span, value=0)
+    is_in = operator("=", (_aggregate("GROUPING", group, INT), zero), group.span)
+    return plan.Case(type=least.type, span=group.span, whens=((is_in, least),))
+
+
+def _aggregate(name: str, argument: plan.Expr, type_: Type) -> plan.Aggregate:
+    function = functions.find(name)
+    assert function is not None
+    return plan.Aggregate(type=type_, span=argument.span, function=function, arguments=(argument,))
+
+
 class GroupCheck:
     """Looks for columns of a grouped block that are neither grouped nor aggregated, and puts the
     grouping expressions themselves in the place of their equals: what differs otherwise (the place
     in the text, for errors at execution) would hide from the engine that they are the same."""
 
-    def __init__(self, groups: Groups, scope: Scope) -> None:
+    def __init__(self, groups: Groups, sets: Sets | None, scope: Scope) -> None:
         self.groups = groups
+        #: for what is grouped without case, one of the group's values to show
+        self.shown = {
+            unfold(g): _one_of(unfold(g), g, sets is not None)
+            for g in groups
+            if is_folded(g) and unfold(g) not in groups
+        }
         self.relations = {v.relation for v in scope.sources}
         self.grouped = {g.__class__ for g in groups}
         self.calls = {g: g for g in groups if g.__class__ is not plan.Column}
+        # in a subquery the engine sees an outer aggregate, but not that this is what is grouped by
+        self.within = {
+            g: g if g.type.is_wide else _one_of(g, g, sets is not None) for g in self.calls
+        }
 
     def checked(self, expr: plan.Expr) -> plan.Expr:
         """The expression, checked, with the grouping expressions in it."""
+        if self.shown:
+            expr = self._show(expr)
         self.check(expr)
-        if not self.calls:
-            return expr
-        from hartonomous.hql.rules.tree import substitute
+        return self._put(expr, self.calls) if self.calls else expr
 
-        return substitute(expr, self.calls)
+    def _put(self, node: Any, replacements: dict[plan.Expr, plan.Expr]) -> Any:
+        from hartonomous.hql.rules.tree import rebuild
+
+        if isinstance(node, plan.Expr):
+            if node in replacements:
+                return replacements[node]
+            if isinstance(node, plan.Aggregate) and self._is_own(node):
+                replacements = self.calls
+        elif isinstance(node, plan.Plan):
+            replacements = self.within
+        return rebuild(node, lambda inner: self._put(inner, replacements))
+
+    def _show(self, node: Any, inside: bool = False) -> Any:
+        is_own = isinstance(node, plan.Aggregate) and (not inside or self._is_own(node))
+        if is_own or node in self.groups:
+            return node
+        if isinstance(node, plan.Expr) and node in self.shown:
+            return self.shown[node]
+        from hartonomous.hql.rules.tree import rebuild
+
+        inside = inside or isinstance(node, plan.Plan)
+        return rebuild(node, lambda n: self._show(n, inside))
 
     def check(self, expr: plan.Expr) -> None:
         """Raises GROUPING naming the column and the remedy."""

@@ -22,7 +22,7 @@ from hartonomous.hql.bind.context import (
     fault,
     too_deep,
 )
-from hartonomous.hql.bind.conversions import implicit
+from hartonomous.hql.bind.conversions import fold_case, implicit
 from hartonomous.hql.bind.options import bind_limit, bind_options
 from hartonomous.hql.bind.ordering import order_by
 from hartonomous.hql.bind.scope import Handler, Scope, Visible
@@ -190,6 +190,10 @@ def _bind_clauses(query: ast.Query, body: plan.Plan, scope: Scope) -> plan.Plan:
             keys = _order_over(query.order_by, body, scope)
             break
         span = scope.span(item.expression)
+        if body.fields[index].nocase:  # sorts by what is compared, not by what is shown
+            body = wrap(body, scope.statement)
+            keys = _order_over(query.order_by, body, scope)
+            break
         column = plan.OutputColumn(type=body.fields[index].type, span=span, index=index)
         keys.append(order_by(item, column))
     limit = bind_limit(query, None, scope)
@@ -207,7 +211,11 @@ def _order_over(items: Sequence[ast.OrderItem], body: plan.Plan, outer: Scope) -
     keys = []
     for item in items:
         index = output_index(item.expression, block.outputs, scope)
-        expr = scope.bind(item.expression) if index is None else columns[index]
+        if index is None:
+            expr = scope.bind(item.expression)
+        else:
+            folds = body.fields[index].nocase
+            expr = fold_case(columns[index]) if folds else columns[index]
         keys.append(order_by(item, expr))
     if scope.aggregates:
         raise fault(

@@ -12,6 +12,7 @@ from typing import Any
 
 from hartonomous.hql import ast, plan
 from hartonomous.hql.bind.context import DEPTH_MAX, Statement, fault, nearest, too_deep
+from hartonomous.hql.bind.conversions import fold_case
 from hartonomous.storage.catalog import fold
 
 #: binds one class of expression
@@ -49,6 +50,11 @@ class Visible:
 
     def column(self, field: plan.Field, span: ast.Span) -> plan.Column:
         return plan.Column(type=field.type, span=span, relation=self.relation, name=field.name)
+
+    def value(self, field: plan.Field, span: ast.Span) -> plan.Expr:
+        """The column as it compares."""
+        column = self.column(field, span)
+        return fold_case(column) if field.nocase else column
 
     def shown(self) -> Iterator[tuple[str, plan.Field]]:
         """The columns that `*` stands for, with the names they are shown under."""
@@ -182,7 +188,7 @@ class Scope:
         if found is not None:
             field = found.columns[name]
             assert field is not None
-            return found.column(field, span)
+            return found.value(field, span)
         if self.outputs is not None and len(parts) == 1:
             return self.outputs.get(name)
         return None

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hartonomous.hql import ast, plan
-from hartonomous.hql.bind.columns import output_name
+from hartonomous.hql.bind.columns import columns_of, derive, output_name
 from hartonomous.hql.bind.context import fault
-from hartonomous.hql.bind.conversions import is_folded, predicate, unfold
-from hartonomous.hql.bind.grouping import GroupCheck, bind_group_by
+from hartonomous.hql.bind.conversions import fold_case, is_folded, predicate, unfold
+from hartonomous.hql.bind.grouping import GroupCheck, bind_group_by, representative
 from hartonomous.hql.bind.options import bind_limit
 from hartonomous.hql.bind.ordering import order_by
 from hartonomous.hql.bind.relations import bind_relation
@@ -48,18 +48,18 @@ def bind_select(node: ast.Select, query: ast.Query, outer: Scope) -> plan.Plan:
     outputs = _bind_items(node, scope)
     scope.clause = "ORDER BY"
     order = _bind_order(query.order_by, outputs, scope)
+    folded = [is_folded(o.expr) for o in outputs]
+    places = _check_distinct(order, outputs) if node.distinct else []
     if groups is None and (scope.aggregates or having is not None):
         groups = ()
     if groups is not None:
-        check = GroupCheck(groups, scope)
-        outputs = [plan.Output(o.name, check.checked(o.expr)) for o in outputs]
+        check = GroupCheck(groups, sets, scope)
+        outputs = [plan.Output(o.name, check.checked(unfold(o.expr))) for o in outputs]
         order = tuple([replace(o, expr=check.checked(o.expr)) for o in order])
         having = check.checked(having) if having is not None else None
-    elif not node.distinct:
+    elif any(folded):
         # shown values keep their case; only comparisons fold it
-        outputs = [plan.Output(o.name, unfold(o.expr)) if is_folded(o.expr) else o for o in outputs]
-    if node.distinct:
-        _check_distinct(order, outputs)
+        outputs = [plan.Output(o.name, unfold(o.expr)) for o in outputs]
     block = plan.SelectBlock(
         outputs=tuple(outputs),
         source=source,
@@ -69,9 +69,12 @@ def bind_select(node: ast.Select, query: ast.Query, outer: Scope) -> plan.Plan:
         having=having,
         distinct=node.distinct,
     )
+    fields = [plan.Field(o.name, o.expr.type, f) for o, f in zip(outputs, folded, strict=True)]
+    if node.distinct and any(folded):
+        block, order = _distinct_folded(block, tuple(fields), order, places, scope)
     limit = bind_limit(query, node.top, outer)
     return plan.Plan(
-        fields=tuple([plan.Field(o.name, o.expr.type) for o in outputs]),
+        fields=tuple(fields),
         body=block,
         order_by=order,
         limit=limit.limit,
@@ -79,6 +82,28 @@ def bind_select(node: ast.Select, query: ast.Query, outer: Scope) -> plan.Plan:
         limit_ties=limit.ties,
         limit_percent=limit.percent,
     )
+
+
+def _distinct_folded(
+    block: plan.SelectBlock,
+    fields: tuple[plan.Field, ...],
+    order: tuple[plan.Order, ...],
+    places: list[int],
+    scope: Scope,
+) -> tuple[plan.SelectBlock, tuple[plan.Order, ...]]:
+    """DISTINCT where some columns compare without case, as a grouping around the block: of values
+    that differ in case only one is shown. `places` are the columns that the sort keys name."""
+    inner = plan.Plan(fields=fields, body=replace(block, distinct=False))
+    source = derive(inner, scope.statement)
+    columns = columns_of(source)
+    groups = [fold_case(c) if f.nocase else c for c, f in zip(columns, fields, strict=True)]
+    outputs = [
+        plan.Output(f.name, representative(c) if f.nocase else c)
+        for c, f in zip(columns, fields, strict=True)
+    ]
+    sorted_by = [replace(o, expr=groups[i]) for o, i in zip(order, places, strict=True)]
+    around = plan.SelectBlock(outputs=tuple(outputs), source=source, group_by=tuple(groups))
+    return around, tuple(sorted_by)
 
 
 # --- select list ---------------------------------------------------------------------------------
@@ -92,10 +117,11 @@ def _bind_items(node: ast.Select, scope: Scope) -> list[plan.Output]:
             outputs.extend(_expand_star(expression, scope))
             continue
         expr = scope.bind(expression)
+        column = unfold(expr)
         if item.alias is not None:
             name = item.alias.text
-        elif expr.__class__ is plan.Column and expression.__class__ is ast.ColumnName:
-            name = _shown_name(expr, expression, scope)
+        elif isinstance(column, plan.Column) and expression.__class__ is ast.ColumnName:
+            name = _shown_name(column, expression, scope)
         else:
             name = output_name(expression, len(outputs) + 1)
         outputs.append(plan.Output(name, expr))
@@ -124,7 +150,7 @@ def _expand_star(star: ast.Star, scope: Scope) -> list[plan.Output]:
             name = star.qualifier[-1].text
             raise fault(span, f'"{name}" names two tables of this FROM clause', "AMBIGUOUS")
     return [
-        plan.Output(name, visible.column(field, span))
+        plan.Output(name, visible.value(field, span))
         for visible in sources
         for name, field in visible.shown()
     ]
@@ -191,13 +217,20 @@ def output_index(node: ast.Expression, outputs: Sequence[plan.Output], scope: Sc
     return found[0]
 
 
-def _check_distinct(order: tuple[plan.Order, ...], outputs: Sequence[plan.Output]) -> None:
+def _check_distinct(order: tuple[plan.Order, ...], outputs: Sequence[plan.Output]) -> list[int]:
+    """The outputs that the sort keys name; they may name nothing else."""
     shown = [o.expr for o in outputs]
+    places = []
     for key in order:
-        if key.expr.__class__ is not plan.OutputColumn and key.expr not in shown:
+        if isinstance(key.expr, plan.OutputColumn):
+            places.append(key.expr.index)
+        elif key.expr in shown:
+            places.append(shown.index(key.expr))
+        else:
             raise fault(
                 key.expr.span,
                 "with DISTINCT, ORDER BY can only use what is in the select list",
                 "BIND",
                 "put the expression into the select list too",
             )
+    return places

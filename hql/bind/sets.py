@@ -38,7 +38,12 @@ def join_sides(
         common_type([a.type, b.type], span) for a, b in zip(left.fields, right.fields, strict=True)
     ]
     return plan.Plan(
-        fields=tuple([plan.Field(f.name, t) for f, t in zip(left.fields, types, strict=True)]),
+        fields=tuple(
+            [
+                plan.Field(a.name, t, t.is_string and (a.nocase or b.nocase))
+                for a, b, t in zip(left.fields, right.fields, types, strict=True)
+            ]
+        ),
         body=plan.SetBlock(
             op=node.op,
             all=node.all,

@@ -8,7 +8,14 @@ from __future__ import annotations
 from hartonomous.hql import ast, plan
 from hartonomous.hql.bind.columns import cast_plan, fold_column
 from hartonomous.hql.bind.context import fault
-from hartonomous.hql.bind.conversions import cast, common_type, is_folded, operator, reject_wide
+from hartonomous.hql.bind.conversions import (
+    cast,
+    common_type,
+    fold_case,
+    is_folded,
+    operator,
+    reject_wide,
+)
 from hartonomous.hql.bind.scope import Scope
 from hartonomous.hql.types import BIT, INT
 
@@ -20,7 +27,8 @@ def bind_exists(node: ast.Exists, scope: Scope) -> plan.Expr:
 
 def bind_subquery(node: ast.Subquery, scope: Scope) -> plan.Expr:
     query = _one_column(node.query, scope, scope.span(node))
-    return plan.ScalarQuery(type=query.fields[0].type, span=scope.span(node), query=query)
+    value = plan.ScalarQuery(type=query.fields[0].type, span=scope.span(node), query=query)
+    return fold_case(value) if query.fields[0].nocase else value
 
 
 def bind_in_query(node: ast.InQuery, scope: Scope) -> plan.Expr:
@@ -44,7 +52,9 @@ def _alike(
 ) -> tuple[plan.Expr, plan.Plan]:
     """The operand and the query's only column in one type that `=` knows."""
     bound = _one_column(query, scope, span)
-    if is_folded(operand):
+    if is_folded(operand) or bound.fields[0].nocase:
+        if operand.type.is_string:
+            operand = fold_case(operand)
         bound = fold_column(bound, scope.statement)
     type_ = common_type([operand.type, bound.fields[0].type], span)
     if type_.kind == "NULL":

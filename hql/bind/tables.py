@@ -8,7 +8,7 @@ from functools import lru_cache
 from hartonomous.hql import ast, plan
 from hartonomous.hql.bind.columns import derive, show, unique_fields
 from hartonomous.hql.bind.context import VIEW_DEPTH_MAX, BindContext, fault, nearest
-from hartonomous.hql.bind.conversions import cast
+from hartonomous.hql.bind.conversions import cast, unfold
 from hartonomous.hql.bind.scope import Scope, Visible
 from hartonomous.hql.errors import ExecutionFault, NotSupported
 from hartonomous.hql.types import BIGINT, Type, parse_type
@@ -93,7 +93,9 @@ def fields_of(entry: TableEntry) -> tuple[plan.Field, ...]:
     kept = _FIELDS.get(id(entry))
     if kept is not None and kept[0] is entry:
         return kept[1]
-    fields = tuple([plan.Field(c.name, column_type(c.type)) for c in entry.stored])
+    fields = tuple(
+        [plan.Field(c.name, column_type(c.type), c.collation is not None) for c in entry.stored]
+    )
     if len(_FIELDS) >= _FIELDS_MAX:
         _FIELDS.clear()
     _FIELDS[id(entry)] = entry, fields
@@ -136,7 +138,8 @@ def _with_computed(scan: plan.Scan, node: ast.TableName, scope: Scope) -> plan.S
     inner.clause = "a computed column"
     entry = scan.table
     before, statement.span = statement.span, scope.span(node)
-    outputs = []
+    outputs: list[plan.Output] = []
+    folded: list[bool] = []
     try:
         for column in entry.columns:
             if column.computed is None or column.persisted:
@@ -145,16 +148,20 @@ def _with_computed(scan: plan.Scan, node: ast.TableName, scope: Scope) -> plan.S
                 expr: plan.Expr = visible.column(field, scope.span(node))
             else:
                 tree = parse_expression(column.computed, statement.context)
-                expr = cast(inner.bind(tree), column_type(column.type))
+                expr = cast(unfold(inner.bind(tree)), column_type(column.type))
             outputs.append(plan.Output(column.name, expr))
+            folded.append(column.collation is not None)
         if scan.address:
             outputs.append(
                 plan.Output(ADDRESS, plan.Column(type=BIGINT, relation=scan.relation, name=ADDRESS))
             )
+            folded.append(False)
     finally:
         statement.span = before
     query = plan.Plan(
-        fields=tuple([plan.Field(o.name, o.expr.type) for o in outputs]),
+        fields=tuple(
+            [plan.Field(o.name, o.expr.type, f) for o, f in zip(outputs, folded, strict=True)]
+        ),
         body=plan.SelectBlock(outputs=tuple(outputs), source=scan),
     )
     source = derive(query, statement, scan.alias)
@@ -269,7 +276,7 @@ def bind_variable_table(node: ast.VariableTable, scope: Scope) -> plan.Source:
     source = plan.ArrowSource(
         relation=scope.statement.next_relation(),
         alias=node.alias.text if node.alias else node.name,
-        fields=unique_fields([f.name for f in given], [f.type for f in given]),
+        fields=unique_fields([f.name for f in given], [f.type for f in given], given),
         key=f"@{name}",
     )
     visible = Visible(source, names=tuple([f.name for f in given]))

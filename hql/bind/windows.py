@@ -35,7 +35,7 @@ def bind_window(node: ast.FunctionCall, function: Function, scope: Scope) -> pla
         raise fault(span, f"{function.name}: WITHIN GROUP and OVER exclude each other", "BIND")
     scope.windows_allowed = False
     try:
-        type_, arguments = aggregates.bind_call_arguments(node, function, scope)
+        function, type_, arguments = aggregates.bind_call_arguments(node, function, scope)
         partition = tuple([scope.bind(e) for e in node.over.partition_by])
         order = bind_order(node.over.order_by, scope)
         frame = _bind_frame(node.over.frame, order, scope) if node.over.frame else None

@@ -14,6 +14,7 @@ NOT NULL and keys are storage's to check.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -55,6 +56,7 @@ class Completion:
         self.given = {field.name: field for field in given}
         self.extra = tuple(extra)
         self.types = {c.name: parse_type(c.type) for c in table.columns}
+        self.folded = {c.name for c in table.columns if c.collation is not None}
         absent = [c for c in table.stored if c.name not in self.given and c.computed is None]
         self.identity = next((c for c in table.stored if c.identity is not None), None)
         self.numbers_identity = self.identity is not None and self.identity in absent
@@ -198,7 +200,11 @@ class Completion:
         if not columns:
             columns = {NOTHING: pa.nulls(count, pa.int32())}
             fields = [Field(NOTHING, INT)]
-        ordered = [f for f in fields if f.name in columns]
+        ordered = [
+            replace(f, nocase=True) if f.name in self.folded else f
+            for f in fields
+            if f.name in columns
+        ]
         rows = pa.table({f.name: columns[f.name] for f in ordered})
         try:
             done = context.table(

@@ -155,8 +155,6 @@ class Definition:
         if any(fold(c.name) == fold(name) for c in self.columns):
             message = f'the table has two columns "{name}"'
             raise place(BindFault(message, code="AMBIGUOUS"), definition.name)
-        if definition.collation is not None:
-            raise place(NotSupported("not supported yet: COLLATE on a column"), definition)
         type_ = _type_of(definition)
         is_key = any(c.kind == "PRIMARY KEY" for c in definition.constraints)
         required = definition.nullable is False or is_key or definition.identity is not None
@@ -174,6 +172,7 @@ class Definition:
                 identity=definition.identity,
                 computed=None if definition.computed is None else str(definition.computed),
                 persisted=definition.persisted,
+                collation=_collation(definition, type_),
             )
         )
 
@@ -202,7 +201,11 @@ class Definition:
         """Types of computed columns, from their expressions over the other columns."""
         from dataclasses import replace
 
-        plain = tuple(Field(c.name, make(c.type)) for c in self.columns if c.computed is None)
+        plain = tuple(
+            Field(c.name, make(c.type), c.collation is not None)
+            for c in self.columns
+            if c.computed is None
+        )
         for i, definition in enumerate(definitions, first):
             if definition.computed is None:
                 continue
@@ -257,6 +260,9 @@ class Definition:
         if is_primary and any(k.kind == "PRIMARY KEY" for k in self.keys):
             raise place(BindFault("a table has one PRIMARY KEY"), constraint)
         ids = key_columns(self.columns, columns, self.name.last)
+        if any(c.collation is not None for c in self.columns if c.id in ids):
+            message = f"not supported yet: {constraint.kind} on a column with COLLATE NOCASE"
+            raise place(NotSupported(message), constraint)
         prefix = "PK" if is_primary else "UQ"
         shown = "" if is_primary else "_" + "_".join(c.text for c in columns)
         name = self._name(constraint, f"{prefix}_{self.name.last}{shown}")
@@ -280,7 +286,7 @@ class Definition:
 
     def _bind_checks(self) -> None:
         """A CHECK that does not bind is an error now, not at the first INSERT."""
-        fields = tuple(Field(c.name, make(c.type)) for c in self.columns)
+        fields = tuple(Field(c.name, make(c.type), c.collation is not None) for c in self.columns)
         for check in self.checks:
             predicate = self.spans[f"check {check.name}"]
             assert isinstance(predicate, ast.Expression)
@@ -295,6 +301,20 @@ def make(text: str) -> Type:
     from hartonomous.hql.types import parse_type
 
     return parse_type(text)
+
+
+def _collation(definition: parts.ColumnDefinition, type_: Type) -> str | None:
+    """NOCASE, or None: by code point."""
+    name = definition.collation
+    if name is None or fold(name) in ("binary", "case"):
+        return None
+    if fold(name) != "nocase":
+        message = f'there is no collation "{name}"'
+        raise place(BindFault(message, hint="collations: NOCASE, BINARY"), definition)
+    if not type_.is_string:
+        message = f"COLLATE is for strings, and this is {type_}"
+        raise place(BindFault(message, code="TYPE_MISMATCH"), definition)
+    return "NOCASE"
 
 
 def _type_of(definition: parts.ColumnDefinition) -> Type:

@@ -44,6 +44,9 @@ def run_create_index(statement: CreateIndex, context: Context) -> Result:
             statement.name,
         )
     columns = key_columns(table.columns, [_column(o) for o in statement.columns], table.name)
+    if statement.unique and any(c.collation is not None for c in table.columns if c.id in columns):
+        message = "not supported yet: UNIQUE on a column with COLLATE NOCASE"
+        raise place(NotSupported(message), statement)
     kind = "UNIQUE" if statement.unique else "INDEX"
     key = KeyEntry(table.next_id, statement.name.text, columns, kind)
     context.transaction.replace(replace(table, keys=(*table.keys, key), next_id=table.next_id + 1))

@@ -73,7 +73,7 @@ def output_result(
 
 
 def _numbered(rows: pa.Table, table: TableEntry) -> tuple[tuple[Field, ...], pa.Table]:
-    fields = [Field(c.name, parse_type(c.type)) for c in table.stored]
+    fields = [Field(c.name, parse_type(c.type), c.collation is not None) for c in table.stored]
     numbers = pa.array(np.arange(rows.num_rows, dtype=np.int64))
     return (
         (*fields, Field(NUMBER, BIGINT)),

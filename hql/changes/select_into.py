@@ -52,7 +52,10 @@ def _entry(rows: Result, name: ast.ObjectName) -> TableEntry:
         if field.type.kind == "NULL" or (field.type.kind == "VECTOR" and field.type.a is None):
             message = f'column "{field.name}" has no type that a table could keep'
             raise place(BindFault(message, code="UNKNOWN_TYPE", hint="CAST it"), name)
-        columns.append(ColumnEntry(number, field.name, str(field.type), field.type.arrow))
+        collation = "NOCASE" if field.nocase else None
+        columns.append(
+            ColumnEntry(number, field.name, str(field.type), field.type.arrow, collation=collation)
+        )
     schema, last = split_name(name)
     return TableEntry(
         0, schema, last, tuple(columns), next_id=len(columns) + 1, temporary=last.startswith("#")

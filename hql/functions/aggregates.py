@@ -65,6 +65,17 @@ def _render_count(args: Sequence[str], types: Sequence[Type], result: Type, span
     return f"count({values[0] if values else '*'}){behind}"
 
 
+def _nocase(name: str) -> Renderer:
+    """The first or last text in lower case; of texts that differ in case only, by code point."""
+
+    def render(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
+        value, inside, behind = args
+        value = value.removeprefix("DISTINCT ")
+        return f"{name}({value}, (lower({value}), {value}){inside}){behind}"
+
+    return render
+
+
 def _resolve_grouping(
     types: Sequence[Type], constants: Sequence[Any]
 ) -> tuple[Type, tuple[Type, ...]]:
@@ -97,6 +108,7 @@ def _aggregate(
 _N = (P("number", number),)
 _F = (P("number", approximate),)
 _V = (P("value", narrow),)
+_T = (P("text", text),)
 
 AGGREGATES: tuple[Function, ...] = (
     _aggregate("COUNT", (P("value", anything),), BIGINT, _render_count,
@@ -107,6 +119,8 @@ AGGREGATES: tuple[Function, ...] = (
     _aggregate("AVG", _N, FLOAT, call("avg"), "The mean, as FLOAT.", "AVG(n)"),
     _aggregate("MIN", _V, 0, call("min"), "The least value.", "MIN(n)"),
     _aggregate("MAX", _V, 0, call("max"), "The greatest value.", "MAX(n)"),
+    _aggregate("__NOCASE_MIN", _T, 0, _nocase("arg_min"), "MIN under COLLATE NOCASE.", ""),
+    _aggregate("__NOCASE_MAX", _T, 0, _nocase("arg_max"), "MAX under COLLATE NOCASE.", ""),
     _aggregate("STDEV", _F, FLOAT, call("stddev_samp"),
                "Standard deviation of a sample; NULL for one value.", "STDEV(n)"),
     _aggregate("STDEVP", _F, FLOAT, call("stddev_pop"), "Standard deviation of a population.",

@@ -237,7 +237,7 @@ def _render_like(negation: str) -> Any:
 def _resolve_nocase(types: Sequence[Type], constants: Sequence[Any]) -> _Resolved:
     if not can_cast(types[0], NVARCHAR):
         raise _mismatch("COLLATE NOCASE", types)
-    return NVARCHAR, (NVARCHAR,)
+    return NVARCHAR, (types[0] if types[0].kind == "NVARCHAR" else NVARCHAR,)
 
 
 # --- registry ------------------------------------------------------------------------------------

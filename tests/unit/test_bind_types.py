@@ -148,7 +148,7 @@ def test_nocase_sorts_by_the_folded_and_shows_the_unfolded() -> None:
     assert show(bound.body.outputs[0].expr) == "r1.Name"  # type: ignore[union-attr]
     assert show(bound.order_by[0].expr) == "__nocase(r1.Name)"
     text = "SELECT Name COLLATE NOCASE FROM Items GROUP BY Name COLLATE NOCASE"
-    assert first(text) == "__nocase(r1.Name)"
+    assert first(text) == "agg MIN(r1.Name)"
     query = block("SELECT 1 FROM Items WHERE Name COLLATE NOCASE IN (SELECT Note FROM Sales)").where
     assert isinstance(query, plan.InQuery) and isinstance(query.query.body, plan.SelectBlock)
     assert show(query.query.body.outputs[0].expr).startswith("__nocase(")
