@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from hartonomous.storage.errors import Cancelled
+
 if TYPE_CHECKING:
     from hartonomous.hql.plan import Field
 
@@ -36,6 +38,7 @@ class Result:
         self.messages = list(messages)
         self._batches = batches
         self._closing = [close] if close is not None else []
+        self._is_cut = False  # closed before all rows were taken
 
     @classmethod
     def of_table(
@@ -64,11 +67,14 @@ class Result:
         return schema_of(self.fields)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows not taken yet. Raises Error if computing them fails; closes at the end."""
+        """The rows not taken yet. Raises Error if computing them fails, and Cancelled if the
+        result is closed meanwhile: half a result never looks whole. Closes at the end."""
+        self._check_whole()
         if self._batches is None:
             return
         try:
             for batch in self._batches:
+                self._check_whole()
                 if batch.num_rows:
                     yield batch
         except GeneratorExit:
@@ -76,6 +82,15 @@ class Result:
         except BaseException:
             self.close()
             raise
+        self._check_whole()
+        self._finish()
+
+    def _check_whole(self) -> None:
+        if self._is_cut:
+            raise Cancelled("the result was closed before all its rows were read")
+
+    def _finish(self) -> None:
+        self._batches = None
         self.close()
 
     def to_table(self) -> pa.Table:
@@ -88,8 +103,7 @@ class Result:
             return
         first = next(self._batches, None)
         if first is None:
-            self._batches = iter(())
-            self.close()
+            self._finish()
         else:
             self._batches = _chain(first, self._batches)
 
@@ -115,7 +129,8 @@ class Result:
 
     def close(self) -> None:
         """Lets go of the snapshot and the operators. Rows not taken are lost. Idempotent."""
-        self._batches = None
+        if self._batches is not None:
+            self._batches, self._is_cut = None, True
         closing, self._closing = self._closing, []
         for action in closing:
             action()
