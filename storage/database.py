@@ -7,6 +7,7 @@ the newest state that others may see, and a snapshot is nothing but a reference 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from hartonomous.storage.commit import Commit
 from hartonomous.storage.commit_path import CommitPath
 from hartonomous.storage.counters import Counters
 from hartonomous.storage.disk import Disk, Lock
-from hartonomous.storage.errors import DiskFault, ReadOnly
+from hartonomous.storage.errors import DiskFault, Locked, ReadOnly
 from hartonomous.storage.folder import Folder
 from hartonomous.storage.garbage import Garbage
 from hartonomous.storage.history import commits_table
@@ -62,6 +63,7 @@ class Database:
         self._follower: Follower | None = None
         self._lock: Lock | None = None
         self._uses = 1
+        self._is_forked = False
 
     # --- opening and closing
 
@@ -142,7 +144,7 @@ class Database:
         releases the folder. Does nothing when closed."""
         with _open_lock:
             self._uses -= 1
-            if self._uses != 0:
+            if self._uses != 0 or self._is_forked:
                 return
             if self.path is not None:
                 _open.pop((self.path, self.read_only), None)
@@ -174,13 +176,22 @@ class Database:
         self._follow()
         return Snapshot(self.published)
 
+    def _check_process(self) -> None:
+        if self._is_forked:
+            raise Locked(
+                f'"{self.path}" was opened before this process was forked, and is the parent\'s',
+                hint="connect in the child; read_only=True works beside the parent",
+            )
+
     def _follow(self) -> None:
+        self._check_process()
         if self._follower is not None:
             self.publish(self._follower.follow())
 
     def commit(self, transaction: Transaction, statement: str, author: str) -> CommitInfo | None:
         """Transaction.commit's other half."""
         try:
+            self._check_process()
             info = self.commits_path.commit(transaction, statement, author)
             publish_temporary(transaction)
         finally:
@@ -238,6 +249,7 @@ class Database:
     def checkpoint(self) -> None:
         """Write what lies in the log as segments, and begin a new log. Nothing to do in memory.
         Raises ReadOnly, DiskFault."""
+        self._check_process()
         if self.read_only:
             raise ReadOnly("the database was opened read-only")
         if self.wal is not None:
@@ -290,3 +302,18 @@ class Database:
             "tail_rows": sum(c.count for c in chunks) - sum(c.count for c in mapped),
             "wal_bytes": 0 if self.wal is None else self.wal.file_bytes,
         }
+
+
+def _leave_to_parent() -> None:
+    """In a child made by fork: the parent's databases are not the child's, which would write over
+    what the parent writes. Their locks are let go, or they would outlive the parent."""
+    global _open_lock
+    _open_lock = threading.Lock()  # a thread that is not here may have held it
+    for database in _open.values():
+        database._is_forked = True
+        if database._lock is not None:
+            database._lock.close()
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
