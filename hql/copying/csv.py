@@ -53,8 +53,9 @@ def _names(path: Path, options: CsvOptions) -> list[str]:
         start = file.read(READ_BYTES)
     if not start.strip():
         raise FileFault(f'"{path}" is empty' + (" and has no header" if options.header else ""))
-    reader = _open(pa.BufferReader(start), options, None, (), threads=False)
-    names: list[str] = reader.schema.names
+    # the file, not the start alone, whose last record may be cut
+    with _open(str(path), options, None, (), threads=False) as reader:
+        names: list[str] = reader.schema.names
     return names if options.header else [str(i) for i in range(1, len(names) + 1)]
 
 
