@@ -12,7 +12,7 @@ from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.result import Result
 from hartonomous.hql.syntax import trees
-from hartonomous.hql.types import Type, make_type
+from hartonomous.hql.types import BITS, Type, make_type
 from hartonomous.storage.catalog import (
     CheckEntry,
     ColumnEntry,
@@ -337,6 +337,10 @@ def _check_identity(
         raise place(BindFault(message, code="TYPE_MISMATCH"), definition)
     if definition.identity is not None and definition.identity[1] == 0:
         raise place(BindFault("the step of IDENTITY may not be 0"), definition)
+    bound = 1 << (BITS[type_.kind] - 1)
+    if any(not -bound <= n < bound for n in definition.identity or ()):
+        message = f"the start and the step of IDENTITY must be values of {type_}"
+        raise place(BindFault(message), definition)
     if any(c.identity is not None for c in columns):
         raise place(BindFault("a table has one IDENTITY column"), definition)
 
