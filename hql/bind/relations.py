@@ -153,6 +153,14 @@ def _function_columns(
     if function.name != "OPENJSON":
         raise fault(scope.span(node), f"{function.name} takes no WITH list", "BIND")
     types = [type_of(t, scope.span(c), scope) for c, t, _ in node.schema]
+    for (column, _, _), type_ in zip(node.schema, types, strict=True):
+        if type_.is_wide:
+            raise fault(
+                scope.span(column),
+                f"OPENJSON gives no {type_.kind}",
+                "TYPE_MISMATCH",
+                "read it as NVARCHAR(MAX) and CAST that",
+            )
     return [c.text for c, _, _ in node.schema], types
 
 
