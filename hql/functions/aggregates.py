@@ -11,6 +11,7 @@ overflows), COUNT of anything is BIGINT.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import BindFault
@@ -84,7 +85,8 @@ def _resolve_grouping(
     return INT, tuple(types)
 
 
-def _aggregate(
+def over_rows(
+    kind: str,
     name: str,
     parameters: tuple[P, ...],
     result: Any,
@@ -93,9 +95,10 @@ def _aggregate(
     example: str,
     resolve: Resolver | None = None,
 ) -> Function:
+    """A function of many rows: kind is aggregate or window."""
     return Function(
         name=name,
-        kind="aggregate",
+        kind=kind,
         resolve=resolve or resolver(name, parameters, result),
         render=render,
         parameters=tuple(p.name for p in parameters),
@@ -103,6 +106,9 @@ def _aggregate(
         example=example,
         null_on_null=False,
     )
+
+
+_aggregate = partial(over_rows, "aggregate")
 
 
 _N = (P("number", number),)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from hartonomous.hql.errors import BindFault
-from hartonomous.hql.functions.aggregates import call
-from hartonomous.hql.functions.base import Function, Renderer, Resolver
+from hartonomous.hql.functions.aggregates import call, over_rows
+from hartonomous.hql.functions.base import Function, Resolver
 from hartonomous.hql.functions.coerce import can_cast
-from hartonomous.hql.functions.resolve import P, anything, meet, resolver, whole
+from hartonomous.hql.functions.resolve import P, anything, meet, whole
 from hartonomous.hql.types import BIGINT, FLOAT, Type
 
 
@@ -27,25 +28,7 @@ def _offset_types(name: str) -> Resolver:
     return resolve
 
 
-def _window(
-    name: str,
-    parameters: tuple[P, ...],
-    result: Any,
-    render: Renderer,
-    doc: str,
-    example: str,
-    resolve: Resolver | None = None,
-) -> Function:
-    return Function(
-        name=name,
-        kind="window",
-        resolve=resolve or resolver(name, parameters, result),
-        render=render,
-        parameters=tuple(p.name for p in parameters),
-        doc=doc,
-        example=example,
-        null_on_null=False,
-    )
+_window = partial(over_rows, "window")
 
 
 _V = P("value", anything)
