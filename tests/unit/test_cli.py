@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from signals import heed_interrupt
 
 #: a query that takes longer than any test waits
 SLOW = (
@@ -129,7 +130,10 @@ def test_time_limit() -> None:
 
 def test_control_c_exits_130() -> None:
     process = subprocess.Popen(
-        [*HQL, "-c", f"PRINT 'begun'; {SLOW}"], stderr=subprocess.PIPE, text=True
+        [*HQL, "-c", f"PRINT 'begun'; {SLOW}"],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupt,
     )
     assert process.stderr is not None
     assert process.stderr.readline() == "begun\n"

@@ -12,6 +12,7 @@ import time
 
 import pytest
 from query_world import World
+from signals import heed_interrupt
 
 from hartonomous.hql.engine import watchdog
 from hartonomous.hql.errors import ExecutionFault
@@ -183,7 +184,12 @@ def test_ctrl_c_ends_what_the_main_thread_runs() -> None:
             print("interrupted", world.rows("SELECT COUNT(*) FROM n"), flush=True)
         """
     )
-    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupt,
+    )
     try:
         assert child.stdout is not None and child.stdout.readline() == "ready\n"
         time.sleep(0.5)  # a signal before the engine began would prove nothing
