@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from hartonomous.hql import ast, functions, plan
 from hartonomous.hql.bind import aggregates, windows
-from hartonomous.hql.bind.context import fault, nearest
-from hartonomous.hql.bind.conversions import call, predicate, unfold
+from hartonomous.hql.bind.context import fault, nearest, too_deep
+from hartonomous.hql.bind.conversions import call, compare, predicate, unfold
 from hartonomous.hql.bind.expressions import bind_chain, make_case
 from hartonomous.hql.bind.scope import Scope
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.types import NULL, NVARCHAR
 from hartonomous.storage.catalog import fold
+
+#: NULLIF inside NULLIF; each doubles the text below it
+NULLIF_DEPTH_MAX = 8
 
 
 def bind_call(node: ast.FunctionCall, scope: Scope) -> plan.Expr:
@@ -36,6 +39,8 @@ def bind_call(node: ast.FunctionCall, scope: Scope) -> plan.Expr:
     _only_scalar(node, function, span)
     if len(node.arguments) == 1 and node.arguments[0].__class__ is ast.Star:
         raise fault(span, f"{function.name}(*) means nothing; * is for COUNT(*)", "ARGUMENTS")
+    if function.name == "NULLIF":
+        return _bind_nullif(function, (), node.arguments, span, scope)
     return call(function, bind_arguments(node.arguments, function, scope), span)
 
 
@@ -134,6 +139,28 @@ def _bind_iif(node: ast.FunctionCall, scope: Scope) -> plan.Expr:
     return make_case([predicate(condition, "IIF")], [unfold(then), unfold(otherwise)], span)
 
 
+def _bind_nullif(
+    function: Function,
+    given: tuple[plan.Expr, ...],
+    nodes: tuple[ast.Expression, ...],
+    span: ast.Span,
+    scope: Scope,
+) -> plan.Expr:
+    """`CASE WHEN value = other THEN NULL ELSE value END`: compared as `=` compares, and the result
+    is the value as it was. As that doubles the value, NULLIF nests NULLIF_DEPTH_MAX deep only."""
+    statement = scope.statement
+    if statement.nullif_depth == NULLIF_DEPTH_MAX:
+        raise too_deep(span, "NULLIF", NULLIF_DEPTH_MAX)
+    statement.nullif_depth += 1
+    try:
+        arguments = [*given, *(scope.bind(n) for n in nodes)]
+    finally:
+        statement.nullif_depth -= 1
+    value = call(function, [unfold(a) for a in arguments], span).arguments[0]  # counts them too
+    nothing = plan.Constant(type=NULL, span=span, value=None)
+    return make_case([compare("=", arguments[0], arguments[1], span)], [nothing, value], span)
+
+
 # --- methods -------------------------------------------------------------------------------------
 
 
@@ -159,6 +186,8 @@ def _bind_method(
     if isinstance(node, ast.FunctionCall):
         _only_scalar(node, function, span)
     scope.statement.volatile |= function.volatile
+    if function.name == "NULLIF":
+        return _bind_nullif(function, (target,), arguments, span, scope)
     rest = bind_arguments(arguments, function, scope, given=1)
     return call(function, [target, *rest], span)
 

@@ -63,6 +63,7 @@ class Statement:
         "context",
         "depth",
         "handlers",
+        "nullif_depth",
         "parameters",
         "relations",
         "span",
@@ -84,6 +85,7 @@ class Statement:
         self.relations = 0
         self.common_tables = 0
         self.depth = 0
+        self.nullif_depth = 0
         self.volatile = False
         self.parameters: dict[str, Type] = {}
         self.tables: dict[str, None] = {}
@@ -108,9 +110,11 @@ def fault(span: ast.Span, message: str, code: str, hint: str | None = None) -> B
     return BindFault(message, code=code, line=span.line, column=span.column, hint=hint)
 
 
-def too_deep(span: ast.Span) -> ExecutionFault:
+def too_deep(
+    span: ast.Span, what: str = "the statement", depth_max: int = DEPTH_MAX
+) -> ExecutionFault:
     return ExecutionFault(
-        f"the statement nests deeper than {DEPTH_MAX} levels",
+        f"{what} nests deeper than {depth_max} levels",
         code="RECURSION",
         line=span.line,
         column=span.column,

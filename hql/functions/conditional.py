@@ -41,16 +41,13 @@ def _render_choose(args: Sequence[str], types: Sequence[Type], result: Type, spa
     return f"(CASE {args[0]} {whens} END)"
 
 
-def _resolve_two(name: str) -> Any:
-    def resolve(types: Sequence[Type], constants: Sequence[Any]) -> tuple[Type, tuple[Type, ...]]:
-        if len(types) != 2:
-            raise BindFault(f"{name} takes two arguments", code="ARGUMENTS")
-        both = meet(name, types)
-        if name == "NULLIF" and both.is_wide:
-            raise BindFault(f"NULLIF does not compare {both}", code="TYPE_MISMATCH")
-        return both, (both, both)
-
-    return resolve
+def _resolve_isnull(
+    types: Sequence[Type], constants: Sequence[Any]
+) -> tuple[Type, tuple[Type, ...]]:
+    if len(types) != 2:
+        raise BindFault("ISNULL takes two arguments", code="ARGUMENTS")
+    both = meet("ISNULL", types)
+    return both, (both, both)
 
 
 _VALUES = (P("value", anything, many=True),)
@@ -61,10 +58,10 @@ CONDITIONAL: tuple[Function, ...] = (
     scalar("ISNULL", (P("value", anything), P("replacement", anything)), 0,
            "coalesce({0}, {1})", "The second argument where the first is NULL, in the type in "
            "which both meet.", "ISNULL(NULL, 'none')", null_on_null=False,
-           resolve=_resolve_two("ISNULL")),
-    scalar("NULLIF", (P("value", narrow), P("null", narrow)), 0, "nullif({0}, {1})",
-           "NULL where both arguments are equal, else the first.", "NULLIF(3, 3)",
-           null_on_null=False, resolve=_resolve_two("NULLIF")),
+           resolve=_resolve_isnull),
+    scalar("NULLIF", (P("value", anything), P("null", anything)), 0, None,
+           "NULL where both arguments are equal, else the first, in its type.", "NULLIF(3, 3)",
+           null_on_null=False),  # the binder makes a CASE of it
     scalar("IIF", (P("condition", anything), P("yes", anything), P("no", anything)), 1,
            "(CASE WHEN {0} THEN {1} ELSE {2} END)", "The second argument where the condition "
            "holds, else (also for NULL) the third.", "IIF(1 < 2, 'yes', 'no')",
