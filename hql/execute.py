@@ -10,12 +10,12 @@ is closed. Reading happens in the thread that pulls; `limits.cancel()` may come 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.lower import lower
 from hartonomous.hql.lower.normalise import normalise
 from hartonomous.hql.operators.base import Execution, Figures, Operator, Source
@@ -61,7 +61,7 @@ class Stream:
         self._execution.close()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PreparedPlan:
     """A plan after its rules, and the operators that run it. Holds for one catalog version; may be
     started by several threads at once."""

@@ -6,11 +6,11 @@ Text form is the canonical one (`DECIMAL(18,0)`, `VECTOR(3)`), and `parse_type(s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from hartonomous.hql.errors import BindFault
+from hartonomous.hql.frozen import frozen
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,7 +64,7 @@ KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Type:
     """One HQL type. `a` is precision (DECIMAL), maximal length (NVARCHAR characters, VARBINARY
     bytes; None = no bound) or dimensions (VECTOR; None only for a value of unknown length);

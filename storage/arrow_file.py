@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
+
+from hartonomous.storage.frozen import frozen
 
 MAGIC: Final = b"ARROW1"
 HEAD: Final = MAGIC + b"\0\0"
@@ -33,7 +34,7 @@ _BATCH_HEAD: Final = struct.Struct(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """A message in the file: where it begins, bytes of its metadata, bytes of its body."""
 

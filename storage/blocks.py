@@ -9,7 +9,6 @@ to, so that opening a database reads no object at all and opening an object read
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgpack
@@ -20,6 +19,7 @@ import xxhash
 from hartonomous.storage.decoding import decoding, unpack
 from hartonomous.storage.disk import Data
 from hartonomous.storage.errors import Corruption
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.objects import Objects, ObjectWriter
 
 BLOCK: Final = 256 * 1024
@@ -27,7 +27,7 @@ BLOCK: Final = 256 * 1024
 ALIGNMENT: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ObjectRef:
     """An object with blocks: its name, its length, and its directory's place and xxh3-64."""
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 import msgpack
 import pyarrow as pa
 
 from hartonomous.storage.errors import AlreadyExists, NotFound
+from hartonomous.storage.frozen import frozen
 
 
 def fold(name: str) -> str:
@@ -24,7 +25,7 @@ def fold(name: str) -> str:
     return name.casefold()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ColumnEntry:
     """One column. `id` is unique within its table and never reused: it names the column in
     segments, so that a rename touches no file. `type` is HQL's text form of the type."""
@@ -41,7 +42,7 @@ class ColumnEntry:
     collation: str | None = None  # NOCASE: how the column's texts compare; storage never looks
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyEntry:
     """A key: PRIMARY KEY, UNIQUE constraint, or index. NULLs: a row with a NULL in a unique
     (not primary) key never collides, as the SQL standard has it."""
@@ -56,13 +57,13 @@ class KeyEntry:
         return self.kind != "INDEX"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckEntry:
     name: str
     text: str  # HQL predicate over the table's columns
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableEntry:
     """A table. `id` is database-wide and never reused. `next_id` is the next column or key id.
     `temporary` tables (`#t`) belong to a session and never reach the disk."""
@@ -92,7 +93,7 @@ class TableEntry:
         return pa.schema([pa.field(c.name, c.arrow, c.nullable) for c in self.stored])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ViewEntry:
     """A view: the HQL text of its query and the names of its columns."""
 
@@ -104,7 +105,7 @@ class ViewEntry:
     kind: str = field(default="view", init=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SchemaEntry:
     id: int
     schema: str  # always ""
@@ -120,7 +121,7 @@ def key_of(entry: Entry) -> tuple[str, str]:
     return fold(entry.schema), fold(entry.name)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Catalog:
     """All entries at one moment. `version` changes with every change (plan caches key on it)."""
 

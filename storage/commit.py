@@ -12,20 +12,20 @@ import bisect
 import hashlib
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgpack
 
 from hartonomous.storage import merkle
 from hartonomous.storage.errors import Corruption
+from hartonomous.storage.frozen import frozen
 
 HASH_BYTES: Final = 32
 #: an entry of the tree over tables: table id, size of the log, root
 _ENTRY: Final = struct.Struct("<QQ32s")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Commit:
     """`tables`: id -> (size, root) of the changed tables' logs; None for a dropped table."""
 

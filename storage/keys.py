@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -22,10 +21,11 @@ from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.catalog import ColumnEntry, KeyEntry, TableEntry, physical_name
 from hartonomous.storage.chunk import BATCH_ROWS, NO_ROWS, Chunk, Int64, Selection, expand
 from hartonomous.storage.errors import ConstraintFault
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.keyhash import UInt64, equal_rows, hash_rows, integers, valid_rows
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyColumns:
     """A key with its columns resolved."""
 

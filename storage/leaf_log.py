@@ -9,10 +9,10 @@ deleted was never true and is in no leaf.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.leaves import Leaves
 
 LEAF = np.dtype(
@@ -28,7 +28,7 @@ LEAF_BYTES = LEAF.itemsize
 assert LEAF_BYTES == 48
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewLeaf:
     """A leaf of a commit that has no sequence yet."""
 

@@ -7,7 +7,6 @@ inserted, or all `counts[i]` row ids that it deleted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.errors import Corruption
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.packs import Pack, write_pack
 
@@ -23,7 +23,7 @@ INSERTED: Final = 0
 DELETED: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leaf:
     """One leaf: its hash, INSERTED or DELETED, the commit's sequence, the number of rows."""
 
@@ -33,7 +33,7 @@ class Leaf:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leaves:
     """Many leaves as columns: uint8[n,32], uint8[n], int64[n], int64[n]."""
 

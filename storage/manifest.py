@@ -10,7 +10,7 @@ of the directory only: a database of 10,000,000 rows has a manifest of some kilo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from hartonomous.storage.catalog import Entry, entry_from_map, entry_to_map
 from hartonomous.storage.decoding import decoding, unpack
 from hartonomous.storage.disk import Disk
 from hartonomous.storage.errors import Corruption, FormatFault
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.segment import SegmentMeta
 
@@ -31,7 +32,7 @@ VERSION: Final = 1
 INLINE_MAX: Final = 16 << 10
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PackPart:
     """Arrays in a pack whose names begin with `prefix`."""
 
@@ -39,7 +40,7 @@ class PackPart:
     prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyPart:
     """A key of one segment: least and greatest value of its first column (whole numbers and
     times; else None), and its index, None if it is to be made when asked for."""
@@ -49,7 +50,7 @@ class KeyPart:
     index: PackPart | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SegmentEntry:
     """A segment of a table. `row_ids` is the first of consecutive ids, `births` the one birth
     sequence; None where the segment has a column `__row_id` or `__birth`."""
@@ -61,7 +62,7 @@ class SegmentEntry:
     keys: tuple[KeyPart, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableManifest:
     """A table's rows as commit `sequence` (the last that changed it) left them, its log, and the
     packs of its log's leaves, oldest first."""
@@ -73,7 +74,7 @@ class TableManifest:
     leaves: tuple[ObjectRef, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Manifest:
     """A database at a checkpoint. `commit` is the hash of commit `sequence`, empty for none;
     `identities` the next value of each table's identity column."""

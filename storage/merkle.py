@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from hartonomous.storage.frozen import frozen
 
 HASH_BYTES: Final = 32
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
@@ -24,7 +25,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\1" + left + right).digest()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Log:
     """An append-only list of leaves, of which only the peaks are kept.
 

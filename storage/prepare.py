@@ -8,7 +8,6 @@ and their bytes laid into the record.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow as pa
 from hartonomous.storage.catalog import physical_name
 from hartonomous.storage.chunk import BATCH_ROWS, NO_ROWS, Chunk, Int64, Selection, concat
 from hartonomous.storage.encoding import deletion_leaf_hash, leaf_hash
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.key_objects import write_key_index
 from hartonomous.storage.leaf_log import NewLeaf
 from hartonomous.storage.leaves import DELETED, INSERTED
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hartonomous.storage.database import Database
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Born:
     """A chunk to be published, and those of its rows that the same transaction deleted again
     (in segments only; in memory they are left out)."""
@@ -41,7 +41,7 @@ class Born:
     hidden: Int64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prepared:
     working: WorkingTable
     born: list[Born]

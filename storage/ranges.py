@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from hartonomous.storage.frozen import frozen
 
 if TYPE_CHECKING:
     from hartonomous.storage.chunk import Chunk
 
 
-@dataclass(frozen=True)
+@frozen
 class ColumnRange:
     """What a query asks of one column, its values of the column's type: low <= value <= high
     (`_open` excludes the end), or one of `values`, or NULL. Several ranges are a conjunction."""

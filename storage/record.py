@@ -16,7 +16,7 @@ of int64 pairs (first id, number of ids), ascending; `leaves` a place of packed 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import msgpack
@@ -26,6 +26,7 @@ import pyarrow as pa
 from hartonomous.storage.catalog import Entry, entry_from_map, entry_to_map
 from hartonomous.storage.chunk import NO_ROWS, Int64
 from hartonomous.storage.disk import Data
+from hartonomous.storage.frozen import frozen
 
 _PAD = bytes(8)
 
@@ -80,7 +81,7 @@ def pack_entries(changes: Sequence[tuple[Entry | None, Entry | None]]) -> list[l
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InsertRecord:
     """One chunk that a commit added: in memory (`batches`) or a segment."""
 
@@ -91,7 +92,7 @@ class InsertRecord:
     hidden: Int64 = field(default_factory=lambda: NO_ROWS)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableRecord:
     """What a commit did to one table."""
 
@@ -101,7 +102,7 @@ class TableRecord:
     leaves: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """A record read back."""
 

@@ -11,7 +11,6 @@ A column is read by checking exactly the 256 KiB blocks that its buffers lie in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +19,7 @@ import pyarrow as pa
 from hartonomous.storage import arrow_file, physical
 from hartonomous.storage.blocks import ALIGNMENT, BlockReader, BlockWriter, ObjectRef
 from hartonomous.storage.decoding import decoding
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.statistics import BatchStatistics, ZoneMap, measure
 
@@ -27,7 +27,7 @@ BATCH_ROWS: Final = 65_536
 SEGMENT_ROWS: Final = 1_048_576
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SegmentMeta:
     """What a manifest or WAL record keeps of a segment; all else is in its directory."""
 

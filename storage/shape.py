@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pyarrow as pa
 
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, physical_name
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.keys import KeyColumns
 from hartonomous.storage.small_leaf import SmallLeaf
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableShape:
     table: TableEntry
     stored: tuple[ColumnEntry, ...]

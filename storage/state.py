@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 
 from hartonomous.storage.catalog import Catalog, TableEntry, next_version
 from hartonomous.storage.errors import NotFound
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.table import TableState, TableView
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommitInfo:
     """A commit as its author sees it."""
 
@@ -27,7 +28,7 @@ def moment(at_us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at_us)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DatabaseState:
     """Catalog and tables after commit `sequence`; 0 is the empty database."""
 

@@ -13,7 +13,6 @@ They leave out batches that cannot hold a match; what they let through is a supe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
@@ -22,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as t
 
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.physical import is_moment
 
 STRING_BYTES: Final = 32
@@ -30,7 +30,7 @@ NAN: Final = 2
 UNBOUNDED: Final = 4  # no bounds are known
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchStatistics:
     """Of one column of one batch; bounds in stored form (`stored_value`)."""
 

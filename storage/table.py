@@ -7,7 +7,7 @@ holds for the view that gave it and, inside one transaction, for the transaction
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import pyarrow as pa
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, physical_name
 from hartonomous.storage.chunk import BATCH_BITS, NO_ROWS, Chunk, Int64, Selection, concat, inverse
 from hartonomous.storage.errors import Cancelled, NotFound
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.keys import KeyColumns, Probe, chunk_key, find_visible, union_of
 from hartonomous.storage.merkle import Log
 from hartonomous.storage.ranges import ColumnRange, matching_batches
@@ -34,7 +35,7 @@ ROW_ID = "__row_id"
 __all__ = ["ColumnRange", "ScanResult", "TableState", "TableView"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableState:
     """A table as one commit left it: the one at `sequence`, the last that changed it."""
 
@@ -78,7 +79,7 @@ class TableState:
         return out
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScanResult:
     """Rows of a scan and what reading them took. `table`: logical names, record batches as stored
     (mapped memory itself where no row is hidden)."""

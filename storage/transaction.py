@@ -7,7 +7,7 @@ only then puts it in place. The first committer wins; see committer.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,7 @@ from hartonomous.storage.catalog import (
 from hartonomous.storage.chunk import Int64
 from hartonomous.storage.constraints import changed_rows, check_keys, check_new_key
 from hartonomous.storage.errors import ConstraintFault, NotFound, ReadOnly
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.load import load
 from hartonomous.storage.state import CommitInfo, DatabaseState, TempStore
 from hartonomous.storage.table import TableState, TableView
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from hartonomous.storage.database import Database
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CatalogChange:
     """An entry before the transaction (None: created) and now (None: dropped)."""
 
@@ -42,7 +43,7 @@ class CatalogChange:
     after: Entry | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Savepoint:
     """What a transaction had at one moment."""
 

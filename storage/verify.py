@@ -13,7 +13,6 @@ Damage is reported, not raised: each problem says what, where, what was expected
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +23,7 @@ from hartonomous.storage.commit import Commit, TableRoots
 from hartonomous.storage.commit_pack import CommitPack
 from hartonomous.storage.encoding import deletion_leaf_hash
 from hartonomous.storage.errors import Error
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.leaf_log import unpack_leaves
 from hartonomous.storage.leaves import DELETED, Leaves, read_leaves
 from hartonomous.storage.leaves import concat as concat_leaves
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, float | None], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """One disagreement. `what`: object, log, leaf, root, commit or head."""
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +25,7 @@ import xxhash
 
 from hartonomous.storage.disk import Data, Disk
 from hartonomous.storage.errors import Corruption, FormatFault
+from hartonomous.storage.frozen import frozen
 
 MAGIC: Final = b"HRTMWAL1"
 FILE_HEADER: Final = 32
@@ -51,7 +51,7 @@ def file_offset(at: int) -> int:
     return at & ((1 << OFFSET_BITS) - 1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Frame:
     """One record: where it begins, where it ends, its body."""
 

@@ -8,19 +8,20 @@ snapshot have 0, 1, …, own chunks the next; when own chunks are merged, `moved
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
 from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.chunk import BATCH_BITS, NO_ROWS, Chunk, Int64, Selection, concat
+from hartonomous.storage.frozen import frozen
 from hartonomous.storage.keys import KeyColumns, Probe, outside
 from hartonomous.storage.shape import shape_of
 from hartonomous.storage.table import ADDRESS_BITS, TableState, TableView, split_addresses
 from hartonomous.storage.tail import FAN, settle
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkingTable:
     table: TableEntry
     base: TableState

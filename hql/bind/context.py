@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, NoReturn
 
 from hartonomous.hql import ast, plan
 from hartonomous.hql.errors import BindFault, ExecutionFault
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.types import Type
 from hartonomous.storage.catalog import Catalog, TableEntry
 from hartonomous.storage.errors import Error
@@ -26,7 +27,7 @@ QUERY_DEPTH = 4
 VIEW_DEPTH_MAX = 32
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BindContext:
     """What names can mean while a statement is bound.
 

@@ -36,6 +36,7 @@ from hartonomous.hql.copying.text import (
     parse_binary,
 )
 from hartonomous.hql.errors import ExecutionFault, FileFault
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.plan import Field
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ ENDINGS = {
 FORMATS = ("parquet", "csv", "json", "jsonl", "arrow", "arrows")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileSource:
     """An open file: the names of its columns, and how to read some of them. `read(columns, wanted)`
     gives fields and batches; `wanted` says the types of the table's columns, which the text formats

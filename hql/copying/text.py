@@ -11,16 +11,16 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.types import Type
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CsvOptions:
     """`null` is the text that stands for NULL."""
 

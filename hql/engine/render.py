@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hartonomous.hql import plan
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.casts import cast_sql
 from hartonomous.hql.functions.resolve import quote
 from hartonomous.hql.functions.vectors import INTERN, WIDE, native_form
@@ -34,7 +34,7 @@ def render(expr: plan.Expr, names: Names, plans: Plans, native: Native) -> str:
     return Renderer(names, plans, native).render(expr)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Renderer:
     """The three callbacks, and the methods by class of expression."""
 

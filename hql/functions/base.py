@@ -9,9 +9,10 @@ A function is computed in one of two ways:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.types import Type
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Renderer = Callable[[Sequence[str], Sequence[Type], Type, "Span"], str]
 Kernel = Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Function:
     """One function or operator.
 

@@ -9,10 +9,10 @@ takes, or a function of the arguments' types (after their casts).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import BindFault
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.base import Function, Kernel, Renderer, Resolver
 from hartonomous.hql.functions.coerce import can_cast, common_type
 from hartonomous.hql.types import BIGINT, FLOAT, INT, NVARCHAR, VARBINARY, Type
@@ -25,7 +25,7 @@ Accept = Callable[[Type], Type | None]
 Result = Type | int | Callable[[Sequence[Type]], Type]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class P:
     """One parameter. `many`: the last one, one or more times."""
 

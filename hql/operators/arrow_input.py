@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.base import Execution, Figures
 from hartonomous.hql.operators.wide import handles
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArrowInput:
     """`label` and `sources` as in ScanOperator. `is_single`: nothing else reads these rows, and
     they are read once, so that a reader may stream."""

@@ -8,7 +8,7 @@ in the order the text asks for. The engine spills to disk within its memory limi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from hartonomous.hql import plan as p
 from hartonomous.hql.engine.relational import NATIVE_CALLS, Cursor, Stream
 from hartonomous.hql.engine.render import parameter_name
 from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import BATCH_ROWS, Execution
 from hartonomous.hql.operators.calls import BoundCall, value_of_slot
@@ -27,7 +28,7 @@ from hartonomous.hql.operators.slots import CallSlot, ValueSlot
 from hartonomous.hql.rules.simple import value_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Count:
     """A row count of LIMIT, OFFSET or TOP that is known when the statement starts."""
 
@@ -49,7 +50,7 @@ class Count:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FragmentOperator:
     """`text` reads the `inputs` as `r<relation>` and names `parameters`, `values` and the numbers
     of `calls` with a dollar sign. `plan` is what errors are placed by."""

@@ -7,16 +7,16 @@ column whose type is right already passes without a copy. Memory: the wide value
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.base import Execution, Operator
 from hartonomous.hql.types import Type
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gather:
     below: Operator
     fields: tuple[p.Field, ...]

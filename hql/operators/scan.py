@@ -9,13 +9,13 @@ order is the storage's. Which rows: all that the zone maps let through, or those
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.vectors import INTERN
 from hartonomous.hql.operators.base import Execution, Figures
 from hartonomous.hql.operators.evaluate import evaluate
@@ -29,7 +29,7 @@ from hartonomous.storage.table import ColumnRange, ScanResult, TableView
 ADDRESS, ROW_ID, ORDINAL = "__address", "__row_id", "__ordinal"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScanOperator:
     """One scan of one statement. `label` stands before the names of its columns in the fragment;
     `sources` numbers its wide columns, stored and computed, in the WideStore."""

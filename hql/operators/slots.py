@@ -5,15 +5,14 @@ Lowering makes them beside the text (lower/native.py); the fragment operator fil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hartonomous.hql import plan as p
 from hartonomous.hql.ast import Span
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.types import Type
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ValueSlot:
     """A native value known before the fragment runs: parameter `name` of the text. A wide one
     is source `source` of the WideStore."""
@@ -23,7 +22,7 @@ class ValueSlot:
     source: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallSlot:
     """A native call per row. `arguments`: a type for what the engine passes (in order), an
     expression for what is known before. Number `source` of the WideStore takes wide results. The

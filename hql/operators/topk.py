@@ -9,13 +9,13 @@ ties break by row id. Memory: one batch and k rows.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.evaluate import evaluate
 from hartonomous.hql.operators.wide import Int64, Source
@@ -32,7 +32,7 @@ ROW_ID = "__row_id"
 _SPARSE = 0.25
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TopK:
     nearest: p.Nearest
     filter: FragmentOperator | None = None

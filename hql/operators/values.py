@@ -7,7 +7,6 @@ record batch, without the engine (INSERT of single rows lives on that).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.rules.simple import is_simple, value_of
 from hartonomous.hql.types import Type
@@ -65,7 +65,7 @@ def column_value(value: Any, arrow: pa.DataType) -> tuple[bool, Any]:
     return True, value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SimpleValues:
     """The rows of a VALUES whose cells are all simple, in the fields' Arrow types."""
 

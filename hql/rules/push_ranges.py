@@ -14,17 +14,18 @@ into rows of NULLs, which fail the same test above. IS NULL would let them pass,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.rules.simple import column_of, is_simple, strip_casts
 from hartonomous.hql.rules.tree import any_of, conjuncts, sources, transform, walk_block
 
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bound:
     """A range about a column of some block; `range.column` is filled in at the scan."""
 
