@@ -17,6 +17,7 @@ from hartonomous.hql.bind.conversions import common_type
 from hartonomous.hql.bind.scope import CommonTable, Scope
 from hartonomous.hql.bind.sets import check_count, join_sides
 from hartonomous.hql.bind.steps import why_not_a_step
+from hartonomous.hql.errors import NotSupported
 from hartonomous.hql.types import Type
 from hartonomous.storage.catalog import fold
 
@@ -140,6 +141,14 @@ def _assemble(
     scope: Scope,
 ) -> plan.Cte:
     statement = scope.statement
+    if not operation.all and any(f.nocase for p in (anchor, *members) for f in p.fields):
+        span = scope.span(table.name)
+        raise NotSupported(
+            "not supported yet: recursion by UNION over a column with COLLATE NOCASE",
+            line=span.line,
+            column=span.column,
+            hint="UNION ALL, or COLLATE BINARY on the column in every part",
+        )
     sides = [cast_plan(p, types, statement) for p in (anchor, *members)]
     right = sides[1]
     for other in sides[2:]:

@@ -83,7 +83,7 @@ def _expand(
 
 def representative(expr: plan.Expr) -> plan.Aggregate:
     """The least, by code point, of a group's values that differ in case only."""
-    return _aggregate("MIN", expr, expr.type)
+    return aggregate("MIN", expr, expr.type)
 
 
 def _one_of(value: plan.Expr, group: plan.Expr, has_sets: bool) -> plan.Expr:
@@ -92,11 +92,12 @@ def _one_of(value: plan.Expr, group: plan.Expr, has_sets: bool) -> plan.Expr:
     if not has_sets:
         return least
     zero = plan.Constant(type=INT, span=group.span, value=0)
-    is_in = operator("=", (_aggregate("GROUPING", group, INT), zero), group.span)
+    is_in = operator("=", (aggregate("GROUPING", group, INT), zero), group.span)
     return plan.Case(type=least.type, span=group.span, whens=((is_in, least),))
 
 
-def _aggregate(name: str, argument: plan.Expr, type_: Type) -> plan.Aggregate:
+def aggregate(name: str, argument: plan.Expr, type_: Type) -> plan.Aggregate:
+    """An aggregate of the registry over one expression."""
     function = functions.find(name)
     assert function is not None
     return plan.Aggregate(type=type_, span=argument.span, function=function, arguments=(argument,))

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hartonomous.hql import ast, plan
-from hartonomous.hql.bind.columns import columns_of, derive, output_name
+from hartonomous.hql.bind.columns import output_name
 from hartonomous.hql.bind.context import fault
-from hartonomous.hql.bind.conversions import fold_case, is_folded, predicate, unfold
-from hartonomous.hql.bind.grouping import GroupCheck, bind_group_by, representative
+from hartonomous.hql.bind.conversions import is_folded, predicate, unfold
+from hartonomous.hql.bind.folding import group_alike
+from hartonomous.hql.bind.grouping import GroupCheck, bind_group_by
 from hartonomous.hql.bind.options import bind_limit
 from hartonomous.hql.bind.ordering import order_by
 from hartonomous.hql.bind.relations import bind_relation
@@ -94,15 +95,9 @@ def _distinct_folded(
     """DISTINCT where some columns compare without case, as a grouping around the block: of values
     that differ in case only one is shown. `places` are the columns that the sort keys name."""
     inner = plan.Plan(fields=fields, body=replace(block, distinct=False))
-    source = derive(inner, scope.statement)
-    columns = columns_of(source)
-    groups = [fold_case(c) if f.nocase else c for c, f in zip(columns, fields, strict=True)]
-    outputs = [
-        plan.Output(f.name, representative(c) if f.nocase else c)
-        for c, f in zip(columns, fields, strict=True)
-    ]
-    sorted_by = [replace(o, expr=groups[i]) for o, i in zip(order, places, strict=True)]
-    around = plan.SelectBlock(outputs=tuple(outputs), source=source, group_by=tuple(groups))
+    around = group_alike(inner, scope.statement)
+    assert around.group_by is not None
+    sorted_by = [replace(o, expr=around.group_by[i]) for o, i in zip(order, places, strict=True)]
     return around, tuple(sorted_by)
 
 

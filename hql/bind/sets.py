@@ -8,6 +8,7 @@ from hartonomous.hql import ast, plan
 from hartonomous.hql.bind.columns import cast_plan
 from hartonomous.hql.bind.context import DEPTH_MAX, fault, too_deep
 from hartonomous.hql.bind.conversions import cast, common_type, implicit, unfold
+from hartonomous.hql.bind.folding import set_operation
 from hartonomous.hql.bind.scope import Scope
 from hartonomous.hql.types import Type
 
@@ -37,20 +38,14 @@ def join_sides(
     types = [
         common_type([a.type, b.type], span) for a, b in zip(left.fields, right.fields, strict=True)
     ]
-    return plan.Plan(
-        fields=tuple(
-            [
-                plan.Field(a.name, t, t.is_string and (a.nocase or b.nocase))
-                for a, b, t in zip(left.fields, right.fields, types, strict=True)
-            ]
-        ),
-        body=plan.SetBlock(
-            op=node.op,
-            all=node.all,
-            left=cast_plan(left, types, scope.statement),
-            right=cast_plan(right, types, scope.statement),
-        ),
+    fields = tuple(
+        [
+            plan.Field(a.name, t, t.is_string and (a.nocase or b.nocase))
+            for a, b, t in zip(left.fields, right.fields, types, strict=True)
+        ]
     )
+    sides = [cast_plan(side, types, scope.statement) for side in (left, right)]
+    return set_operation(node.op, node.all, sides[0], sides[1], fields, scope.statement)
 
 
 def _first_item(node: ast.Node) -> ast.Node:
