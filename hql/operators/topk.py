@@ -3,24 +3,30 @@
 In: the stored columns of the scan, and where there is a WHERE the ordinals of the rows that it lets
 through (a fragment of its own, run first). Out: at most k rows, shaped as the scan's, with the
 distance as a computed column. Exact: distances come from the function's own kernel, batch by batch,
-ties break by row id. Memory: one batch and k rows.
+ties break by row id. Memory: one batch and k rows. Where many vectors are compared with one, a
+pass in float32 (kernels/nearest.py, all threads) first finds the few rows that can be among the k.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.engine import relational
 from hartonomous.hql.frozen import frozen
+from hartonomous.hql.functions.vector_kernels import vector_of
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.evaluate import evaluate
 from hartonomous.hql.operators.wide import Int64, Source
 from hartonomous.hql.rules.simple import value_of
 from hartonomous.hql.rules.tree import columns_in
+from hartonomous.kernels import nearest
+from hartonomous.kernels.distance import is_compiled_worth
 from hartonomous.kernels.topk import Smallest
 
 if TYPE_CHECKING:
@@ -43,7 +49,8 @@ class TopK:
         best = Smallest(min(count, stored.num_rows), self.nearest.nulls_first)
         expr = next(c.expr for c in scan.scan.computed if c.name == self.nearest.by)
         if best.capacity:
-            for batch, first, rows in self._batches(stored, expr, execution):
+            batches = self._batches(stored, expr, execution)
+            for batch, first, rows in _near(batches, expr, best.capacity, execution):
                 execution.limits.check()
                 self._add(best, expr, batch, first, rows, execution)
         columns = [Source(c.chunks).take(best.places) for c in stored.columns if len(best.places)]
@@ -99,3 +106,65 @@ class TopK:
             nulls = distances.is_null().to_numpy(zero_copy_only=False)
             distances = distances.fill_null(0.0)
         best.add(distances.to_numpy(), nulls, row_ids, places)
+
+
+_Batch = tuple[pa.RecordBatch, int, Int64 | None]
+
+
+def _near(
+    batches: Iterator[_Batch], expr: p.Expr, count: int, execution: Execution
+) -> Iterable[_Batch]:
+    """The batches with fewer rows: only those that can be among the `count` nearest."""
+    query = _query(expr, execution)
+    if query is None or count > nearest.COUNT_MAX:
+        return batches
+    metric, name, vector = query
+    kept = list(batches)
+    matrices = [_matrix(batch.column(name)) for batch, _, _ in kept]
+    if any(m is None or m.shape[1:] != vector.shape for m in matrices):
+        return kept
+    if not is_compiled_worth(sum(m.size for m in matrices if m is not None)):
+        return kept
+    pieces: list[nearest.Piece] = []
+    owners: list[tuple[int, int]] = []  # of each piece: its batch, and the row it begins with
+    for number, (matrix, (_, _, rows)) in enumerate(zip(matrices, kept, strict=True)):
+        assert matrix is not None
+        for start in range(0, len(matrix if rows is None else rows), nearest.PIECE_ROWS):
+            part = slice(start, start + nearest.PIECE_ROWS)
+            pieces.append((matrix[part], None) if rows is None else (matrix, rows[part]))
+            owners.append((number, start if rows is None else 0))
+    threads = relational.engine().threads
+    found = nearest.candidates(metric, pieces, vector, count, threads, execution.limits.check)
+    if found is None:
+        return kept
+    chosen: list[list[Int64]] = [[] for _ in kept]
+    for (number, start), rows in zip(owners, found, strict=True):
+        chosen[number].append(rows + start)
+    return [
+        (batch, first, rows)
+        for (batch, first, _), parts in zip(kept, chosen, strict=True)
+        if parts and len(rows := np.concatenate(parts))
+    ]
+
+
+def _query(expr: p.Expr, execution: Execution) -> tuple[str, str, npt.NDArray[np.float32]] | None:
+    """Metric, column and vector of VECTOR_DISTANCE between a column and a known vector."""
+    if not isinstance(expr, p.Call) or expr.function.name != "VECTOR_DISTANCE":
+        return None
+    metric, a, b = expr.arguments
+    column, other = (a, b) if isinstance(a, p.Column) else (b, a)
+    known = evaluate(other, {}, execution.parameters)
+    if not isinstance(column, p.Column) or not known.is_valid:
+        return None
+    return value_of(metric, execution.parameters), column.name, vector_of(known)
+
+
+def _matrix(array: pa.Array) -> npt.NDArray[np.float32] | None:
+    """float32[N,D] of vectors of one length without NULLs; None of any others."""
+    if not pa.types.is_fixed_size_list(array.type) or array.null_count:
+        return None
+    flat = array.flatten()
+    if flat.null_count:
+        return None
+    matrix: npt.NDArray[np.float32] = flat.to_numpy().reshape(len(array), array.type.list_size)
+    return matrix

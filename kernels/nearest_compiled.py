@@ -1,0 +1,94 @@
+"""The compiled pass of nearest.py. Importing it imports numba.
+
+One read of each row gives its product with the query and its own square; additions may be taken
+in any order (`reassoc`), as the bounds hold for all of them. Estimate: 4ND bytes read, at the
+memory's speed; a heap of k upper bounds is touched O(k log(N / k)) times.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from hartonomous.kernels.nearest import NORM_MAX, NORM_MIN
+
+METRICS = {"cosine": 0, "euclidean": 1, "dot": 2}
+
+_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+_UNIT = 2.0**-24
+
+
+@numba.njit(fastmath={"reassoc", "contract"}, **_OPTIONS)
+def _product_and_square(row, query):  # type: ignore[no-untyped-def]
+    product, square = np.float32(0), np.float32(0)
+    for i in range(len(row)):
+        product += row[i] * query[i]
+        square += row[i] * row[i]
+    return product, square
+
+
+@numba.njit(fastmath={"reassoc", "contract"}, **_OPTIONS)
+def _squared_distance(row, query):  # type: ignore[no-untyped-def]
+    total = np.float32(0)
+    for i in range(len(row)):
+        difference = row[i] - query[i]
+        total += difference * difference
+    return total
+
+
+@numba.njit(**_OPTIONS)
+def _push(heap, value):  # type: ignore[no-untyped-def]
+    """Puts `value` in the place of the largest."""
+    place, size = 0, len(heap)
+    while True:
+        child = 2 * place + 1
+        if child >= size:
+            break
+        if child + 1 < size and heap[child + 1] > heap[child]:
+            child += 1
+        if heap[child] <= value:
+            break
+        heap[place] = heap[child]
+        place = child
+    heap[place] = value
+
+
+@numba.njit(**_OPTIONS)
+def _bounds(metric, row, query, square, error):  # type: ignore[no-untyped-def]
+    """Lower and upper bound on the distance (euclidean: on its square); -inf and inf where the
+    float32 numbers say nothing."""
+    if metric == 1:
+        total = np.float64(_squared_distance(row, query))
+        if not total < NORM_MAX:
+            return -np.inf, np.inf
+        slack = error * total + NORM_MIN
+        return total - slack, total + slack
+    product, own = _product_and_square(row, query)
+    if not (NORM_MIN < own < NORM_MAX):
+        return -np.inf, np.inf
+    size = np.sqrt(np.float64(own) * square)
+    if metric == 2:
+        slack = error * size
+        return -product - slack, -product + slack
+    distance = 1.0 - product / size
+    return distance - 3.0 * error, distance + 3.0 * error
+
+
+@numba.njit(**_OPTIONS)
+def scan(metric, matrix, rows, all_rows, query, square, heap, chosen, low):  # type: ignore[no-untyped-def]
+    """One piece: fills `chosen` and `low` (as long as the piece has rows), betters `heap`, gives
+    the number of rows chosen."""
+    error = (len(query) + 16) * _UNIT * 1.01
+    count = len(matrix) if all_rows else len(rows)
+    found = 0
+    for i in range(count):
+        row = i if all_rows else rows[i]
+        lower, upper = _bounds(metric, matrix[row], query, square, error)
+        if lower <= heap[0]:
+            chosen[found], low[found] = row, lower
+            found += 1
+            if upper < heap[0]:
+                _push(heap, upper)
+    return found
