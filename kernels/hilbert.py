@@ -70,7 +70,7 @@ def _is_compiled_worth(rows: int) -> bool:
 
 def encode_reference(cells: Cells, bits: int = BITS) -> Keys:
     """The definition, in NumPy."""
-    axes = [np.ascontiguousarray(cells[:, i]) for i in range(3)]
+    axes = [cells[:, i].copy() for i in range(3)]  # worked on in place
     for plane in range(bits - 1, 0, -1):
         for axis in axes:
             _turn(axes[0], axis, plane)
