@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hartonomous.grammar.lexer import END, QUOTED, WORD, Token
@@ -56,6 +57,10 @@ class Tree:
     name: str
     children: tuple[Any, ...]
     span: Any
+
+
+def _tree(name: str, children: list[Any], span: Any) -> Tree:
+    return Tree(name, tuple(children), span)
 
 
 def _offsets(start: int, end: int) -> tuple[int, int]:
@@ -108,7 +113,6 @@ class Parser:
         tables = self.tables
         get_row = tables.row
         rules = self._rules
-        builders = self.builders
         ladders = self._ladders
         states = [tables.starts[start]]
         values: list[Any] = [None]
@@ -170,11 +174,8 @@ class Parser:
                 value = children[0]
             else:
                 depth += 1
-                builder = builders.get(rule.name)
-                if builder is None:
-                    value = Tree(rule.name, tuple(children), place(begin, end))
-                else:
-                    value = builder(children, place(begin, end))
+                build = rule.build or self._find_builder(rule)
+                value = build(children, place(begin, end))
             if depth > DEPTH_MAX or len(states) > STACK_MAX:
                 raise TooDeep(begin)
             states.append(get_row(states[-1])[rule.symbol])
@@ -201,6 +202,13 @@ class Parser:
     def _rule(self, number: int) -> Rule:
         rule = self._rules[number] = Rule(self.tables.rule_lines[number])
         return rule
+
+    def _find_builder(self, rule: Rule) -> Builder:
+        build = self.builders.get(rule.name)
+        if build is None:
+            build = partial(_tree, rule.name)
+        rule.build = build
+        return build
 
     # --- words -----------------------------------------------------------------------------------
 

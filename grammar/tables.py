@@ -32,6 +32,7 @@ import os
 import struct
 import sys
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -49,9 +50,11 @@ ANY = -1
 class Rule:
     """A grammar rule as the driver needs it: `size` symbols become one `symbol`. `children` are
     (index, inline, number of Nones before it) of the symbols that leave a child; an inline one is
-    a list of children of a `_rule`. `nones_last` Nones come after them."""
+    a list of children of a `_rule`. `nones_last` Nones come after them. `build` is the driver's:
+    what makes the rule's value, once it is known."""
 
     __slots__ = (
+        "build",
         "children",
         "expand_single",
         "inline",
@@ -64,6 +67,7 @@ class Rule:
 
     def __init__(self, line: str) -> None:
         symbol, size, self.name, flags, nones, *children = line.split(" ")
+        self.build: Callable[[list[Any], Any], Any] | None = None
         self.symbol, self.size, self.nones_last = int(symbol), int(size), int(nones)
         self.expand_single = flags == "1"
         self.inline = self.name.startswith("_")

@@ -7,7 +7,7 @@ that was parsed. Statements are frozen, so that batches are cached by text.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, lru_cache
 from typing import Any
@@ -88,15 +88,40 @@ def _parse_batch(text: str) -> tuple[Statement, ...]:
 @cache
 def get_parser() -> driver.Parser:
     """The parser, made once in a process."""
-    builders: dict[str, driver.Builder] = {
-        **build_expressions.BUILDERS,
-        **build_queries.BUILDERS,
-        **parts.BUILDERS,
-    }
-    for name, statement in STATEMENTS.items():
-        builders[f"{name}_statement"] = statement.build
-        builders |= statement.rules
-    return driver.Parser(tables.load(), builders, build_expressions.LEAVES)
+    return driver.Parser(tables.load(), Builders(), build_expressions.LEAVES)
+
+
+class Builders(Mapping[str, driver.Builder]):
+    """Rule -> its builder. A text of nothing but queries imports no other statement's module."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, driver.Builder] = {
+            **build_expressions.BUILDERS,
+            **build_queries.BUILDERS,
+            **parts.BUILDERS,
+        }
+
+    def __getitem__(self, rule: str) -> driver.Builder:
+        if rule not in self._known:
+            name = rule.removesuffix("_statement")
+            if name in STATEMENTS:
+                self._known[rule] = STATEMENTS[name].build
+            else:  # a rule that only one statement uses; which one is not known before
+                self._learn_all()
+        return self._known[rule]
+
+    def _learn_all(self) -> None:
+        for name, statement in STATEMENTS.items():
+            self._known[f"{name}_statement"] = statement.build
+            self._known |= statement.rules
+
+    def __iter__(self) -> Iterator[str]:
+        self._learn_all()
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        self._learn_all()
+        return len(self._known)
 
 
 def _faults() -> Any:
