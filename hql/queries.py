@@ -12,7 +12,7 @@ from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.plan import BoundQuery, Field
 from hartonomous.hql.result import Result
-from hartonomous.hql.system_tables import SYSTEM_FIELDS, SYSTEM_TABLES, explain_unknown
+from hartonomous.hql.system_tables import SYSTEM_FIELDS, explain_unknown, row_sources
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -111,9 +111,7 @@ def _bind(context: Context, query: ast.Query, hidden: bool, tables: Given) -> Bo
 
 def _sources(context: Context, tables: Given) -> dict[str, Callable[[], Any]]:
     """What gives the rows of the tables that are no stored ones, when a plan asks for them."""
-    sources: dict[str, Callable[[], Any]] = {}
-    for name, system in SYSTEM_TABLES.items():
-        sources[name] = lambda system=system: system.rows(context)  # type: ignore[misc]
+    sources: dict[str, Callable[[], Any]] = dict(row_sources(context))
     for name in context.parameters.tables:
         sources[f"@{name}"] = lambda name=name: context.parameters.spool(name)  # type: ignore[misc]
     for name, (_, rows) in tables.items():

@@ -1,11 +1,13 @@
-"""System tables: what can be asked about a database with SELECT; computed from the snapshot.
+"""System tables: what can be asked about a database with SELECT.
 
-Their names are taken: no table or view of a user's may have one, also those not built yet.
+Those of this file are computed from the snapshot; those of system_schema/ are stored. Their names
+are taken: no table or view of a user's may have one, also those not built yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,6 +16,8 @@ from hartonomous.hql import ast
 from hartonomous.hql.errors import NotSupported
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.plan import Field, schema_of
+from hartonomous.hql.system_schema import TABLES as STORED
+from hartonomous.hql.system_schema import definition_of, fields_of, singular, template
 from hartonomous.hql.types import BIGINT, BIT, DATETIMEOFFSET, INT, NVARCHAR, VARBINARY, Type
 from hartonomous.storage.catalog import SchemaEntry, TableEntry, ViewEntry, fold
 from hartonomous.storage.errors import Error
@@ -36,10 +40,6 @@ def _fields(**types: Type) -> tuple[Field, ...]:
 
 #: HQL.md section 5: there, and not built yet
 LATER = (
-    "Atoms",
-    "AtomSources",
-    "IngestErrors",
-    "AtomEmbeddings",
     "SpatialLandmarks",
     "Spaces",
     "Concepts",
@@ -70,15 +70,21 @@ LATER = (
 # --- rows ----------------------------------------------------------------------------------------
 
 TABLES = _fields(
-    object_id=BIGINT, schema_name=NVARCHAR, name=NVARCHAR, row_count=BIGINT, is_temporary=BIT
+    object_id=BIGINT,
+    schema_name=NVARCHAR,
+    name=NVARCHAR,
+    row_count=BIGINT,
+    is_temporary=BIT,
+    is_system=BIT,
 )
 
 
 def _tables(context: Context) -> pa.Table:
-    rows = [
-        (t.id, t.schema, t.name, context.transaction.view(t.id).row_count, t.temporary)
-        for t in _sorted_tables(context)
-    ]
+    rows = []
+    for t in _sorted_tables(context):
+        count = context.transaction.view(t.id).row_count if t.id else 0
+        is_system = definition_of(t) is not None
+        rows.append((t.id or None, t.schema, t.name, count, t.temporary, is_system))
     return _table(TABLES, rows)
 
 
@@ -100,7 +106,7 @@ COLUMNS = _fields(
 def _columns(context: Context) -> pa.Table:
     rows = [
         (
-            t.id,
+            t.id or None,
             t.schema,
             t.name,
             number,
@@ -136,7 +142,15 @@ def _indexes(context: Context) -> pa.Table:
         for key in table.keys:
             columns = ", ".join(names[i] for i in key.columns)
             rows.append(
-                (table.id, table.schema, table.name, key.name, key.kind, key.is_unique, columns)
+                (
+                    table.id or None,
+                    table.schema,
+                    table.name,
+                    key.name,
+                    key.kind,
+                    key.is_unique,
+                    columns,
+                )
             )
     return _table(INDEXES, rows)
 
@@ -235,12 +249,55 @@ SYSTEM_TABLES: dict[str, SystemTable] = {
     "commits": SystemTable(COMMITS, commits),
 }
 
-#: what the binder needs to know of them
-SYSTEM_FIELDS = {name: table.fields for name, table in SYSTEM_TABLES.items()}
+
+class SystemFields(Mapping[str, "tuple[Field, ...]"]):
+    """The columns of every system table, by folded name; those of stored ones are parsed when they
+    are asked for."""
+
+    def __getitem__(self, name: str) -> tuple[Field, ...]:
+        computed = SYSTEM_TABLES.get(name)
+        if computed is not None:
+            return computed.fields
+        if name in STORED:
+            return fields_of(name)
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in SYSTEM_TABLES or name in STORED
+
+    def __iter__(self) -> Iterator[str]:
+        yield from SYSTEM_TABLES
+        yield from STORED
+
+    def __len__(self) -> int:
+        return len(SYSTEM_TABLES) + len(STORED)
+
+
+#: what the binder needs to know of them; a stored one is looked for in the catalog first
+SYSTEM_FIELDS = SystemFields()
+
+
+def row_sources(context: Context) -> dict[str, Callable[[], pa.Table]]:
+    """What computes each table's rows. A stored one that is not in the catalog has none."""
+    sources: dict[str, Callable[[], pa.Table]] = dict(_EMPTY)
+    for name, system in SYSTEM_TABLES.items():
+        sources[name] = partial(system.rows, context)
+    return sources
+
+
+def _no_rows(name: str) -> pa.Table:
+    return schema_of(SYSTEM_FIELDS[name]).empty_table()
+
+
+_EMPTY = {name: partial(_no_rows, name) for name in STORED}
 
 
 def _sorted_tables(context: Context) -> list[TableEntry]:
-    return sorted(context.catalog.tables(), key=lambda t: (fold(t.schema), fold(t.name)))
+    """All stored tables. System tables that are not in the catalog yet have id 0, and are shown
+    without one."""
+    tables = list(context.catalog.tables())
+    tables += [template(name) for name in STORED if context.catalog.find("dbo", name) is None]
+    return sorted(tables, key=lambda t: (fold(t.schema), fold(t.name)))
 
 
 def _table(fields: tuple[Field, ...], rows: Any) -> pa.Table:
@@ -253,18 +310,9 @@ def _table(fields: tuple[Field, ...], rows: Any) -> pa.Table:
 # --- names ---------------------------------------------------------------------------------------
 
 
-def _singular(name: str) -> str:
-    """`Hypotheses` → `hypothesis`, `Queries` → `query`, `Atoms` → `atom`."""
-    name = fold(name)
-    for ending, one in (("theses", "thesis"), ("ies", "y"), ("s", "")):
-        if name.endswith(ending):
-            return name.removesuffix(ending) + one
-    return name
-
-
-_RESERVED = {fold(n) for n in (*LATER, *SYSTEM_TABLES)}
-_RESERVED |= {_singular(n) for n in _RESERVED}
-_LATER = {form: name for name in LATER for form in (fold(name), _singular(name))}
+_RESERVED = {fold(n) for n in (*LATER, *SYSTEM_TABLES, *STORED)}
+_RESERVED |= {singular(n) for n in _RESERVED}
+_LATER = {form: name for name in LATER for form in (fold(name), singular(name))}
 
 
 def _full(schema: str, name: str) -> str:

@@ -11,6 +11,7 @@ from hartonomous.hql.bind.context import VIEW_DEPTH_MAX, BindContext, fault, nea
 from hartonomous.hql.bind.conversions import cast, unfold
 from hartonomous.hql.bind.scope import Scope, Visible
 from hartonomous.hql.errors import ExecutionFault, NotSupported
+from hartonomous.hql.system_schema import find_stored
 from hartonomous.hql.types import BIGINT, Type, parse_type
 from hartonomous.storage.catalog import TableEntry, ViewEntry, fold
 from hartonomous.storage.errors import Error
@@ -62,7 +63,10 @@ def bind_table_name(node: ast.TableName, scope: Scope) -> plan.Source:
 def _find_entry(context: BindContext, schema: str, name: str) -> object | None:
     if name.startswith("#") and context.temporary is not None:
         return context.temporary(name)
-    return context.catalog.find(schema, name)
+    found = context.catalog.find(schema, name)
+    if found is None and (stored := find_stored(schema, name)) is not None:
+        return context.catalog.find(schema, stored.name)  # it was named in the singular
+    return found
 
 
 def _unknown_table(node: ast.TableName, scope: Scope) -> Exception:

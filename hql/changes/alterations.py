@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def run_alter_table(statement: AlterTable, context: Context) -> Result:
     """Changes the table's entry, and its rows where a new column has a value."""
-    table = get_table(context, statement.table)
+    table = get_table(context, statement.table, change="definition")
     match statement.action:
         case Add():
             _add(statement, statement.action, table, context)

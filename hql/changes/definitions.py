@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
-from hartonomous.hql.changes.targets import find_entry, place, split_name, unknown_table
+from hartonomous.hql.changes.targets import (
+    find_entry,
+    place,
+    refuse_system_table,
+    split_name,
+    unknown_table,
+)
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.result import Result
@@ -40,11 +46,11 @@ NAME_CHARACTERS_MAX = 128
 
 def run_create_table(statement: CreateTable, context: Context) -> Result:
     """Makes the entry, binds its expressions, and adds it to the catalog."""
+    check_new_name(context, statement.table)
     if find_entry(context, statement.table) is not None:
         if statement.if_not_exists:
             return Result()
         raise place(AlreadyExists(f'"{statement.table}" already exists'), statement.table)
-    check_new_name(context, statement.table)
     entry = Definition(context, statement.table).table(statement.columns, statement.constraints)
     create_table(context, entry)
     return Result()
@@ -55,6 +61,16 @@ def create_table(context: Context, entry: TableEntry) -> TableEntry:
     created = context.transaction.create(entry)
     assert isinstance(created, TableEntry)
     return created
+
+
+def define_plain(statement: CreateTable) -> TableEntry:
+    """The entry, with id 0, of a definition without anything that has to be bound."""
+    for column in statement.columns:
+        assert column.default is None and column.computed is None, column
+    assert not any(c.kind == "CHECK" for c in statement.constraints), statement
+    nothing_to_bind: Any = None
+    definition = Definition(nothing_to_bind, statement.table)
+    return definition.table(statement.columns, statement.constraints)
 
 
 def check_new_name(context: Context, name: ast.ObjectName) -> None:
@@ -407,6 +423,7 @@ def run_drop(
 ) -> Result:
     """DROP TABLE and DROP VIEW."""
     for name in names:
+        refuse_system_table(name, "dropped")
         entry = find_entry(context, name)
         if entry is not None and entry.kind != kind:
             message = f'"{name}" is a {entry.kind}, not a {kind}'

@@ -7,7 +7,7 @@ because the query runs over a view that does not grow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,12 @@ from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.syntax import trees
+from hartonomous.hql.system_schema.behaviour import (
+    PLAIN,
+    assignable,
+    find_behaviour,
+    given_shape,
+)
 from hartonomous.hql.types import BIGINT, parse_type
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
 
@@ -78,31 +84,55 @@ def insert_result(
         rows.close()
         raise column_count_fault(statement, table, columns, len(rows.fields))
     given = [Field(c.name, f.type) for c, f in zip(columns, rows.fields, strict=True)]
-    completion = Completion(table, given)
+    completion = Completion(given_shape(table), given)
     names = [f.name for f in given]
     kept: list[pa.Table] = []
 
-    def completed() -> Iterator[pa.RecordBatch]:
+    def completed() -> Iterator[pa.Table]:
         for batch in batches_of(rows.batches()):
-            whole = completion.complete(context, batch.rename_columns(names))
-            if statement.output is not None:
-                kept.append(whole)
-            yield from whole.to_batches()
+            yield completion.complete(context, batch.rename_columns(names))
 
-    schema = table.arrow_schema
-    reader = pa.RecordBatchReader.from_batches(schema, completed())
-    count = context.transaction.insert(table.id, reader)
+    count = store_rows(context, table, completed(), None if statement.output is None else kept)
     if statement.output is None:
         return Result(row_count=count)
-    inserted = pa.concat_tables(kept) if kept else schema.empty_table()
+    inserted = pa.concat_tables(kept) if kept else table.arrow_schema.empty_table()
     return output_result(context, statement.output, table, inserted=inserted)
 
 
+def store_rows(
+    context: Context,
+    table: TableEntry,
+    completed: Iterable[pa.Table],
+    kept: list[pa.Table] | None = None,
+) -> int:
+    """Stores completed rows, those of a system table by its behaviour; `kept` gets them as they
+    are stored. How many there were."""
+    behaviour = find_behaviour(table)
+    if behaviour is not None:
+        count = 0
+        for rows in completed:
+            context.limits.check()
+            whole = behaviour.insert(context, table, rows)
+            count += rows.num_rows
+            if kept is not None:
+                kept.append(whole)
+        return count
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for rows in completed:
+            if kept is not None:
+                kept.append(rows)
+            yield from rows.to_batches()
+
+    reader = pa.RecordBatchReader.from_batches(table.arrow_schema, batches())
+    return context.transaction.insert(table.id, reader)
+
+
 def target_columns(table: TableEntry, statement: Insert) -> list[ColumnEntry]:
-    """The columns that values are given for. Without a list these are all that are not computed;
-    an IDENTITY column may then be left out, as in T-SQL."""
+    """The columns that values are given for. Without a list these are all that are not computed
+    and, in a system table, not derived; an IDENTITY column may then be left out, as in T-SQL."""
     if not statement.columns:
-        return [c for c in table.columns if c.computed is None]
+        return assignable(table)
     columns = [find_column(table, name) for name in statement.columns]
     for i, column in enumerate(columns):
         if column in columns[:i]:
@@ -127,8 +157,9 @@ def find_column(table: TableEntry, name: ast.Identifier) -> ColumnEntry:
             ),
             name,
         )
-    if column.computed is not None:
-        message = f'"{column.name}" is computed and cannot be assigned to'
+    if column.computed is not None or column not in assignable(table):
+        kind = "derived" if column.computed is None else "computed"
+        message = f'"{column.name}" is {kind} and cannot be assigned to'
         raise place(BindFault(message), name)
     return column
 
@@ -195,11 +226,12 @@ def default_of(column: ColumnEntry) -> ast.Expression:
 
 
 def _insert_defaults(statement: Insert, context: Context, table: TableEntry) -> Result:
-    row = Completion(table, ()).complete(context, pa.table({}), 1)
-    count = context.transaction.insert(table.id, row)
+    row = Completion(given_shape(table), ()).complete(context, pa.table({}), 1)
+    kept: list[pa.Table] = []
+    count = store_rows(context, table, [row], kept)
     if statement.output is None:
         return Result(row_count=count)
-    return output_result(context, statement.output, table, inserted=row)
+    return output_result(context, statement.output, table, inserted=kept[0])
 
 
 # --- UPDATE --------------------------------------------------------------------------------------
@@ -211,7 +243,8 @@ def run_update(statement: Update, context: Context) -> Result:
     target = get_target(context, statement.table, statement.alias, statement.source)
     table = target.table
     items = [trees.item(target.column(ADDRESS), ADDRESS)]
-    items += _new_values(statement, target)
+    assigned = _assigned_columns(statement, table)
+    items += _new_values(target, assigned)
     old = table.stored if wants(statement.output, "deleted") else ()
     items += [trees.item(target.column(c.name), f"{OLD}{c.name}") for c in old]
     query = trees.select(items, target.source, statement.where)
@@ -224,9 +257,14 @@ def run_update(statement: Update, context: Context) -> Result:
     extra += [Field(f"{OLD}{c.name}", parse_type(c.type)) for c in old]
     done = Completion(table, given, extra).complete(context, rows)
     new = done.select(table.arrow_schema.names)
-    count = context.transaction.update(table.id, done.column(ADDRESS).to_numpy(), new)
+    addresses = done.column(ADDRESS).to_numpy()
+    behaviour = find_behaviour(table)
+    if behaviour is None:
+        context.transaction.update(table.id, addresses, new)
+    else:
+        new = behaviour.update(context, table, addresses, new, frozenset(assigned))
     if statement.output is None:
-        return Result(row_count=count)
+        return Result(row_count=len(addresses))
     deleted = None
     if old:
         deleted = done.select([f"{OLD}{c.name}" for c in old])
@@ -234,18 +272,23 @@ def run_update(statement: Update, context: Context) -> Result:
     return output_result(context, statement.output, table, inserted=new, deleted=deleted)
 
 
-def _new_values(statement: Update, target: Target) -> list[ast.SelectItem]:
-    """Every stored column's new value: assigned, or as it was."""
+def _assigned_columns(statement: Update, table: TableEntry) -> dict[str, ast.Expression]:
+    """What is assigned, by the column's name."""
     assigned: dict[str, ast.Expression] = {}
     for assignment in statement.assignments:
         if assignment.variable is not None:
             raise place(NotSupported("not supported yet: UPDATE … SET @variable"), assignment)
         name = assignment.column[-1]
-        column = find_column(target.table, name)
+        column = find_column(table, name)
         if column.name in assigned:
             message = f'column "{column.name}" is set twice'
             raise place(BindFault(message, code="AMBIGUOUS"), name)
         assigned[column.name] = _assigned(assignment.value, column)
+    return assigned
+
+
+def _new_values(target: Target, assigned: dict[str, ast.Expression]) -> list[ast.SelectItem]:
+    """Every stored column's new value: assigned, or as it was."""
     return [
         trees.item(assigned.get(c.name, target.column(c.name)), c.name)
         for c in target.table.stored
@@ -272,8 +315,9 @@ def run_delete(statement: Delete, context: Context) -> Result:
     """DELETE: addresses by a query; the old rows too if OUTPUT wants them."""
     target = get_target(context, statement.table, statement.alias, statement.source)
     table = target.table
+    behaviour = find_behaviour(table)
     if statement.where is None and statement.source is None and statement.output is None:
-        return Result(row_count=context.transaction.truncate(table.id))
+        return Result(row_count=(behaviour or PLAIN).truncate(context, table))
     items = [trees.item(target.column(ADDRESS), ADDRESS)]
     if statement.output is not None:
         items += [trees.item(target.column(c.name), c.name) for c in table.stored]
@@ -281,7 +325,7 @@ def run_delete(statement: Delete, context: Context) -> Result:
     query = with_common_tables(query, statement.ctes)
     rows = context.table(query, key="delete", hidden=True)
     addresses, rows = _distinct_rows(rows, target.joined)
-    count = context.transaction.delete(table.id, addresses)
+    count = (behaviour or PLAIN).delete(context, table, addresses)
     if statement.output is None:
         return Result(row_count=count)
     deleted = rows.drop_columns([ADDRESS])
@@ -291,5 +335,5 @@ def run_delete(statement: Delete, context: Context) -> Result:
 def run_truncate(statement: TruncateTable, context: Context) -> Result:
     """TRUNCATE TABLE: every row, without looking at it."""
     table = get_table(context, statement.table)
-    context.transaction.truncate(table.id)
+    (find_behaviour(table) or PLAIN).truncate(context, table)
     return Result()

@@ -22,6 +22,7 @@ from hartonomous.hql.changes.targets import get_table
 from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.syntax.trees import unbounded
+from hartonomous.hql.system_schema.behaviour import find_behaviour, given_shape
 from hartonomous.hql.types import parse_type
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
 
@@ -56,7 +57,7 @@ class FastInsert:
         self.types = [t.arrow for t in types]
         self.converters: list[Plain] = [plain(t) for t in types]
         fields = [Field(c.name, unbounded(t)) for c, t in zip(columns, types, strict=True)]
-        self.completion = Completion(table, fields)
+        self.completion = Completion(given_shape(table), fields)
         self.schema = self.completion.schema
         self.places = self._places()
         self.cells: list[list[str | None]] = []
@@ -114,6 +115,9 @@ class FastInsert:
             count = len(arrays[0])
             stored = [arrays[p] if isinstance(p, int) else pa.repeat(p, count) for p in self.places]
             whole = pa.Table.from_arrays(stored, schema=self.schema)
+        behaviour = find_behaviour(self.table)
+        if behaviour is not None:
+            return len(arrays[0]), behaviour.insert(context, self.table, whole)
         return context.transaction.insert(self.table.id, whole), whole
 
 

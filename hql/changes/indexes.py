@@ -34,7 +34,7 @@ def run_create_index(statement: CreateIndex, context: Context) -> Result:
         )
     if statement.options:
         raise place(NotSupported("not supported yet: CREATE INDEX … WITH"), statement.options[0])
-    table = get_table(context, statement.table)
+    table = get_table(context, statement.table, change="indexes")
     check_word(statement.name)
     if any(fold(k.name) == fold(statement.name.text) for k in table.keys):
         if statement.if_not_exists:
@@ -63,7 +63,7 @@ def run_drop_index(statement: DropIndex, context: Context) -> Result:
     """Takes the key off its table. `DROP INDEX ix` finds the table by the index's name."""
     name = statement.name.last
     if statement.table is not None:
-        tables = [get_table(context, statement.table)]
+        tables = [get_table(context, statement.table, change="indexes")]
     else:
         tables = list(_tables_with(context, name))
     found = [(t, k) for t in tables for k in t.keys if fold(k.name) == fold(name)]

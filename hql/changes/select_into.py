@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def run_select_into(query: ast.Query, context: Context) -> Result:
     """The table has the query's names and types, no keys, and every column may be NULL."""
     query, name = _without_into(query)
+    check_new_name(context, name)
     if find_entry(context, name) is not None:
         raise place(AlreadyExists(f'"{name}" already exists'), name)
-    check_new_name(context, name)
     rows = context.query(query)
     assert rows.fields is not None
     try:

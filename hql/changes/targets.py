@@ -43,11 +43,19 @@ def find_entry(context: Context, name: ast.ObjectName) -> Entry | None:
     return context.catalog.find(schema, last)
 
 
-def get_table(context: Context, name: ast.ObjectName | ast.Variable) -> TableEntry:
-    """The stored table that a statement is to change. UNKNOWN_TABLE with the nearest name;
-    READ_ONLY for system tables; BIND for views."""
+def get_table(
+    context: Context, name: ast.ObjectName | ast.Variable, *, change: str = "rows"
+) -> TableEntry:
+    """The stored table that a statement is to change: its "rows", its "indexes" or its
+    "definition". UNKNOWN_TABLE with the nearest name; BIND for views; READ_ONLY for system tables,
+    but for the rows of those that users may change, and indexes of all that are stored."""
     if isinstance(name, ast.Variable):
         raise place(NotSupported("not supported yet: table variables as targets"), name)
+    if change == "definition":
+        refuse_system_table(name, "altered")
+    system = _get_system_table(context, name, change)
+    if system is not None:
+        return system
     entry = find_entry(context, name)
     if isinstance(entry, TableEntry):
         return entry
@@ -58,6 +66,27 @@ def get_table(context: Context, name: ast.ObjectName | ast.Variable) -> TableEnt
     if is_reserved(*split_name(name)):
         raise place(ReadOnly(f'the system table "{name}" cannot be changed'), name)
     raise unknown_table(context, name)
+
+
+def _get_system_table(context: Context, name: ast.ObjectName, change: str) -> TableEntry | None:
+    """The stored system table of that name, made if it is not there; None for other names."""
+    from hartonomous.hql.system_schema import find_stored
+    from hartonomous.hql.system_schema.writing import ensure
+
+    stored = find_stored(*split_name(name))
+    if stored is None:
+        return None
+    if change == "rows" and not stored.changeable:
+        raise place(ReadOnly(f'the system table "{name}" cannot be changed'), name)
+    return ensure(context, stored.name)
+
+
+def refuse_system_table(name: ast.ObjectName, done: str) -> None:
+    """READ_ONLY for a system table, which cannot be altered or dropped."""
+    from hartonomous.hql.system_tables import is_reserved
+
+    if is_reserved(*split_name(name)):
+        raise place(ReadOnly(f'the system table "{name}" cannot be {done}'), name)
 
 
 def unknown_table(context: Context, name: ast.ObjectName, kind: str = "table") -> Error:

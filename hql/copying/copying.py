@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.completion import Completion
-from hartonomous.hql.changes.dml import find_column
+from hartonomous.hql.changes.dml import find_column, store_rows
 from hartonomous.hql.changes.targets import get_table, place
 from hartonomous.hql.copying.formats import (
     FORMATS,
@@ -32,6 +32,7 @@ from hartonomous.hql.errors import BindFault, ExecutionFault, FileFault, Paramet
 from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.syntax import trees
+from hartonomous.hql.system_schema.behaviour import assignable, given_shape
 from hartonomous.hql.types import parse_type
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
 from hartonomous.storage.errors import Error
@@ -141,11 +142,10 @@ def _copy_from(statement: Copy, context: Context, settings: FileSettings) -> Res
         raise place(error, statement.path) if error.line is None else error from None
     fields, batches = source.read(names, [parse_type(c.type) for c in columns])
     given = [Field(c.name, f.type) for c, f in zip(columns, fields, strict=True)]
-    completion = Completion(table, given)
+    completion = Completion(given_shape(table), given)
     rows = _completed(context, completion, batches, settings.path, source.rows)
-    reader = pa.RecordBatchReader.from_batches(table.arrow_schema, rows)
     try:
-        count = context.transaction.insert(table.id, reader)
+        count = store_rows(context, table, rows)
     finally:
         rows.close()
     return Result(row_count=count)
@@ -167,21 +167,19 @@ def _matched(
         missing = [c.name for c in listed if fold(c.name) not in by_name]
         columns = listed
     else:
-        known = {fold(c.name) for c in table.columns if c.computed is None}
+        filled = assignable(table)
+        known = {fold(c.name) for c in filled}
         extra = [name for name in source.names if fold(name) not in known]
         if extra:
             raise FileFault(
                 f'"{settings.path}" has columns that "{table.name}" has not: {_names(extra)}',
                 hint="list the columns to read: COPY t (a, b) FROM …",
             )
-        columns = [c for c in table.columns if fold(c.name) in by_name]
+        columns = [c for c in filled if fold(c.name) in by_name]
         missing = [
             c.name
-            for c in table.columns
-            if fold(c.name) not in by_name
-            and c.computed is None
-            and c.identity is None
-            and c.default is None
+            for c in filled
+            if fold(c.name) not in by_name and c.identity is None and c.default is None
         ]
     # a JSON file names its columns by what its first object has, and may have no object at all
     if missing and not (settings.format in ("json", "jsonl") and not listed and not source.names):
@@ -195,7 +193,7 @@ def _matched(
 def _matched_by_place(
     table: TableEntry, listed: list[ColumnEntry], source: FileSource, path: Path
 ) -> tuple[list[str], list[ColumnEntry]]:
-    columns = listed or [c for c in table.columns if c.computed is None]
+    columns = listed or assignable(table)
     if not listed and len(columns) != len(source.names):
         columns = [c for c in columns if c.identity is None]
     if len(columns) != len(source.names):
@@ -217,8 +215,8 @@ def _completed(
     batches: Generator[Any],
     path: Path,
     total: int | None,
-) -> Generator[pa.RecordBatch]:
-    """Whole rows, with the progress line."""
+) -> Generator[pa.Table]:
+    """Completed rows, with the progress line."""
     progress = Progress(f"COPY {path.name}")
     names = list(completion.given)
     done = 0
@@ -232,7 +230,7 @@ def _completed(
                 raise _first_bad(context, completion, rows, path, done, error) from error
             done += batch.num_rows
             progress.update(done, done / total if total else None)
-            yield from whole.to_batches()
+            yield whole
     finally:
         progress.close()
         batches.close()  # stops the thread that reads ahead

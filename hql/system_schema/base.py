@@ -1,0 +1,25 @@
+"""StoredTable: what a system table that is stored consists of, and what may be done to it."""
+
+from __future__ import annotations
+
+from hartonomous.hql.frozen import frozen
+
+
+@frozen
+class StoredTable:
+    """A system table that is an ordinary table of the catalog, made when its first row comes.
+
+    - `text`: its CREATE TABLE, without DEFAULT, CHECK and computed columns (what a column needs
+      beyond its type and keys is its behaviour's).
+    - `indexes`: keys for look-ups beyond those of the text, each a tuple of column names.
+    - `changeable`: users may INSERT, UPDATE, DELETE and COPY FROM; else only our own code writes.
+    - `derived`: columns that are filled for users, and that they may not assign.
+    - `behaviour`: `module:NAME` of a Behaviour (behaviour.py), imported when rows change.
+    """
+
+    name: str
+    text: str
+    indexes: tuple[tuple[str, ...], ...] = ()
+    changeable: bool = False
+    derived: tuple[str, ...] = ()
+    behaviour: str | None = None
