@@ -58,6 +58,17 @@ class KeyEntry:
 
 
 @frozen
+class IndexEntry:
+    """An index by an access method (storage/access): it finds rows and forbids none. Its id is one
+    of the table's column and key ids."""
+
+    id: int
+    name: str
+    columns: tuple[int, ...]  # column ids
+    method: str  # of access.METHODS
+
+
+@frozen
 class CheckEntry:
     name: str
     text: str  # HQL predicate over the table's columns
@@ -76,6 +87,7 @@ class TableEntry:
     checks: tuple[CheckEntry, ...] = ()
     next_id: int = 1
     temporary: bool = False
+    indexes: tuple[IndexEntry, ...] = ()
     kind: str = field(default="table", init=False)
 
     def find_column(self, name: str) -> ColumnEntry | None:
@@ -198,6 +210,8 @@ def entry_to_map(entry: Entry) -> dict[str, Any]:
             column["arrow"] = pa.schema([("x", column["arrow"])]).serialize().to_pybytes()
             if column["collation"] is None:  # hashes of catalogs from before it stay what they are
                 del column["collation"]
+    if not out.get("indexes", True):  # likewise
+        del out["indexes"]
     return out
 
 
@@ -211,7 +225,10 @@ def entry_from_map(data: Mapping[str, Any]) -> Entry:
     columns = tuple(_column(c) for c in fields.pop("columns"))
     keys = tuple(KeyEntry(**{**k, "columns": tuple(k["columns"])}) for k in fields.pop("keys"))
     checks = tuple(CheckEntry(**c) for c in fields.pop("checks"))
-    return TableEntry(columns=columns, keys=keys, checks=checks, **fields)
+    indexes = tuple(
+        IndexEntry(**{**i, "columns": tuple(i["columns"])}) for i in fields.pop("indexes", ())
+    )
+    return TableEntry(columns=columns, keys=keys, checks=checks, indexes=indexes, **fields)
 
 
 def _column(data: Mapping[str, Any]) -> ColumnEntry:

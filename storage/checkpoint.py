@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from hartonomous.storage.access.parts import chunk_index, indexed_column
 from hartonomous.storage.blocks import ObjectRef
-from hartonomous.storage.catalog import TableEntry
+from hartonomous.storage.catalog import IndexEntry, TableEntry
 from hartonomous.storage.chunk import (
     BATCH_ROWS,
     BIRTH_COLUMN,
@@ -160,6 +161,7 @@ def write_chunk(
     out = Chunk(rows, ids, births, whole.deaths, whole.newest_birth)
     for key_id, part in whole.keys.items():
         out.keys[key_id] = part.moved_to(out)
+    out.indexes = whole.indexes
     return out
 
 
@@ -177,7 +179,10 @@ def _table_manifest(
                 chunk.row_ids if isinstance(chunk.row_ids, int) else None,
                 chunk.births if isinstance(chunk.births, int) else None,
                 deaths.get(id(chunk)),
-                tuple(_store_key(objects, table, chunk, key.id) for key in table.keys),
+                (
+                    *(_store_key(objects, table, chunk, key.id) for key in table.keys),
+                    *(_store_index(objects, table, chunk, index) for index in table.indexes),
+                ),
             )
         )
     return TableManifest(table.id, state.sequence, tuple(segments), state.log, leaves)
@@ -216,3 +221,10 @@ def _store_key(objects: Objects, table: TableEntry, chunk: Chunk, key_id: int) -
     if part.stored is None:
         part.stored = write_key_index(objects, part.index)
     return KeyPart(key_id, part.range, PackPart(part.stored))
+
+
+def _store_index(objects: Objects, table: TableEntry, chunk: Chunk, index: IndexEntry) -> KeyPart:
+    part = chunk_index(chunk, index)
+    return KeyPart(
+        index.id, None, PackPart(part.store(objects, chunk, indexed_column(table, index)))
+    )

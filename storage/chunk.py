@@ -23,6 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 if TYPE_CHECKING:
+    from hartonomous.storage.access.parts import ChunkIndex
     from hartonomous.storage.keys import ChunkKey
     from hartonomous.storage.manifest import PackPart
     from hartonomous.storage.statistics import ZoneMap
@@ -213,6 +214,7 @@ class Chunk:
         "_row_ids",
         "count",
         "deaths",
+        "indexes",
         "keys",
         "newest_birth",
         "rows",
@@ -235,6 +237,8 @@ class Chunk:
             newest_birth = births if isinstance(births, int) else int(births.max(initial=0))
         self.newest_birth = newest_birth
         self.keys: dict[int, ChunkKey] = {}
+        #: by index id; chunks of the same rows share it
+        self.indexes: dict[int, ChunkIndex] = {}
         #: where a manifest keeps the first so many deaths
         self.stored_deaths: tuple[PackPart, int] | None = None
         self._latest = Selection(self, 0, {})
@@ -287,6 +291,8 @@ class Chunk:
         self.rows.open()
         for part in self.keys.values():
             part.detach()
+        for index in self.indexes.values():
+            index.detach()
 
     def row_ids_at(self, offsets: Int64 | slice) -> Int64:
         row_ids = self.row_ids

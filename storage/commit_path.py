@@ -237,6 +237,7 @@ def publish_chunk(born: Born, sequence: int) -> Chunk:
     chunk = Chunk(born.chunk.rows, born.chunk.row_ids, sequence)
     for key_id, part in born.chunk.keys.items():
         chunk.keys[key_id] = part.moved_to(chunk)
+    chunk.indexes = born.chunk.indexes
     if len(born.hidden):
         chunk.deaths.append(sequence, born.hidden)
     return chunk

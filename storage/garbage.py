@@ -79,13 +79,14 @@ class Garbage:
 
 
 def names_of(state: DatabaseState) -> set[str]:
-    """The segments and key indexes of a state."""
+    """The segments and indexes of a state."""
     names = set()
     for table in state.tables.values():
         for chunk in table.chunks:
             if isinstance(chunk.rows, SegmentRows):
                 names.add(chunk.rows.meta.ref.name)
-            names |= {k.stored.name for k in chunk.keys.values() if k.stored is not None}
+            parts = [*chunk.keys.values(), *chunk.indexes.values()]
+            names |= {p.stored.name for p in parts if p.stored is not None}
     return names
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hartonomous.storage.access.parts import ChunkIndex
 from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.catalog import Catalog, TableEntry, next_version
 from hartonomous.storage.chunk import Chunk, DeathLog
@@ -83,11 +84,15 @@ def _chunk(
         )
         chunk.stored_deaths = segment.deaths, chunk.deaths.count
     keys = {key.id: key for key in table.keys}
+    indexes = {index.id: index for index in table.indexes}
     for part in segment.keys:
         if part.key_id in keys:
             columns = KeyColumns.of(table, keys[part.key_id])
             stored = None if part.index is None else part.index.ref.to_list()
             chunk.keys[part.key_id] = key_of_segment(objects, chunk, columns, part.range, stored)
+        elif part.key_id in indexes and part.index is not None:
+            entry = indexes[part.key_id]
+            chunk.indexes[entry.id] = ChunkIndex(entry, objects, part.index.ref)
     return chunk
 
 

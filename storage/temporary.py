@@ -59,4 +59,5 @@ def _born(chunk: Chunk, sequence: int) -> Chunk:
     born = Chunk(chunk.rows, chunk.row_ids, sequence)
     for key_id, part in chunk.keys.items():
         born.keys[key_id] = part.moved_to(born)
+    born.indexes = chunk.indexes
     return born

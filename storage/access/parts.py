@@ -1,0 +1,75 @@
+"""One index of one chunk: built when first asked for, or read from its object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from hartonomous.storage.access import METHODS
+from hartonomous.storage.access.base import IndexPart
+from hartonomous.storage.blocks import ObjectRef
+from hartonomous.storage.catalog import ColumnEntry, IndexEntry, TableEntry, physical_name
+from hartonomous.storage.chunk import Chunk
+from hartonomous.storage.objects import Objects
+from hartonomous.storage.packs import Pack, write_pack
+
+KIND = "index"
+
+
+class ChunkIndex:
+    """Where a chunk's part of an index is. `stored`: its object, once it has one."""
+
+    __slots__ = ("_objects", "_part", "entry", "stored")
+
+    def __init__(
+        self, entry: IndexEntry, objects: Objects | None = None, stored: ObjectRef | None = None
+    ) -> None:
+        self.entry, self.stored = entry, stored
+        self._objects = objects
+        self._part: IndexPart | None = None
+
+    @property
+    def is_built(self) -> bool:
+        return self._part is not None or self.stored is not None
+
+    def part(self, chunk: Chunk, column: ColumnEntry) -> IndexPart:
+        """The part; Corruption if its object is damaged."""
+        if self._part is None:
+            method = METHODS[self.entry.method]
+            if self.stored is not None:
+                assert self._objects is not None
+                pack = Pack(self._objects, self.stored, KIND, f'index "{self.entry.name}"')
+                self._part = method.open({name: pack.array(name) for name in pack.names})
+            else:
+                self._part = method.build(column_batches(chunk, column), chunk.count)
+        return self._part
+
+    def store(self, objects: Objects, chunk: Chunk, column: ColumnEntry) -> ObjectRef:
+        """Writes the part, unless it is there already."""
+        if self.stored is None:
+            self.stored = write_pack(objects, KIND, self.part(chunk, column).arrays())
+            self._objects = objects
+        return self.stored
+
+    def detach(self) -> None:
+        """Before the object may be removed: what was not read yet is built again if needed."""
+        self.stored = None
+
+
+def column_batches(chunk: Chunk, column: ColumnEntry) -> Iterator[pa.Array]:
+    """The column's values, hidden rows included."""
+    name = physical_name(column)
+    return (chunk.column(name, column.arrow, batch) for batch in range(chunk.batch_count))
+
+
+def chunk_index(chunk: Chunk, entry: IndexEntry) -> ChunkIndex:
+    """The chunk's own part of an index, perhaps not built yet."""
+    found = chunk.indexes.get(entry.id)
+    if found is None:
+        found = chunk.indexes[entry.id] = ChunkIndex(entry)
+    return found
+
+
+def indexed_column(table: TableEntry, entry: IndexEntry) -> ColumnEntry:
+    return next(c for c in table.columns if c.id == entry.columns[0])
