@@ -6,7 +6,6 @@ Results go to stdout, messages and progress to stderr. Exit codes: 0 done, 1 a s
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 import sys
@@ -42,8 +41,6 @@ def main(arguments: list[str] | None = None) -> int:
     """The `hql` command; gives the exit code. Without `arguments` the process is ours."""
     if arguments is None:
         gc.set_threshold(COLLECTED_OBJECTS_MIN)
-        # runs last at exit: what is left then goes with the process, and need not be searched
-        atexit.register(gc.freeze)
     words = sys.argv[1:] if arguments is None else arguments
     try:
         return _dispatch(words)
