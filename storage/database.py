@@ -11,31 +11,30 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from hartonomous.storage.catalog import catalog_hash, first_catalog
-from hartonomous.storage.checkpoint import checkpoint
 from hartonomous.storage.clock import Clock, SystemClock
-from hartonomous.storage.commit import Commit
 from hartonomous.storage.commit_path import CommitPath
 from hartonomous.storage.counters import Counters
 from hartonomous.storage.disk import Disk, Lock
 from hartonomous.storage.errors import DiskFault, Locked, ReadOnly
-from hartonomous.storage.folder import Folder
 from hartonomous.storage.garbage import Garbage
-from hartonomous.storage.history import commits_table
-from hartonomous.storage.manifest import Manifest, read_head, read_manifest
-from hartonomous.storage.objects import Objects
-from hartonomous.storage.readers import Follower
-from hartonomous.storage.recovery import Opened, open_folder
 from hartonomous.storage.state import CommitInfo, DatabaseState, Snapshot, TempStore
 from hartonomous.storage.temporary import publish_temporary
 from hartonomous.storage.transaction import Transaction
-from hartonomous.storage.verify import Problem, verify
-from hartonomous.storage.wal import Wal
-from hartonomous.storage.wal_frames import cut_tail
+
+# what only a database in a folder needs is imported when one is opened
+if TYPE_CHECKING:
+    from hartonomous.storage.commit import Commit
+    from hartonomous.storage.folder import Folder
+    from hartonomous.storage.manifest import Manifest
+    from hartonomous.storage.objects import Objects
+    from hartonomous.storage.readers import Follower
+    from hartonomous.storage.verify import Problem
+    from hartonomous.storage.wal import Wal
 
 _open: dict[tuple[Path, bool], Database] = {}
 _open_lock = threading.Lock()
@@ -85,6 +84,8 @@ class Database:
         disk, clock = disk or Disk(), clock or SystemClock()
         if path is None or str(path) == ":memory:":
             return Database._in_memory(disk, clock)
+        from hartonomous.storage.folder import Folder
+
         real = Path(path).resolve()
         with _open_lock:
             found = _open.get((real, read_only))
@@ -101,6 +102,11 @@ class Database:
     def cut_tail(path: str | Path, *, disk: Disk | None = None) -> int:
         """Drop a damaged end of the log, on the user's word: the first bad frame and all after
         it. How many bytes; 0 if nothing was damaged. Raises Locked while it is open."""
+        from hartonomous.storage.folder import Folder
+        from hartonomous.storage.manifest import read_head, read_manifest
+        from hartonomous.storage.objects import Objects
+        from hartonomous.storage.wal_frames import cut_tail
+
         folder = Folder(disk or Disk(), Path(path).resolve())
         folder.check()
         lock = folder.lock()
@@ -121,7 +127,9 @@ class Database:
 
     @staticmethod
     def _writer(folder: Folder, clock: Clock) -> Database:
-        opened: Opened = open_folder(folder)
+        from hartonomous.storage.recovery import open_folder
+
+        opened = open_folder(folder)
         database = Database(folder.disk, clock, opened.state, opened.counters)
         database.folder, database.path, database._lock = folder, folder.path, opened.lock
         database.objects, database.wal = opened.objects, opened.wal
@@ -132,6 +140,8 @@ class Database:
 
     @staticmethod
     def _reader(folder: Folder, clock: Clock) -> Database:
+        from hartonomous.storage.readers import Follower
+
         follower = Follower(folder)
         state = follower.follow()
         database = Database(folder.disk, clock, state, Counters(0, 0, {}))
@@ -211,7 +221,7 @@ class Database:
             return
         try:
             if wal.file_bytes > self.checkpoint_bytes:
-                checkpoint(self)
+                self._checkpoint()
         except DiskFault:
             if not self.commits_path.has_failed:
                 # The old state counts until the new one is whole: the next commit tries again.
@@ -254,16 +264,25 @@ class Database:
             raise ReadOnly("the database was opened read-only")
         if self.wal is not None:
             with self._checkpointing:
-                checkpoint(self)
+                self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        from hartonomous.storage.checkpoint import checkpoint
+
+        checkpoint(self)
 
     def commits(self) -> pa.Table:
         """Sequence, Hash, Parent, At, Author, Statement, Root of every commit, newest first."""
+        from hartonomous.storage.history import commits_table
+
         self._follow()
         return commits_table(self)
 
     def verify(self, progress: Callable[[int, float | None], None] | None = None) -> list[Problem]:
         """Hash everything again: objects, blocks, log, leaves, roots, commits. What disagrees is
         returned, not raised. `progress(rows, share)` is called now and then."""
+        from hartonomous.storage.verify import verify
+
         self._follow()
         return verify(self, progress)
 
