@@ -14,17 +14,8 @@ from hartonomous.hql.engine.relational import native_call_sql
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.functions.vectors import INTERN
 from hartonomous.hql.operators.slots import CallSlot, ValueSlot
-from hartonomous.hql.rules.simple import is_simple
+from hartonomous.hql.rules.simple import is_known
 from hartonomous.hql.types import Type
-
-
-def is_known(expr: p.Expr) -> bool:
-    """Whether a native expression needs no row."""
-    if is_simple(expr):
-        return True
-    if isinstance(expr, p.Call) and expr.function.kernel is not None:
-        return not expr.function.volatile and all(is_known(a) for a in expr.arguments)
-    return False
 
 
 class Natives:

@@ -43,6 +43,16 @@ def is_simple(expr: p.Expr) -> bool:
     return isinstance(expr, (p.Constant, p.Parameter))
 
 
+def is_known(expr: p.Expr) -> bool:
+    """Whether `evaluate` can compute it without a row: a simple value, or native functions of
+    such values."""
+    if is_simple(expr):
+        return True
+    if isinstance(expr, p.Call) and expr.function.kernel is not None:
+        return not expr.function.volatile and all(is_known(a) for a in expr.arguments)
+    return False
+
+
 def value_of(expr: p.Expr, parameters: Mapping[str, Any]) -> Any:
     """The value of a simple expression, in Constant's Python form for its type."""
     if isinstance(expr, p.Constant):
