@@ -38,9 +38,7 @@ COLLECTED_OBJECTS_MIN = 50_000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The `hql` command; gives the exit code. Without `arguments` the process is ours."""
-    if arguments is None:
-        gc.set_threshold(COLLECTED_OBJECTS_MIN)
+    """The `hql` command; gives the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
         return _dispatch(words)
@@ -159,10 +157,14 @@ def run_file(options: argparse.Namespace) -> int:
 
 
 def _run(text: str, options: argparse.Namespace, parameters: dict[str, Any] | None) -> int:
+    gc.set_threshold(COLLECTED_OBJECTS_MIN)
     from hartonomous.hql.shell.faults import report
     from hartonomous.hql.shell.running import run_script
 
     with _connect(options) as connection:
+        # What is there by now stays until the process ends, so the collector need not search it,
+        # least of all at exit. The engine comes later: its bindings insist on being collected.
+        gc.freeze()
         try:
             run_script(connection, text, parameters, options.format, sys.stdout.buffer)
         except Error as error:
