@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.geometry_value import Geometry
 from hartonomous.hql.types import BITS, Type
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
@@ -159,6 +161,13 @@ def _vector(value: str, target: Type) -> Any:
     return array if np.isfinite(array).all() else NotImplemented
 
 
+def _geometry(value: str, target: Type) -> Any:
+    try:
+        return Geometry.from_wkt(value)
+    except ExecutionFault:
+        return NotImplemented  # the engine says what is wrong, and where
+
+
 _STRINGS: dict[str, Any] = {
     "NVARCHAR": _plain_text,
     "VARBINARY": lambda v, t: _bytes_in(v.encode(), t),
@@ -171,6 +180,7 @@ _STRINGS: dict[str, Any] = {
     "DECIMAL": _if_match(_DECIMAL, lambda v, t: _decimal_in(Decimal(v), t)),
     "FLOAT": _if_match(_FLOAT, lambda v, t: float(v)),
     "VECTOR": _vector,
+    "GEOMETRY": _geometry,
 } | dict.fromkeys(BITS, _if_match(_INTEGER, lambda v, t: _integer_in(int(v), t.kind)))
 
 
@@ -201,6 +211,10 @@ def _from_array(value: np.ndarray[Any, Any], target: Type) -> Any:
     return value if fits else NotImplemented
 
 
+def _from_geometry(value: Geometry, target: Type) -> Any:
+    return value if target.kind == "GEOMETRY" else NotImplemented
+
+
 _BY_CLASS: dict[type, Callable[[Any, Type], Any]] = {
     bool: _from_bool,
     int: _from_int,
@@ -212,4 +226,5 @@ _BY_CLASS: dict[type, Callable[[Any, Type], Any]] = {
     date: _from_date,
     time: _from_time,
     np.ndarray: _from_array,
+    Geometry: _from_geometry,
 }

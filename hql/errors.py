@@ -5,8 +5,8 @@ Error
 ├── NotSupported        NOT_SUPPORTED       HQL that is not built yet
 ├── BindFault           UNKNOWN_COLUMN, UNKNOWN_TABLE, UNKNOWN_FUNCTION, UNKNOWN_VARIABLE,
 │                       UNKNOWN_TYPE, AMBIGUOUS, TYPE_MISMATCH, ARGUMENTS, GROUPING, BIND
-├── ExecutionFault      DIVISION_BY_ZERO, OVERFLOW, BAD_CAST, CARDINALITY, BAD_VALUE, MEMORY,
-│                       RECURSION, EXECUTION
+├── ExecutionFault      DIVISION_BY_ZERO, OVERFLOW, BAD_CAST, CARDINALITY, BAD_VALUE,
+│                       SRID_MISMATCH, MEMORY, RECURSION, EXECUTION
 ├── TransactionFault    TRANSACTION         COMMIT without BEGIN and its kin
 ├── ParameterFault      PARAMETER           a value that cannot be bound
 ├── FileFault           FILE                COPY: a file that cannot be read or written as asked

@@ -1,11 +1,12 @@
 """Values: Python's forms, HQL's types, texts.
 
 A type's plain form is what a plan.Constant holds: None, bool, int, float, Decimal, str, bytes (also
-16 of them for a UNIQUEIDENTIFIER), date, time, datetime (without a zone, UTC), float32[n]. Callers
-get friendlier forms (`to_python`): uuid.UUID, datetime in UTC for DATETIMEOFFSET.
+16 of them for a UNIQUEIDENTIFIER), date, time, datetime (without a zone, UTC), float32[n],
+Geometry. Callers get friendlier forms (`to_python`): uuid.UUID, datetime in UTC for DATETIMEOFFSET.
 
 Parameters: an int is INT, BIGINT or DECIMAL by size, NumPy's scalars keep their width, a list or
-tuple of numbers and a one-dimensional NumPy array are a VECTOR, other lists and dicts are JSON.
+tuple of numbers and a one-dimensional NumPy array are a VECTOR, other lists and dicts are JSON, and
+what has a `__geo_interface__` (Shapely's geometries) is a GEOMETRY.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 from hartonomous.hql.constant_casts import coerce_constant
 from hartonomous.hql.errors import ParameterFault
 from hartonomous.hql.functions.coerce import literal_type
+from hartonomous.hql.geometry_value import Geometry, values_of_array
 from hartonomous.hql.types import (
     BIGINT,
     BIT,
@@ -29,6 +31,7 @@ from hartonomous.hql.types import (
     DATETIME2,
     DATETIMEOFFSET,
     FLOAT,
+    GEOMETRY,
     INT,
     JSON,
     NULL,
@@ -170,10 +173,14 @@ def _other(value: Any) -> tuple[Type, Any]:
     import pyarrow as pa
 
     if isinstance(value, pa.Scalar):
+        if value.type == GEOMETRY.arrow:
+            return GEOMETRY, values_of_array(pa.array([value], value.type))[0]
         return parameter_value("", value.as_py())
+    if hasattr(value, "__geo_interface__"):
+        return GEOMETRY, Geometry.of(value)
     raise ParameterFault(
         f"HQL has no type for {type(value).__name__}",
-        hint="pass a number, text, bytes, date, time, UUID, list, dict or NumPy array",
+        hint="pass a number, text, bytes, date, time, UUID, list, dict, NumPy array or geometry",
     )
 
 
@@ -195,6 +202,7 @@ _PYTHON: dict[type, Callable[[Any], tuple[Type, Any]]] = {
     uuid.UUID: lambda v: (UNIQUEIDENTIFIER, v.bytes),
     np.ndarray: _array,
     np.generic: _numpy_scalar,
+    Geometry: lambda v: (GEOMETRY, v),
     list: _sequence,
     tuple: _sequence,
     dict: _json,
@@ -266,6 +274,7 @@ _COLUMNS: dict[str, Callable[[Any], list[Any]]] = {
     "DATETIMEOFFSET": _zoned,
     "UNIQUEIDENTIFIER": _identifiers,
     "VECTOR": _vectors,
+    "GEOMETRY": values_of_array,
 }
 
 

@@ -136,7 +136,8 @@ def fit_constant(expr: plan.Expr, type_: Type) -> plan.Expr:
 
 def reject_wide(expr: plan.Expr, message: str) -> None:
     if expr.type.is_wide:
-        raise fault(expr.span, message, "TYPE_MISMATCH", "order by a number of it: VECTOR_NORM(v)")
+        number = "VECTOR_NORM(v)" if expr.type.kind == "VECTOR" else "g.STX"
+        raise fault(expr.span, message, "TYPE_MISMATCH", f"order by a number of it: {number}")
 
 
 def predicate(expr: plan.Expr, what: str) -> plan.Expr:

@@ -92,6 +92,7 @@ class Completion:
         if column.default is None:
             self.constants[column.name] = pa.scalar(None, column.arrow)
             return
+        from hartonomous.hql.operators.values import as_scalar
         from hartonomous.hql.syntax.parse import parse_expression
         from hartonomous.hql.values import coerce_constant
 
@@ -102,7 +103,7 @@ class Completion:
         if value is NotImplemented:
             self.defaults[column.name] = expression
         else:
-            self.constants[column.name] = pa.scalar(value, column.arrow)
+            self.constants[column.name] = as_scalar(value, self.types[column.name])
 
     def _needs_query(self) -> bool:
         persisted = any(c.computed is not None for c in self.table.stored)

@@ -337,12 +337,9 @@ def _type_of(definition: parts.ColumnDefinition) -> Type:
     if definition.type is None:
         return Type("INT")  # of a computed column, until its expression is bound
     try:
-        type_ = make_type(definition.type.name, *definition.type.arguments)
+        return make_type(definition.type.name, *definition.type.arguments)
     except Error as error:
         raise place(error, definition.type) from None
-    if type_.kind == "GEOMETRY":
-        raise place(NotSupported("not supported yet: columns of type GEOMETRY"), definition.type)
-    return type_
 
 
 def _check_identity(

@@ -19,6 +19,7 @@ from hartonomous.hql.changes.dml import target_columns, without_identity
 from hartonomous.hql.changes.output_clause import output_result
 from hartonomous.hql.changes.plain_values import Plain, Unusual, plain
 from hartonomous.hql.changes.targets import get_table
+from hartonomous.hql.geometry_value import array_of_values
 from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.syntax.trees import unbounded
@@ -190,4 +191,6 @@ def _array(values: list[Any], type_: pa.DataType) -> pa.Array:
     if pa.types.is_fixed_size_list(type_) and all(v is not None for v in values):
         numbers = np.concatenate(values) if values else np.empty(0, np.float32)
         return pa.FixedSizeListArray.from_arrays(pa.array(numbers), type=type_)
+    if pa.types.is_struct(type_):
+        return array_of_values(values)
     return pa.array(values, type_)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from hartonomous.hql.geometry_value import Geometry
 from hartonomous.hql.types import BITS, Type
 
 Plain = Callable[[Any], Any]
@@ -188,6 +189,12 @@ def _uuid(value: Any) -> Any:
     raise Unusual
 
 
+def _geometry(value: Any) -> Any:
+    if value is None or isinstance(value, Geometry):
+        return value
+    raise Unusual
+
+
 _BY_KIND: dict[str, Plain] = {
     "FLOAT": _float,
     "REAL": _real,
@@ -197,4 +204,5 @@ _BY_KIND: dict[str, Plain] = {
     "DATE": _date,
     "DATETIME2": _moment,
     "UNIQUEIDENTIFIER": _uuid,
+    "GEOMETRY": _geometry,
 }

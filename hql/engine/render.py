@@ -19,8 +19,9 @@ from typing import Any
 from hartonomous.hql import plan
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.casts import cast_sql
+from hartonomous.hql.functions.native_form import native_form
 from hartonomous.hql.functions.resolve import quote
-from hartonomous.hql.functions.vectors import INTERN, WIDE, native_form
+from hartonomous.hql.functions.vectors import INTERN, WIDE
 from hartonomous.hql.types import BIT, Type
 
 Names = Callable[[plan.Column], str]

@@ -6,6 +6,7 @@ from hartonomous.hql.functions.aggregates import AGGREGATES
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.functions.conditional import CONDITIONAL
 from hartonomous.hql.functions.dates import DATES
+from hartonomous.hql.functions.geometry import GEOMETRIES
 from hartonomous.hql.functions.json import JSON_FUNCTIONS, JSON_TABLES
 from hartonomous.hql.functions.math import MATH
 from hartonomous.hql.functions.operators import OPERATORS
@@ -23,6 +24,7 @@ FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
     ("Dates and times", DATES),
     ("JSON", JSON_FUNCTIONS),
     ("Vectors", VECTORS),
+    ("Geometry", GEOMETRIES),
     ("Aggregates", AGGREGATES),
     ("Windows", WINDOWS),
     ("Tables", (*TABLES, *JSON_TABLES)),
@@ -30,6 +32,7 @@ FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
 )
 
 FUNCTIONS: dict[str, Function] = {f.name: f for _, family in FAMILIES for f in family}
+_UPPER = {name.upper(): f for name, f in FUNCTIONS.items()}
 
 #: other names -> name
 SYNONYMS = {
@@ -64,7 +67,7 @@ def find(name: str) -> Function | None:
     function = FUNCTIONS.get(name)
     if function is None:
         upper = name.upper()
-        function = FUNCTIONS.get(SYNONYMS.get(upper, upper))
+        function = _UPPER.get(SYNONYMS.get(upper, upper))
     return function
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.functions.base import Function, Renderer, Resolver
+from hartonomous.hql.functions.geometry import GEOMETRY_AGGREGATES
 from hartonomous.hql.functions.resolve import (
     P,
     anything,
@@ -143,4 +144,5 @@ AGGREGATES: tuple[Function, ...] = (
                "1 when the grouping set leaves the expression out; of several, their bits.",
                "GROUPING(s)", _resolve_grouping),
     *VECTOR_AGGREGATES,
+    *GEOMETRY_AGGREGATES,
 )  # fmt: skip

@@ -37,6 +37,8 @@ class Function:
     kind: scalar, aggregate, window, table. `volatile` functions are computed per row and keep
     results from being reused; `null_on_null` says that a NULL argument makes NULL (then constant
     folding and kernels may skip it). `parameters` are names for `@name = value` and for the help.
+    `is_distance`: a native FLOAT of two wide arguments, the last two; smaller is nearer, so that
+    ORDER BY it with a limit is a search for the nearest.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Function:
     volatile: bool = False
     null_on_null: bool = True
     columns: tuple[tuple[str, Type], ...] = field(default=())  # of a table function
+    is_distance: bool = False
 
     @property
     def is_native(self) -> bool:

@@ -47,6 +47,7 @@ _MEETS_STRING = (
     "TIME",
     "UNIQUEIDENTIFIER",
     "VECTOR",
+    "GEOMETRY",
 )
 
 
@@ -145,9 +146,13 @@ def can_cast(source: Type, target: Type) -> bool:
 
 def can_convert(source: Type, target: Type) -> bool:
     """Whether CAST and CONVERT turn `source` into `target`."""
-    if can_cast(source, target) or (source.kind, target.kind) == ("VECTOR", "NVARCHAR"):
+    if can_cast(source, target):
         return True
     pairs = {
+        ("VECTOR", "NVARCHAR"),
+        ("GEOMETRY", "NVARCHAR"),
+        ("GEOMETRY", "VARBINARY"),
+        ("VARBINARY", "GEOMETRY"),
         ("VARBINARY", "NVARCHAR"),
         ("NVARCHAR", "VARBINARY"),
         ("VARBINARY", "UNIQUEIDENTIFIER"),

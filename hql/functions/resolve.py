@@ -191,6 +191,7 @@ def scalar(
     null_on_null: bool = True,
     resolve: Resolver | None = None,
     kernel: Kernel | None = None,
+    is_distance: bool = False,
 ) -> Function:
     """A scalar function; `sql` is a template or a renderer, or None for a native one."""
     return Function(
@@ -204,4 +205,5 @@ def scalar(
         example=example,
         volatile=volatile,
         null_on_null=null_on_null,
+        is_distance=is_distance,
     )

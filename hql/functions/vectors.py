@@ -98,10 +98,18 @@ def _same(types: Sequence[Type], constants: Sequence[Any]) -> _Resolved:
 
 
 def _native(
-    name: str, resolve: Resolver, kernel: Kernel, parameters: str, doc: str, example: str = ""
+    name: str,
+    resolve: Resolver,
+    kernel: Kernel,
+    parameters: str,
+    doc: str,
+    example: str = "",
+    is_distance: bool = False,
 ) -> Function:
     named = tuple(P(p, anything) for p in parameters.split())
-    return scalar(name, named, 0, None, doc, example, resolve=resolve, kernel=kernel)
+    return scalar(
+        name, named, 0, None, doc, example, resolve=resolve, kernel=kernel, is_distance=is_distance
+    )
 
 
 ADD = _native("__vector_add", _elementwise("+"), kernels.add, "left right", "+ of vectors.")
@@ -128,7 +136,7 @@ VECTORS: tuple[Function, ...] = (
     _native("VECTOR_DISTANCE", _resolve_distance, kernels.distance, "metric a b",
             "Smaller is nearer: 'cosine' is 1 - cos (NULL for a zero vector), 'euclidean' is not "
             "squared, 'dot' is the negated product.",
-            "VECTOR_DISTANCE('euclidean', [0, 0], [3, 4])"),
+            "VECTOR_DISTANCE('euclidean', [0, 0], [3, 4])", is_distance=True),
     _native("VECTOR_NORM", _one("VECTOR_NORM", FLOAT), kernels.norm, "vector",
             "The Euclidean length.", "VECTOR_NORM([3, 4])"),
     _native("VECTOR_NORMALIZE", _one("VECTOR_NORMALIZE", None), kernels.normalize, "vector",

@@ -18,7 +18,8 @@ from hartonomous.hql import functions
 from hartonomous.hql import plan as p
 from hartonomous.hql.ast import Span
 from hartonomous.hql.functions.base import Function
-from hartonomous.hql.functions.vectors import INTERN, native_form
+from hartonomous.hql.functions.native_form import native_form
+from hartonomous.hql.functions.vectors import INTERN
 from hartonomous.hql.rules.tree import rebuild, substitute
 from hartonomous.hql.types import BIGINT, BIT, Type
 
@@ -97,7 +98,10 @@ def _aggregate(expr: p.Aggregate | p.Window) -> p.Expr:
         )
     # the type is the elements'; the engine's list never leaves the call
     handles = replace(expr, type=BIGINT, function=COLLECT, filter=condition)
-    return p.Call(type=expr.type, span=expr.span, function=expr.function, arguments=(handles,))
+    given: tuple[p.Expr, ...] = (handles,)
+    if isinstance(expr, p.Aggregate) and expr.order_by:
+        given += (p.Constant(type=BIT, span=expr.span, value=True),)  # the order is meant
+    return p.Call(type=expr.type, span=expr.span, function=expr.function, arguments=given)
 
 
 def _plan(plan: p.Plan) -> p.Plan:

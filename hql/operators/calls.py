@@ -30,7 +30,7 @@ def value_of_slot(slot: ValueSlot, execution: Execution) -> Any:
         return scalar.as_py()
     if not scalar.is_valid:
         return None
-    values = pa.array([scalar.as_py()], scalar.type)
+    values = pa.array([scalar], scalar.type)
     execution.store.add(slot.source, [values])
     made = handles(slot.source, 0, values)
     if isinstance(slot.expr, Call) and slot.expr.function is INTERN:
@@ -86,8 +86,9 @@ class BoundCall:
         kind = slot.arguments[0]
         assert isinstance(kind, Type) and slot.function.kernel is not None
         flat: Int64 = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64)
-        # the engine's threads collect in any order; sums of floats must not depend on it
-        flat = flat[np.lexsort((flat, np.repeat(np.arange(len(sizes)), sizes)))]
+        if len(slot.arguments) == 1:
+            # the engine's threads collect in any order; sums of floats must not depend on it
+            flat = flat[np.lexsort((flat, np.repeat(np.arange(len(sizes)), sizes)))]
         values = store.gather(pa.array(flat), slot.type.arrow)
         return self._result(slot.function.kernel(values, offsets))
 

@@ -25,8 +25,9 @@ class ValueSlot:
 @frozen
 class CallSlot:
     """A native call per row. `arguments`: a type for what the engine passes (in order), an
-    expression for what is known before. Number `source` of the WideStore takes wide results. The
-    one argument of an aggregate is a list of handles per group."""
+    expression for what is known before. Number `source` of the WideStore takes wide results. An
+    aggregate's first argument is a list of handles per group; it has a second, TRUE, if the lists
+    are in an order that was asked for."""
 
     name: str
     function: Function

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
+from hartonomous.hql.geometry_value import array_of_values
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.rules.simple import is_simple, value_of
 from hartonomous.hql.types import Type
@@ -27,6 +28,8 @@ def as_array(values: list[Any], type_: Type) -> pa.Array:
     if type_.kind == "VECTOR":
         plain = [None if v is None else np.asarray(v, np.float32) for v in values]
         return pa.array(plain, arrow)
+    if type_.kind == "GEOMETRY":
+        return array_of_values(values)
     if type_.kind == "DATETIMEOFFSET":
         values = [v.replace(tzinfo=UTC) if _is_naive(v) else v for v in values]
     return pa.array(values, arrow)

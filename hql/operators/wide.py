@@ -21,6 +21,9 @@ import pyarrow as pa
 POSITION_BITS = 40
 POSITION_MASK = (1 << POSITION_BITS) - 1
 
+#: of the fingerprints
+_SEED = 7
+
 #: values interned at once: what is made of them on the way stays in the processor's cache
 _INTERN_ROWS = 2048
 
@@ -211,6 +214,10 @@ class Interned:
 
 def canonical_bits(values: pa.Array) -> tuple[Int64, npt.NDArray[np.uint32]]:
     """Offsets int64[N+1] and the elements' bits; equal values have equal bits."""
+    if pa.types.is_struct(values.type):
+        from hartonomous.hql.functions.geometry_kernels import canonical_words
+
+        return canonical_words(values)
     count = len(values)
     if pa.types.is_fixed_size_list(values.type):
         offsets = np.arange(count + 1, dtype=np.int64) * values.type.list_size
@@ -229,9 +236,9 @@ def fingerprints(offsets: Int64, bits: npt.NDArray[np.uint32]) -> npt.NDArray[np
     if len(bits) == 0:
         return np.zeros(len(starts), np.uint64)
     width = int(lengths.max())
-    weights = np.random.Generator(np.random.PCG64(width)).integers(
-        1, 1 << 63, width, np.uint64
-    ) | np.uint64(1)
+    # the same for every width: equal values of unequal batches have one fingerprint
+    generator = np.random.Generator(np.random.PCG64(_SEED))
+    weights = generator.integers(1, 1 << 63, width, np.uint64) | np.uint64(1)
     with np.errstate(over="ignore"):
         if (lengths == width).all():
             sums = bits.reshape(-1, width).astype(np.uint64) @ weights
