@@ -18,7 +18,7 @@ from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.lower import lower
 from hartonomous.hql.lower.normalise import normalise
-from hartonomous.hql.operators.base import Execution, Figures, Operator, Source
+from hartonomous.hql.operators.base import Execution, Measured, Operator, Source
 from hartonomous.hql.rules import apply_rules
 from hartonomous.hql.rules.simple import is_simple, value_of
 
@@ -77,20 +77,25 @@ class PreparedPlan:
         limits: Limits,
         tables: Tables | None = None,
         *,
-        figures: dict[int, Figures] | None = None,
+        measured: Measured | None = None,
     ) -> Stream:
         """Begins a run: scans are taken from `source` now, rows are computed as they are pulled.
-        `parameters` are values in Constant's form, `tables` the rows of Arrow sources by key."""
-        options = {k: _option(v, parameters) for k, v in self.plan.options}
-        limits.tighten(timeout=options.get("TIMEOUT"), memory_bytes=options.get("MEMORY"))
+        `parameters` are values in Constant's form, `tables` the rows of Arrow sources by key;
+        `measured` takes the operators' figures once all rows are pulled."""
+        self.tighten(limits, parameters)
         limits.start()
-        execution = Execution(source, parameters, limits, tables or {}, figures=figures)
+        execution = Execution(source, parameters, limits, tables or {}, measured=measured)
         try:
             batches = self.operator.start(execution)
         except BaseException:
             execution.close()
             raise
         return Stream(self.plan.fields, batches, execution)
+
+    def tighten(self, limits: Limits, parameters: Mapping[str, Any]) -> None:
+        """Brings the limits down to those of OPTION."""
+        options = {k: _option(v, parameters) for k, v in self.plan.options}
+        limits.tighten(timeout=options.get("TIMEOUT"), memory_bytes=options.get("MEMORY"))
 
 
 def prepare(bound: p.BoundQuery, *, off: Collection[str] = ()) -> PreparedPlan:

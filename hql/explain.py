@@ -3,6 +3,11 @@
 The engine says what it will do with a fragment (or, for ANALYZE, what it did); where it reads an
 Arrow table, our own scan of it stands, with what the rules told it. Without ANALYZE there are no
 estimates, no times and no addresses in the text: the same data, the same lines.
+
+ANALYZE runs the query as it would run otherwise, but for the account that the engine keeps. Times
+of native operators and of a fragment as a whole are the clock's; those of the operators inside a
+fragment are the processor's, of all threads together, and marked so (`cpu`). What was not measured
+is not shown.
 """
 
 from __future__ import annotations
@@ -10,14 +15,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.describe import Describer, Tree, describe_plan
 from hartonomous.hql.operators.arrow_input import ArrowInput
-from hartonomous.hql.operators.base import Execution, Figures, Operator, Source
+from hartonomous.hql.operators.base import Execution, Figures, Measured, Operator, Source
 from hartonomous.hql.operators.fragment import FragmentOperator
 from hartonomous.hql.operators.gather import Gather
 from hartonomous.hql.operators.scan import ScanOperator
+from hartonomous.hql.operators.wide import WideStore
 
 if TYPE_CHECKING:
     from hartonomous.hql.execute import PreparedPlan, Tables
@@ -54,55 +61,75 @@ def explain(
     analyze: bool = False,
 ) -> list[str]:
     """The operator tree as lines. `analyze` runs the query, drops its rows, and adds to each
-    operator its rows, milliseconds and, for scans, bytes and what zone maps left out."""
-    execution = Execution(source, parameters, limits, tables or {})
+    operator its rows, its time and, for scans, bytes and what zone maps left out."""
     if analyze:
-        execution.figures = {}
+        return _analyze(prepared, source, parameters, limits, tables)
+    execution = Execution(source, parameters, limits, tables or {})
     limits.start()
-    started = time.perf_counter()
     try:
-        tree = _operator(prepared.operator, prepared, execution, analyze)
+        return _operator(prepared.operator, prepared, execution).lines()
     finally:
         execution.close()
-    lines = tree.lines()
-    if analyze:
-        lines.append(f"total {_milliseconds(time.perf_counter() - started)}")
-    return lines
 
 
-def _operator(
-    operator: Operator, prepared: PreparedPlan, execution: Execution, analyze: bool
-) -> Tree:
+def _analyze(
+    prepared: PreparedPlan,
+    source: Source,
+    parameters: Mapping[str, Any],
+    limits: Limits,
+    tables: Tables | None,
+) -> list[str]:
+    prepared.tighten(limits, parameters)
+    measured = Measured(limits.memory_bytes)
+    try:
+        started = time.perf_counter()
+        for _ in prepared.start(source, parameters, limits, tables, measured=measured):
+            pass
+        total = time.perf_counter() - started
+    finally:
+        measured.close()
+    execution = Execution(source, parameters, limits, tables or {}, measured=measured)
+    lines = _operator(prepared.operator, prepared, execution).lines()
+    return [*lines, f"total {_time(total)}"]
+
+
+def _operator(operator: Operator, prepared: PreparedPlan, execution: Execution) -> Tree:
     if isinstance(operator, Gather):
-        below = _operator(operator.below, prepared, execution, analyze)
+        below = _operator(operator.below, prepared, execution)
         wide = [f.name for f in operator.fields if f.type.is_wide]
-        return Tree(f"gather {', '.join(wide)}", [below]) if wide else below
+        text = f"gather {', '.join(wide)}{_measured(operator, execution)}"
+        return Tree(text, [below]) if wide else below
     if isinstance(operator, FragmentOperator):
-        return _FragmentTree(operator, execution, analyze).tree()
+        return _FragmentTree(operator, execution).tree()
     return Tree(describe_plan(prepared.plan))
 
 
 class _FragmentTree:
-    """The tree of one fragment."""
+    """The tree of one fragment, as it will run or, if the execution was measured, as it ran."""
 
-    def __init__(self, operator: FragmentOperator, execution: Execution, analyze: bool) -> None:
-        self._operator, self._execution, self._analyze = operator, execution, analyze
+    def __init__(self, operator: FragmentOperator, execution: Execution) -> None:
+        self._operator, self._execution = operator, execution
         self._describer = Describer(operator.plan)
         self._left = list(operator.inputs)
         self._calls: dict[str, str] = {}
 
     def tree(self) -> Tree:
         operator, execution = self._operator, self._execution
+        if execution.measured is not None:
+            figures = execution.measured.find(operator)
+            if figures is None or figures.bound is None:  # an empty table has no nearest rows
+                return Tree("fragment, not run")
+            trees = self._trees([_strip(n) for n in figures.profile["operator"]], figures.bound)
+            return Tree("fragment" + _measured(operator, execution), trees)
         cursor, bound = operator.open(execution)
-        self._calls = {str(bound[c.name]): c.function.name for c in operator.calls}
         with execution.limits.interrupting(cursor.interrupt):
-            if self._analyze:
-                profile = cursor.analyze(operator.text, bound, plan=operator.plan)
-                found = [_strip(n) for n in profile["operator"]]
-            else:
-                found = cursor.explain(operator.text, bound)
-        trees = [t for node in found for t in self._nodes(node)]
+            found = cursor.explain(operator.text, bound)
+        trees = self._trees(found, bound)
         return trees[0] if len(trees) == 1 else Tree("fragment", trees)
+
+    def _trees(self, nodes: list[Mapping[str, Any]], bound: Mapping[str, Any]) -> list[Tree]:
+        self._calls = {str(bound[c.name]): c.function.name for c in self._operator.calls}
+        return [t for node in nodes for t in self._nodes(node)]
 
     def _nodes(self, node: Mapping[str, Any]) -> list[Tree]:
         """A node of the engine as a tree; its children where it says nothing itself."""
@@ -116,7 +143,7 @@ class _FragmentTree:
         details = self._details(info, _columns_below(node))
         text = " ".join([name.lower().replace("_", " "), *details])
         text = text.replace(" by by ", " by ")  # `order by`, `hash group by`
-        return [Tree(text + self._measured(node), below)]
+        return [Tree(text + self._accounted(node), below)]
 
     def _details(self, info: Mapping[str, Any], columns: list[str]) -> list[str]:
         details = []
@@ -130,10 +157,15 @@ class _FragmentTree:
     def _name_call(self, match: re.Match[str]) -> str:
         return f"{self._calls.get(match[1], '__intern')}("
 
-    def _measured(self, node: Mapping[str, Any]) -> str:
-        if not self._analyze:
+    def _accounted(self, node: Mapping[str, Any]) -> str:
+        """What the engine measured of one of its operators."""
+        if self._execution.measured is None:
             return ""
-        return _figures(node.get("intermediate_rows", 0), float(node.get("timing", 0.0)))
+        rows, seconds = node.get("intermediate_rows"), node.get("timing")
+        parts = [] if rows is None else [f"{rows:,} rows"]
+        if seconds:
+            parts.append(f"cpu {_time(float(seconds))}")
+        return f"  [{', '.join(parts)}]" if parts else ""
 
     # --- scans -----------------------------------------------------------------------------------
 
@@ -145,10 +177,7 @@ class _FragmentTree:
         else:
             text = self._describer.scan(operator.scan)
             below = self._filter(operator)
-        figures = (self._execution.figures or {}).get(operator.relation)
-        if figures is not None:
-            text += _scanned(figures)
-        return Tree(text, below)
+        return Tree(text + _measured(operator, self._execution), below)
 
     def _match(self, columns: list[str]) -> ScanOperator | ArrowInput:
         """The input that has these columns; the engine names the columns only. One that is read
@@ -164,16 +193,11 @@ class _FragmentTree:
     def _filter(self, operator: ScanOperator) -> list[Tree]:
         if operator.top is None or operator.top.filter is None:
             return []
-        # its figures were overwritten by the scan around it, which has the same relation number
-        inner = Execution(
-            self._execution.source,
-            self._execution.parameters,
-            self._execution.limits,
-            self._execution.tables,
-            figures={} if self._analyze else None,
-        )
+        given = self._execution
+        # a store of its own: sources of the scan around it have the same numbers
+        inner = replace(given, store=WideStore(), closers=[])
         try:
-            return [_FragmentTree(operator.top.filter, inner, self._analyze).tree()]
+            return [_FragmentTree(operator.top.filter, inner).tree()]
         finally:
             inner.close()
 
@@ -195,12 +219,12 @@ def _columns_below(node: Mapping[str, Any]) -> list[str]:
 
 
 def _resolve(text: str, columns: list[str]) -> str:
-    def replace(match: re.Match[str]) -> str:
+    def named(match: re.Match[str]) -> str:
         place = match[1]
         known = place is not None and int(place) < len(columns)
         return columns[int(place)] if known else match[0]
 
-    return _REFERENCE.sub(replace, text)
+    return _REFERENCE.sub(named, text)
 
 
 def _strip(node: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -216,18 +240,22 @@ def _texts(value: Any) -> list[str]:
     return [str(v) for v in value] if isinstance(value, list) else [str(value)]
 
 
-def _figures(rows: int, seconds: float) -> str:
-    return f"  [{rows:,} rows, {_milliseconds(seconds)}]"
+def _measured(operator: object, execution: Execution) -> str:
+    """What was measured of one of our own operators."""
+    figures = None if execution.measured is None else execution.measured.find(operator)
+    return "" if figures is None else f"  [{', '.join(_parts(figures))}]"
 
 
-def _scanned(figures: Figures) -> str:
-    parts = [f"{figures.rows:,} rows", _milliseconds(figures.seconds), f"{figures.bytes:,} bytes"]
+def _parts(figures: Figures) -> list[str]:
+    parts = [f"{figures.rows:,} rows", _time(figures.seconds)]
+    if figures.profile is None:
+        parts.append(f"{figures.bytes:,} bytes")
     if figures.segments_total:
         parts.append(f"segments pruned {figures.segments_pruned} of {figures.segments_total}")
     if figures.batches_total:
         parts.append(f"batches pruned {figures.batches_pruned} of {figures.batches_total}")
-    return f"  [{', '.join(parts)}]"
+    return parts
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.2f} ms"
+def _time(seconds: float) -> str:
+    return f"{seconds * 1e3:.2f} ms" if seconds >= 1e-4 else f"{seconds * 1e6:.1f} µs"

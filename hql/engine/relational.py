@@ -112,7 +112,8 @@ def native_call_sql(result: Type, number: int | str, arguments: Sequence[str]) -
 class Engine:
     """One engine. `threads` None: as many as the process may use; `memory_bytes` None: 80 % of
     the machine's memory. Larger intermediate results go to a private folder below `spill_folder`
-    (None: the system's temporary one), which is removed at the end."""
+    (None: the system's temporary one), which is removed at the end. `profiles`: each cursor keeps
+    account of what its last query did (Cursor.profile)."""
 
     def __init__(
         self,
@@ -120,7 +121,9 @@ class Engine:
         threads: int | None = None,
         memory_bytes: int | None = None,
         spill_folder: str | None = None,
+        profiles: bool = False,
     ) -> None:
+        self._profiles = profiles
         self.threads = threads or len(os.sched_getaffinity(0))
         self._folder = tempfile.mkdtemp(prefix="hartonomous-", dir=spill_folder)
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
@@ -137,8 +140,10 @@ class Engine:
         self._connection: Any = connection
         connection.execute(
             "SET GLOBAL ieee_floating_point_ops = false; SET GLOBAL TimeZone = 'UTC';"
-            "SET enable_external_access = false; SET lock_configuration = true"
+            "SET enable_external_access = false"
         )
+        if not profiles:  # which is a setting of each cursor; files stay barred without the lock
+            connection.execute("SET lock_configuration = true")
         # no parameters: any number of arguments of any types
         for result, name in (*_CALL_FUNCTIONS.items(), ("BIGINT", "__hql_intern")):
             arrow: Any = {"type": "arrow", "null_handling": "special"}  # stubs want enumerations
@@ -148,7 +153,10 @@ class Engine:
         """A cursor for one statement; to be closed."""
         with self._lock:
             assert self._connection is not None, "the engine is closed"
-            cursor = Cursor(self._connection.cursor())
+            connection = self._connection.cursor()
+            if self._profiles:
+                connection.execute("SET enable_profiling = 'no_output'")
+            cursor = Cursor(connection)
             self._cursors.add(cursor)
         return cursor
 
@@ -204,23 +212,18 @@ class Cursor:
 
     def explain(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
         """The engine's plan as lists and dicts."""
-        return self._explain("EXPLAIN (FORMAT json)", sql, parameters)
-
-    def analyze(
-        self, sql: str, parameters: Mapping[str, Any] | None = None, *, plan: Any = None
-    ) -> Any:
-        """Runs a query, drops its rows, and gives the engine's profile as dicts."""
-        return self._explain("EXPLAIN (ANALYZE, FORMAT json)", sql, parameters, plan)
-
-    def _explain(
-        self, how: str, sql: str, parameters: Mapping[str, Any] | None, plan: Any = None
-    ) -> Any:
-        text = f"{how} {inline(sql, parameters or {})}"
+        text = f"EXPLAIN (FORMAT json) {inline(sql, parameters or {})}"
         try:
             rows = self._connection.execute(text).fetchall()
         except _FOREIGN_ERRORS as error:
-            raise self.fault(error, text, plan) from error
+            raise self.fault(error, text, None) from error
         return json.loads(rows[0][1])
+
+    def profile(self) -> Any:
+        """What the engine says its last query did, whose stream is closed, as lists and dicts: by
+        operator its rows and the processor time of all threads in seconds. Engines with `profiles`
+        only."""
+        return json.loads(self._connection.get_profiling_information(format="json"))
 
     def fault(self, error: BaseException, sql: str, plan: Any) -> BaseException:
         """The error of ours that an engine error means."""

@@ -46,10 +46,10 @@ class ArrowInput:
         if not columns:
             columns.append(pa.chunked_array([pa.nulls(given.num_rows, pa.int8())]))
             names.append(f"{self.label}.__none")
-        if execution.figures is not None:
-            execution.figures[self.source.relation] = Figures(
-                rows=given.num_rows, seconds=time.perf_counter() - started, bytes=given.nbytes
-            )
+        if execution.measured is not None:
+            seconds = time.perf_counter() - started
+            figures = Figures(rows=given.num_rows, seconds=seconds, bytes=given.nbytes)
+            execution.measured.note(self, figures)
         return pa.table(columns, names=names)
 
     def preview(self, execution: Execution) -> pa.Table | pa.RecordBatchReader:

@@ -29,7 +29,9 @@ class Source(Protocol):
 
 @dataclass(slots=True)
 class Figures:
-    """What one operator did; filled only for EXPLAIN ANALYZE."""
+    """What one operator did; filled only for EXPLAIN ANALYZE. `seconds` are the clock's; a
+    fragment's `profile` is the engine's own account of its operators, and `bound` what stood for
+    the names in its text."""
 
     rows: int = 0
     seconds: float = 0.0
@@ -38,6 +40,26 @@ class Figures:
     batches_pruned: int = 0
     segments_total: int = 0
     segments_pruned: int = 0
+    profile: Any = None
+    bound: Mapping[str, Any] | None = None
+
+
+class Measured:
+    """The figures of one run by operator, and the engine that keeps account of its fragments.
+    To be closed."""
+
+    def __init__(self, memory_bytes: int | None = None) -> None:
+        self.engine = relational.Engine(memory_bytes=memory_bytes, profiles=True)
+        self._figures: dict[int, Figures] = {}
+
+    def note(self, operator: object, figures: Figures) -> None:
+        self._figures[id(operator)] = figures
+
+    def find(self, operator: object) -> Figures | None:
+        return self._figures.get(id(operator))
+
+    def close(self) -> None:
+        self.engine.close()
 
 
 @dataclass(slots=True)
@@ -50,7 +72,7 @@ class Execution:
     limits: Limits
     tables: Mapping[str, Callable[[], pa.Table | pa.RecordBatchReader]]
     store: WideStore = field(default_factory=WideStore)
-    figures: dict[int, Figures] | None = None  # by relation number
+    measured: Measured | None = None
     closers: list[Callable[[], None]] = field(default_factory=list)
 
     def close(self) -> None:
@@ -61,8 +83,11 @@ class Execution:
     def cursor(self) -> Cursor:
         """A cursor of the process's engine, or of one of its own where the statement may use less
         memory than that; closed with the run."""
-        engine = relational.engine()
-        if self.limits.memory_bytes is not None:
+        if self.measured is not None:
+            engine = self.measured.engine
+        elif self.limits.memory_bytes is None:
+            engine = relational.engine()
+        else:
             engine = relational.Engine(memory_bytes=self.limits.memory_bytes)
             self.closers.append(engine.close)
         cursor = engine.cursor()

@@ -7,6 +7,7 @@ in the order the text asks for. The engine spills to disk within its memory limi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import field
 from functools import partial
@@ -20,7 +21,7 @@ from hartonomous.hql.engine.render import parameter_name
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.arrow_input import ArrowInput
-from hartonomous.hql.operators.base import BATCH_ROWS, Execution
+from hartonomous.hql.operators.base import BATCH_ROWS, Execution, Figures
 from hartonomous.hql.operators.calls import BoundCall, value_of_slot
 from hartonomous.hql.operators.pool import CursorPool, Slot, is_small
 from hartonomous.hql.operators.scan import ScanOperator
@@ -69,24 +70,28 @@ class FragmentOperator:
             count.check(execution)
         tables = self.tables(execution)
         slots: dict[str, Slot] | None = None
-        if execution.limits.memory_bytes is None and is_small(tables):
+        is_usual = execution.limits.memory_bytes is None and execution.measured is None
+        if is_usual and is_small(tables):
             cursor, slots = self.pool.take(tables)
             execution.closers.append(cursor.close)
         else:
             cursor = _register(tables, execution)
         bound = self.bind(execution)
+        started = time.perf_counter()
         with execution.limits.interrupting(cursor.interrupt):
             stream = cursor.stream(self.text, bound, plan=self.plan, batch_rows=BATCH_ROWS)
+        if execution.measured is not None:
+            figures = Figures(seconds=time.perf_counter() - started, bound=bound)
+            return self._measured(cursor, stream, figures, execution)
         return self._batches(cursor, stream, slots, execution)
 
     def open(self, execution: Execution) -> tuple[Cursor, dict[str, Any]]:
-        """For EXPLAIN and its ANALYZE: a cursor with everything registered, and the values of the
-        text's parameters; both live until the execution is closed. Without ANALYZE native
-        functions of scans are not computed."""
+        """For EXPLAIN: a cursor with everything registered, and the values of the text's
+        parameters; both live until the execution is closed. Native functions of scans are not
+        computed."""
         for count in self.counts:
             count.check(execution)
-        is_preview = execution.figures is None
-        return _register(self.tables(execution, is_preview), execution), self.bind(execution)
+        return _register(self.tables(execution, is_preview=True), execution), self.bind(execution)
 
     def tables(self, execution: Execution, is_preview: bool = False) -> dict[str, Any]:
         """What the text reads, by name."""
@@ -127,6 +132,25 @@ class FragmentOperator:
             execution.closers.remove(cursor.close)
             stream.close()
             self.pool.give_back(cursor, slots)
+
+    def _measured(
+        self, cursor: Cursor, stream: Stream, figures: Figures, execution: Execution
+    ) -> Iterator[pa.RecordBatch]:
+        """The batches, with the time that the engine takes to make each; at their end its account
+        of them."""
+        batches = self._batches(cursor, stream, None, execution)
+        while True:
+            started = time.perf_counter()
+            batch = next(batches, None)
+            figures.seconds += time.perf_counter() - started
+            if batch is None:
+                break
+            figures.rows += batch.num_rows
+            yield batch
+        stream.close()
+        figures.profile = cursor.profile()
+        assert execution.measured is not None
+        execution.measured.note(self, figures)
 
 
 def _register(tables: dict[str, Any], execution: Execution) -> Cursor:

@@ -6,13 +6,14 @@ column whose type is right already passes without a copy. Memory: the wide value
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.operators.base import Execution, Operator
+from hartonomous.hql.operators.base import Execution, Figures, Operator
 from hartonomous.hql.types import Type
 
 
@@ -29,13 +30,22 @@ class Gather:
         self, below: Iterator[pa.RecordBatch], execution: Execution
     ) -> Iterator[pa.RecordBatch]:
         types = [f.type for f in self.fields]
+        wide = [i for i, t in enumerate(types) if t.is_wide]
+        figures = Figures()
         for batch in below:
             execution.limits.check()
+            started = time.perf_counter()
             columns = [
                 _finish(column, type_, execution)
                 for column, type_ in zip(batch.columns, types, strict=True)
             ]
+            figures.seconds += time.perf_counter() - started
+            if execution.measured is not None:
+                figures.rows += batch.num_rows
+                figures.bytes += sum(columns[i].nbytes for i in wide)
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        if execution.measured is not None:
+            execution.measured.note(self, figures)
 
 
 def _finish(column: pa.Array, type_: Type, execution: Execution) -> pa.Array:

@@ -52,8 +52,8 @@ class ScanOperator:
             table = self.top.table(self, result.table, execution)
         else:
             table = self.shape(result.table, execution)
-        if execution.figures is not None:
-            execution.figures[self.scan.relation] = Figures(
+        if execution.measured is not None:
+            figures = Figures(
                 rows=table.num_rows,
                 seconds=time.perf_counter() - started,
                 bytes=result.bytes_mapped,
@@ -62,6 +62,7 @@ class ScanOperator:
                 segments_total=result.segments_total,
                 segments_pruned=result.segments_pruned,
             )
+            execution.measured.note(self, figures)
         return table
 
     def preview(self, execution: Execution) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from query_world import World, vectors
@@ -10,6 +11,9 @@ from query_world import World, vectors
 from hartonomous.hql.describe import Tree, describe_plan
 from hartonomous.hql.explain import explain
 from hartonomous.hql.limits import Limits
+
+#: a measured time
+TIME = r"[\d.]+ (?:ms|µs)"
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +76,66 @@ def test_explain_computes_nothing(world: World, monkeypatch: pytest.MonkeyPatch)
 def test_analyze_adds_figures(world: World) -> None:
     found = lines(world, "SELECT a, COUNT(*) FROM t WHERE id < 100 GROUP BY a", analyze=True)
     assert found[-1].startswith("total ")
-    assert any(re.search(r"group by .*\[7 rows, [\d.]+ ms\]", line) for line in found)
+    assert re.fullmatch(rf"fragment  \[7 rows, {TIME}\]", found[0])
+    assert any(re.search(rf"group by .*\[7 rows, cpu {TIME}\]", line) for line in found)
     scan = next(line for line in found if "scan t" in line)
     assert "500 rows" in scan and "bytes" in scan and "batches pruned 0 of 1" in scan
+
+
+def test_analyze_measures_what_is_around_the_fragment(world: World) -> None:
+    text = "SELECT TOP (3) id, v FROM t WHERE a > 5 ORDER BY VECTOR_DISTANCE('dot', v, [1,2,3,4])"
+    found = lines(world, text, analyze=True)
+    assert re.fullmatch(rf"gather v  \[3 rows, {TIME}, 48 bytes\]", found[0])
+    assert re.search(rf"└─ fragment  \[3 rows, {TIME}\]", found[1])
+    inner = next(i for i, line in enumerate(found) if "nearest 3" in line)
+    assert "3 rows" in found[inner]
+    assert re.search(rf"└─ fragment  \[71 rows, {TIME}\]", found[inner + 1])  # the WHERE, run once
+    assert "500 rows" in found[-2] and "scan t (a)" in found[-2]
+
+
+def test_analyze_shows_nothing_that_was_not_measured(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hartonomous.hql.engine.relational import Cursor
+
+    def without_times(cursor: Cursor) -> Any:
+        profile = measured(cursor)
+        stack = list(profile["operator"])
+        while stack:
+            node = stack.pop()
+            node["timing"] = 0.0
+            stack.extend(node.get("children", ()))
+        return profile
+
+    measured = Cursor.profile
+    monkeypatch.setattr(Cursor, "profile", without_times)
+    found = lines(world, "SELECT a, COUNT(*) FROM t WHERE id < 100 GROUP BY a", analyze=True)
+    assert any(line.endswith("[7 rows]") for line in found)
+    assert not any("cpu" in line for line in found)
+
+
+def test_analyze_of_what_never_ran() -> None:
+    world = World()
+    world.create("t", {"a": "BIGINT", "v": "VECTOR(4)"}, [[], []])
+    text = "SELECT TOP (3) a FROM t WHERE a > 5 ORDER BY VECTOR_DISTANCE('dot', v, [1,2,3,4])"
+    assert any("fragment, not run" in line for line in lines(world, text, analyze=True))
+
+
+def test_analyze_keeps_to_the_limits_of_option(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hartonomous.hql.engine import relational
+
+    given: list[int | None] = []
+
+    class Engine(relational.Engine):
+        def __init__(self, *, memory_bytes: int | None = None, profiles: bool = False) -> None:
+            given.append(memory_bytes)
+            super().__init__(memory_bytes=memory_bytes, profiles=profiles)
+
+    monkeypatch.setattr(relational, "Engine", Engine)
+    assert lines(world, "SELECT a FROM t OPTION (MEMORY '100MB')", analyze=True)
+    assert given == [100 << 20]
 
 
 def test_values_without_engine(world: World) -> None:

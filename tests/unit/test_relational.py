@@ -117,12 +117,23 @@ def test_parameters_are_put_in_as_values_never_as_text(cursor: Cursor) -> None:
         inline("SELECT $missing", {"a": 1})
 
 
-def test_explain_and_analyze_are_trees(cursor: Cursor) -> None:
+def test_explain_and_profile_are_trees(cursor: Cursor) -> None:
     assert isinstance(cursor.explain("SELECT 1"), list)
-    profile = cursor.analyze("SELECT count(*) FROM range(1000) WHERE range > $p", {"p": 5})
-    assert "operator" in profile
-    with pytest.raises(ExecutionFault):
-        cursor.analyze("SELECT 1::INT // 0")
+    with pytest.raises(InternalFault):
+        cursor.explain("SELECT 1 +")
+    keeper = Engine(threads=1, profiles=True)
+    try:
+        with keeper.cursor() as measured:
+            text = "SELECT count(*) FROM range(1000) WHERE range > $p"
+            stream = measured.stream(text, {"p": 5})
+            assert stream.read_all().num_rows == 1
+            stream.close()
+            (root,) = measured.profile()["operator"]
+            assert root["children"][0]["intermediate_rows"] == 1
+            with pytest.raises(InternalFault):
+                measured.stream("SET enable_external_access = true")
+    finally:
+        keeper.close()
 
 
 # --- limits --------------------------------------------------------------------------------------
