@@ -92,7 +92,8 @@ def _number(data, start, end):  # type: ignore[no-untyped-def]
     word, _ = _word(data, i, end)
     if word in (_NAN, _INF, _INFINITY):
         return faults.NOT_FINITE, start, 0.0, False
-    mantissa, digits, seen, power = np.int64(0), 0, 0, 0
+    mantissa, power = np.int64(0), np.int64(0)
+    digits, seen = 0, 0
     after_point = False
     while i < end:
         c = data[i]
@@ -117,12 +118,12 @@ def _number(data, start, end):  # type: ignore[no-untyped-def]
         if j < end and (data[j] == 43 or data[j] == 45):
             j += 1
         if _is_digit(data, j, end):
-            exponent = 0
+            exponent = np.int64(0)
             while _is_digit(data, j, end):
                 if exponent < 100_000_000:
                     exponent = exponent * 10 + np.int64(data[j] - 48)
                 j += 1
-            power += -exponent if below else exponent
+            power = power - exponent if below else power + exponent
             i = j
     if i < end and _skip(data, i, i + 1) == i and not 40 <= data[i] <= 41 and data[i] != 44:
         return faults.BAD_NUMBER, start, 0.0, False
