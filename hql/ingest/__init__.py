@@ -1,0 +1,1 @@
+"""INGEST: files and rows become atoms. Read pipeline.py first."""
