@@ -23,7 +23,7 @@ from hartonomous.hql.functions.vector_kernels import vector_of
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.evaluate import evaluate
 from hartonomous.hql.operators.wide import Int64, Source
-from hartonomous.hql.rules.simple import value_of
+from hartonomous.hql.rules.simple import is_known, value_of
 from hartonomous.hql.rules.tree import columns_in
 from hartonomous.kernels import nearest
 from hartonomous.kernels.distance import is_compiled_worth
@@ -63,7 +63,7 @@ class TopK:
         self, stored: pa.Table, expr: p.Expr, execution: Execution
     ) -> Iterator[tuple[pa.RecordBatch, int, Int64 | None]]:
         """Batches with the columns of the distance and row ids, the ordinal of their first row,
-        and the offsets of the rows that the filter lets through (None: all)."""
+        and the offsets of the rows that count (None: all)."""
         names = [*sorted({c.name for c in columns_in(expr)}), ROW_ID]
         passed = None if self.filter is None else self._passed(execution)
         first = 0
@@ -154,12 +154,14 @@ def _query(expr: p.Expr, execution: Execution) -> tuple[str, str, npt.NDArray[np
     metric, a, b = expr.arguments
     column, other = (a, b) if isinstance(a, p.Column) else (b, a)
     known = evaluate(other, {}, execution.parameters)
-    if not isinstance(column, p.Column) or not known.is_valid:
+    if not known.is_valid:
         return None
     return value_of(metric, execution.parameters), column.name, vector_of(known)
 
 
 def _matrix(array: pa.Array) -> npt.NDArray[np.float32] | None:
+    if not isinstance(column, p.Column) or not is_known(other):
+        return None
     """float32[N,D] of vectors of one length without NULLs; None of any others."""
     if not pa.types.is_fixed_size_list(array.type) or array.null_count:
         return None

@@ -24,7 +24,6 @@ from hartonomous.hql.rules.tree import (
 from hartonomous.hql.types import BIGINT
 
 ROW_ID = "__row_id"
-DISTANCE = "VECTOR_DISTANCE"
 
 
 def break_ties(plan: p.Plan) -> p.Plan:
@@ -66,7 +65,8 @@ def order_expr(order: p.Order, block: p.SelectBlock) -> p.Expr:
 
 
 def is_distance(expr: p.Expr) -> bool:
-    return isinstance(expr, p.Call) and expr.function.name == DISTANCE
+    """Whether it is a distance of the registry: VECTOR_DISTANCE, STDistance."""
+    return isinstance(expr, p.Call) and expr.function.is_distance
 
 
 def _orders_by_distance(plan: p.Plan, block: p.SelectBlock) -> bool:

@@ -1,8 +1,9 @@
-"""Rule top_k: the k rows nearest to a vector come from a native operator over the scan.
+"""Rule top_k: the k rows nearest to a value come from a native operator over the scan.
 
     TOP (k) … FROM t WHERE w ORDER BY VECTOR_DISTANCE(m, t.v, @q)
         →  TOP (k) … FROM t[nearest k by d := VECTOR_DISTANCE(m, v, @q) where w] ORDER BY d
 
+Any function that the registry calls a distance is taken: `ORDER BY t.g.STDistance(@p)` too.
 The scan then gives k rows (and their distances as a computed column), all of them right: distances
 are computed by the function's own kernel, ties break by row id, NULLs stand where the ORDER BY
 puts them. A WHERE becomes a plan of its own over the same scan, run first, that gives the places
@@ -19,7 +20,7 @@ from typing import Any
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.rules.break_ties import ROW_ID, is_distance, order_expr
-from hartonomous.hql.rules.simple import is_simple
+from hartonomous.hql.rules.simple import is_known, is_simple
 from hartonomous.hql.rules.tree import (
     any_of,
     columns_in,
@@ -94,11 +95,20 @@ def _is_scannable(scan: p.Scan) -> bool:
 
 
 def _compares_with_value(distance: p.Call, scan: p.Scan) -> bool:
-    """VECTOR_DISTANCE(constant, column of the scan, simple value), in either order."""
-    metric, a, b = distance.arguments
-    column, value = (a, b) if isinstance(a, p.Column) else (b, a)
-    own = isinstance(column, p.Column) and column.relation == scan.relation
-    return own and is_simple(value) and isinstance(metric, p.Constant)
+    """A distance of the scan's own columns from a value that needs no row, in either order."""
+    *options, a, b = distance.arguments
+    value, subject = (a, b) if is_known(a) else (b, a)
+    fixed = all(isinstance(o, p.Constant) for o in options)
+    return fixed and is_known(value) and not is_known(subject) and _is_own(subject, scan)
+
+
+def _is_own(expr: p.Expr, scan: p.Scan) -> bool:
+    """Whether it is computed from columns of the scan by native functions alone."""
+    if isinstance(expr, p.Column):
+        return expr.relation == scan.relation
+    if isinstance(expr, p.Call) and expr.function.is_native and not expr.function.volatile:
+        return all(is_known(a) or _is_own(a, scan) for a in expr.arguments)
+    return False
 
 
 def _filter_plan(scan: p.Scan, where: p.Expr) -> p.Plan:
