@@ -119,7 +119,7 @@ def _bind_stored(entry: TableEntry, node: ast.TableName, scope: Scope) -> plan.S
     hidden = statement.context.hidden
     scan = plan.Scan(
         relation=statement.next_relation(),
-        alias=node.alias.text if node.alias else entry.name,
+        alias=_shown(entry, node),
         fields=fields,
         table=entry,
         address=hidden,
@@ -130,6 +130,14 @@ def _bind_stored(entry: TableEntry, node: ast.TableName, scope: Scope) -> plan.S
     if hidden:
         visible.columns[ADDRESS] = plan.Field(ADDRESS, BIGINT)
     return scan
+
+
+def _shown(entry: TableEntry, node: ast.TableName) -> str:
+    """What the columns' names are qualified with: the alias, the table's name as first written, or
+    the singular that a system table was called by."""
+    if node.alias is not None:
+        return node.alias.text
+    return entry.name if fold(entry.name) == fold(node.name.last) else node.name.last
 
 
 def _with_computed(scan: plan.Scan, node: ast.TableName, scope: Scope) -> plan.Source:

@@ -19,6 +19,7 @@ ATOMS = (
             Content VARBINARY(MAX),
             Metadata JSON,
             Embedding VECTOR(256),
+            SpatialKey GEOMETRY,
             HilbertValue BIGINT,
             SourceUri NVARCHAR(MAX),
             ParentAtomId BIGINT,
@@ -26,6 +27,9 @@ ATOMS = (
             CreatedAt DATETIMEOFFSET NOT NULL,
             UNIQUE (Modality, ContentHash)
         )""",
+        changeable=True,
+        derived=("AtomId", "ContentHash", "HilbertValue", "CreatedAt"),
+        behaviour="hartonomous.hql.atoms.rows:ATOMS",
     ),
     StoredTable(
         "AtomSources",
@@ -56,6 +60,7 @@ ATOMS = (
             AtomId BIGINT NOT NULL,
             ModelId INT NOT NULL,
             Embedding VECTOR(256),
+            SpatialKey GEOMETRY,
             PRIMARY KEY (AtomId, ModelId)
         )""",
     ),

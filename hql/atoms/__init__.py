@@ -1,0 +1,1 @@
+"""Atoms: their identity, what is derived from their content, and plain DML on them."""
