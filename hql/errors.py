@@ -4,9 +4,10 @@ Error
 ├── SyntaxFault         SYNTAX              the text is not HQL
 ├── NotSupported        NOT_SUPPORTED       HQL that is not built yet
 ├── BindFault           UNKNOWN_COLUMN, UNKNOWN_TABLE, UNKNOWN_FUNCTION, UNKNOWN_VARIABLE,
-│                       UNKNOWN_TYPE, AMBIGUOUS, TYPE_MISMATCH, ARGUMENTS, GROUPING, BIND
+│                       UNKNOWN_TYPE, UNKNOWN_MODEL, AMBIGUOUS, TYPE_MISMATCH, ARGUMENTS,
+│                       GROUPING, BIND
 ├── ExecutionFault      DIVISION_BY_ZERO, OVERFLOW, BAD_CAST, CARDINALITY, BAD_VALUE,
-│                       SRID_MISMATCH, MEMORY, RECURSION, EXECUTION
+│                       SRID_MISMATCH, MEMORY, RECURSION, NOT_INSTALLED, EXECUTION
 ├── TransactionFault    TRANSACTION         COMMIT without BEGIN and its kin
 ├── ParameterFault      PARAMETER           a value that cannot be bound
 ├── FileFault           FILE                COPY: a file that cannot be read or written as asked

@@ -6,6 +6,7 @@ from hartonomous.hql.functions.aggregates import AGGREGATES
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.functions.conditional import CONDITIONAL
 from hartonomous.hql.functions.dates import DATES
+from hartonomous.hql.functions.embedding import EMBEDDING
 from hartonomous.hql.functions.geometry import GEOMETRIES
 from hartonomous.hql.functions.json import JSON_FUNCTIONS, JSON_TABLES
 from hartonomous.hql.functions.math import MATH
@@ -25,6 +26,7 @@ FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
     ("JSON", JSON_FUNCTIONS),
     ("Vectors", VECTORS),
     ("Geometry", GEOMETRIES),
+    ("Meaning", EMBEDDING),
     ("Aggregates", AGGREGATES),
     ("Windows", WINDOWS),
     ("Tables", (*TABLES, *JSON_TABLES)),

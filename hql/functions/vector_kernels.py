@@ -85,7 +85,7 @@ def array_of(matrix: Matrix) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), matrix.shape[1])
 
 
-def _with_nulls(array: pa.Array, valid: Mask | None) -> pa.Array:
+def with_nulls(array: pa.Array, valid: Mask | None) -> pa.Array:
     """The values of `array` put where `valid` is true, NULL elsewhere."""
     import numpy as np
     import pyarrow as pa
@@ -160,7 +160,7 @@ def distance(metric: Any, a: Any, b: Any) -> pa.Array:
         values = distances(name, np.ascontiguousarray(left), np.ascontiguousarray(right))
     # cosine: NaN is a zero vector; dot and euclidean of infinite elements keep theirs
     result = pa.array(values, from_pandas=name == "cosine")
-    return _with_nulls(result, pair[2])
+    return with_nulls(result, pair[2])
 
 
 def _count(*values: Any) -> int:
@@ -178,7 +178,7 @@ def _each(value: Any, compute: Callable[[Matrix], Any], null: Callable[[Any], An
         return _nulls(len(value), null(value.type))
     valid = valid_rows(value)
     rows = value if valid is None else value.drop_null()
-    return _with_nulls(compute(matrix_of(rows)), valid)
+    return with_nulls(compute(matrix_of(rows)), valid)
 
 
 def norm(value: Any) -> pa.Array:
@@ -197,7 +197,7 @@ def normalize(value: Any) -> pa.Array:
     def compute(matrix: Matrix) -> pa.Array:
         rows, valid = normalized(matrix)
         array = array_of(rows)
-        return array if valid.all() else _with_nulls(array_of(rows[valid]), valid)
+        return array if valid.all() else with_nulls(array_of(rows[valid]), valid)
 
     return _each(value, compute, lambda t: t)
 
@@ -239,7 +239,7 @@ def make(*numbers: Any) -> pa.Array:
             "VECTOR: a number does not fit an element (32-bit float)", code="OVERFLOW"
         )
     array = array_of(matrix)
-    return array if valid.all() else _with_nulls(array_of(matrix[valid]), valid)
+    return array if valid.all() else with_nulls(array_of(matrix[valid]), valid)
 
 
 def _elementwise(a: Any, b: Any, operation: str) -> pa.Array:
@@ -256,7 +256,7 @@ def _elementwise(a: Any, b: Any, operation: str) -> pa.Array:
         raise _lengths(*sorted(shapes)[:2])
     with np.errstate(over="ignore", invalid="ignore"):
         result = getattr(np, operation)(sides[0], sides[1]).astype(np.float32)
-    return _with_nulls(array_of(np.atleast_2d(result)), pair[2])
+    return with_nulls(array_of(np.atleast_2d(result)), pair[2])
 
 
 def _side(value: Any) -> Any:
@@ -367,7 +367,7 @@ def _resize(vectors: pa.Array, width: int | None, try_: bool) -> pa.Array:
         return _nulls(len(vectors), target)
     valid = valid_rows(vectors)
     rows = vectors if valid is None else vectors.drop_null()
-    return _with_nulls(array_of(matrix_of(rows)), valid)
+    return with_nulls(array_of(matrix_of(rows)), valid)
 
 
 def from_vector(value: Any) -> pa.Array:
@@ -423,4 +423,4 @@ def _reduce(values: Any, offsets: npt.NDArray[np.int64], mean: bool) -> pa.Array
         sums /= np.maximum(counts, 1)[:, None]
     with np.errstate(over="ignore"):
         matrix = sums.astype(np.float32)
-    return array_of(matrix) if filled.all() else _with_nulls(array_of(matrix[filled]), filled)
+    return array_of(matrix) if filled.all() else with_nulls(array_of(matrix[filled]), filled)

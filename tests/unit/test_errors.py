@@ -31,6 +31,7 @@ ELSEWHERE = {
     "CANCELLED",
     "PARAMETER",
     "MEMORY",
+    "NOT_INSTALLED",
     "INTERNAL",
 }
 #: codes of base classes: whatever is raised names one of its own

@@ -92,7 +92,8 @@ def test_families_are_the_files() -> None:
     folder = Path(str(importlib.import_module("hartonomous.hql.functions").__file__)).parent
     helpers = {"__init__", "base", "casts", "coerce", "document", "resolve", "vector_kernels"}
     assert {p.stem for p in folder.glob("*.py")} - helpers == {
-        "aggregates", "conditional", "dates", "json", "math", "operators", "strings", "system",
+        "aggregates", "conditional", "dates", "embedding", "json", "math", "operators",
+        "strings", "system",
         "vectors", "windows",
     }  # fmt: skip
 

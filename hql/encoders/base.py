@@ -1,0 +1,44 @@
+"""What an encoder is: it gives every text a vector, the same one each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from hartonomous.hql.frozen import frozen
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+
+class Encoder(Protocol):
+    """A loaded encoder. Safe across threads."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256, in hex, of everything that decides the vectors."""
+
+    def encode(self, texts: pa.StringArray) -> npt.NDArray[np.float32]:
+        """float32[N, dimensions] of N texts without NULLs; a text's vector does not depend on the
+        others. ExecutionFault if it cannot be computed."""
+
+    def anchors(self) -> npt.NDArray[np.float32]:
+        """float32[M, dimensions]: vectors in whose convex hull (with zero) every text's vector
+        lies. A space over this encoder is made of them when it is given no data."""
+
+
+@frozen
+class EncoderEntry:
+    """An encoder of the registry: what binding must know, and how it is loaded."""
+
+    name: str
+    dimensions: int
+    load: Callable[[], Encoder]
