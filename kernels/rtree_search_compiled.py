@@ -1,0 +1,208 @@
+"""Boxes and balls in an R-tree, compiled: one pass down, whatever may hold an answer is entered.
+
+An answer is `query << QUERY_SHIFT | row`, so the answers of many queries, found in any order and by
+several threads, are in order when sorted as numbers. A subtree that lies in the box asked for is
+copied without looking at its entries.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from hartonomous.kernels.rtree_lanes_compiled import (
+    address_of,
+    first_bit,
+    leaf_meets,
+    leaf_near,
+    node_inside,
+    node_meets,
+    node_near,
+    read_int32,
+    read_shared_byte,
+)
+from hartonomous.kernels.rtree_layout import (
+    BLOCK,
+    ENTRIES,
+    FAN_OUT,
+    HALF_NODE_BYTES,
+    HEIGHT,
+    HIGH_BYTES,
+    INDEX_MASK,
+    LANE_BYTES,
+    LEAF_BYTES,
+    LEAF_SIZE,
+    LEAVES,
+    LEVEL_BITS,
+    LEVELS,
+    NODE_BYTES,
+    NODES,
+    PATIENCE,
+    QUERY_SHIFT,
+    ROWS,
+    STACK,
+    squared_bound,
+)
+
+_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+_FIRST_ROOM = 64
+
+
+_bound = numba.njit(**_OPTIONS)(squared_bound)
+
+
+@numba.njit(**_OPTIONS)
+def _room(found, count, more):  # type: ignore[no-untyped-def]
+    """`found`, or a longer copy that has room for `more` behind the first `count`."""
+    if count + more <= len(found):
+        return found
+    longer = np.empty(max(2 * len(found), count + more), np.int64)
+    longer[:count] = found[:count]
+    return longer
+
+
+@numba.njit(**_OPTIONS)
+def _all_below(frame, level, index, tag, found, count):  # type: ignore[no-untyped-def]
+    """Every entry of a subtree."""
+    leaves = FAN_OUT**level
+    size, entries = frame[LEAF_SIZE], frame[ENTRIES]
+    start = index * leaves * size
+    stop = min(start + leaves * size, entries)
+    found = _room(found, count, stop - start)
+    for place in range(start, stop):
+        found[count] = tag | read_int32(frame[ROWS], place)
+        count += 1
+    return found, count
+
+
+@numba.njit(**_OPTIONS)
+def _box(frame, a, b, c, d, e, f, tag, cancel, found, count, nodes):  # type: ignore[no-untyped-def]
+    """The entries that meet the box from (a, b, c) to (d, e, f), behind `count` others in `found`.
+    -> (found, count, nodes visited)."""
+    size, high = frame[LEAF_SIZE], frame[HIGH_BYTES]
+    nodes[0], depth, visited = frame[HEIGHT] << LEVEL_BITS, 1, 0
+    while depth:
+        depth -= 1
+        visited += 1
+        if visited & PATIENCE == 0 and cancel != 0 and read_shared_byte(cancel):
+            break
+        level, index = nodes[depth] >> LEVEL_BITS, nodes[depth] & INDEX_MASK
+        if level:
+            low = frame[NODES] + (frame[LEVELS + level] + index) * NODE_BYTES
+            top = low + HALF_NODE_BYTES
+            bits = node_meets(low, top, LANE_BYTES, a, b, c, d, e, f)
+            whole = bits & node_inside(low, top, LANE_BYTES, a, b, c, d, e, f)
+            bits ^= whole
+            while whole:
+                child = index * FAN_OUT + first_bit(whole)
+                whole &= whole - 1
+                found, count = _all_below(frame, level - 1, child, tag, found, count)
+            while bits:
+                nodes[depth] = (level - 1) << LEVEL_BITS | (index * FAN_OUT + first_bit(bits))
+                bits &= bits - 1
+                depth += 1
+            continue
+        low = frame[LEAVES] + index * frame[LEAF_BYTES]
+        found = _room(found, count, size)
+        for first in range(0, size, BLOCK):
+            block = low + first * 8
+            bits = leaf_meets(block, block + high, size * 8, a, b, c, d, e, f)
+            while bits:
+                place = index * size + first + first_bit(bits)
+                bits &= bits - 1
+                found[count] = tag | read_int32(frame[ROWS], place)
+                count += 1
+    return found, count, visited
+
+
+@numba.njit(**_OPTIONS)
+def _ball(  # type: ignore[no-untyped-def]
+    frame, x, y, z, radius, tag, cancel, found, count, nodes, scratch
+):
+    """The entries no farther than `radius` from (x, y, z). As _box."""
+    if not radius >= 0.0:
+        return found, count, 0
+    size, high, out = frame[LEAF_SIZE], frame[HIGH_BYTES], address_of(scratch)
+    bound = _bound(radius)
+    nodes[0], depth, visited = frame[HEIGHT] << LEVEL_BITS, 1, 0
+    while depth:
+        depth -= 1
+        visited += 1
+        if visited & PATIENCE == 0 and cancel != 0 and read_shared_byte(cancel):
+            break
+        level, index = nodes[depth] >> LEVEL_BITS, nodes[depth] & INDEX_MASK
+        if level:
+            low = frame[NODES] + (frame[LEVELS + level] + index) * NODE_BYTES
+            bits = node_near(low, low + HALF_NODE_BYTES, LANE_BYTES, x, y, z, bound, out)
+            while bits:
+                nodes[depth] = (level - 1) << LEVEL_BITS | (index * FAN_OUT + first_bit(bits))
+                bits &= bits - 1
+                depth += 1
+            continue
+        low = frame[LEAVES] + index * frame[LEAF_BYTES]
+        found = _room(found, count, size)
+        for first in range(0, size, BLOCK):
+            block = low + first * 8
+            bits = leaf_near(block, block + high, size * 8, x, y, z, bound, out)
+            while bits:
+                lane = first_bit(bits)
+                bits &= bits - 1
+                if np.sqrt(scratch[lane]) <= radius:
+                    place = index * size + first + lane
+                    found[count] = tag | read_int32(frame[ROWS], place)
+                    count += 1
+    return found, count, visited
+
+
+@numba.njit(**_OPTIONS)
+def box(frame, a, b, c, d, e, f, cancel):  # type: ignore[no-untyped-def]
+    """One box. -> (int64[K] rows in no order, nodes visited)."""
+    found, nodes = np.empty(_FIRST_ROOM, np.int64), np.empty(STACK, np.int64)
+    found, count, visited = _box(frame, a, b, c, d, e, f, 0, cancel, found, 0, nodes)
+    return found[:count], visited
+
+
+@numba.njit(**_OPTIONS)
+def ball(frame, x, y, z, radius, cancel):  # type: ignore[no-untyped-def]
+    """One ball. -> (int64[K] rows in no order, nodes visited)."""
+    found, nodes = np.empty(_FIRST_ROOM, np.int64), np.empty(STACK, np.int64)
+    scratch = np.empty(BLOCK, np.float64)
+    found, count, visited = _ball(frame, x, y, z, radius, 0, cancel, found, 0, nodes, scratch)
+    return found[:count], visited
+
+
+@numba.njit(**_OPTIONS)
+def boxes(frame, queries, order, first, last, cancel):  # type: ignore[no-untyped-def]
+    """The boxes order[first:last] of float64[Q, 6]. -> (int64[K] answers, nodes visited)."""
+    found, nodes = np.empty(4 * _FIRST_ROOM, np.int64), np.empty(STACK, np.int64)
+    count = total = 0
+    for i in range(first, last):
+        q = queries[order[i]]
+        tag = order[i] << QUERY_SHIFT
+        found, count, visited = _box(
+            frame, q[0], q[1], q[2], q[3], q[4], q[5], tag, cancel, found, count, nodes
+        )
+        total += visited
+        if cancel != 0 and i & 255 == 0 and read_shared_byte(cancel):
+            break
+    return found[:count], total
+
+
+@numba.njit(**_OPTIONS)
+def balls(frame, centers, radii, order, first, last, cancel):  # type: ignore[no-untyped-def]
+    """The balls order[first:last] of float64[Q, 3] and float64[Q]. As boxes."""
+    found, nodes = np.empty(4 * _FIRST_ROOM, np.int64), np.empty(STACK, np.int64)
+    scratch = np.empty(BLOCK, np.float64)
+    count = total = 0
+    for i in range(first, last):
+        q = centers[order[i]]
+        tag = order[i] << QUERY_SHIFT
+        found, count, visited = _ball(
+            frame, q[0], q[1], q[2], radii[order[i]], tag, cancel, found, count, nodes, scratch
+        )
+        total += visited
+        if cancel != 0 and i & 255 == 0 and read_shared_byte(cancel):
+            break
+    return found[:count], total
