@@ -112,35 +112,39 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _decode(path: Path, file: Any) -> Iterator[dict[str, Any]]:
-    """Decodes value after value; between them white space and, in an array, commas."""
-    text, position, row = "", 0, 0
-    is_array: bool | None = None
-    while True:
-        text, position = _next_value(text, position, file)
+    """Decodes value after value; between them white space and, in an array, one comma each."""
+    text, position = _next_value("", 0, file)
+    is_array = text[position : position + 1] == "["
+    if is_array:
+        text, position = _next_value(text, position + 1, file)
+        if text[position : position + 1] == "]":
+            return _check_end(path, text, position + 1, file)
+    for row in itertools.count(1):
         if position >= len(text):
             if is_array:
                 raise FileFault(f'"{path}": the array does not end')
             return
-        mark = text[position]
-        if is_array is None:
-            is_array = mark == "["
-            if is_array:
-                position += 1
-                continue
-        elif is_array and mark == ",":
-            position += 1
-            continue
-        elif is_array and mark == "]":
-            text, position = _next_value(text, position + 1, file)
-            if position < len(text):
-                what = text[position]
-                raise FileFault(f'"{path}" goes on after the end of the array, with {what}')
-            return
-        row += 1
+        if is_array and text[position] in ",]":
+            raise bad_value(path, row, None, f"an object is expected before {text[position]}")
         value, text, position = _value(path, row, text, position, file)
         if not isinstance(value, dict):
             raise bad_value(path, row, None, f"an object is expected, not {str(value)[:40]}")
         yield value
+        text, position = _next_value(text, position, file)
+        if not is_array or position >= len(text):
+            continue
+        if text[position] == "]":
+            return _check_end(path, text, position + 1, file)
+        if text[position] != ",":
+            raise bad_value(path, row + 1, None, "a comma is missing before it")
+        text, position = _next_value(text, position + 1, file)
+
+
+def _check_end(path: Path, text: str, position: int, file: Any) -> None:
+    """After the array's end nothing may stand."""
+    text, position = _next_value(text, position, file)
+    if position < len(text):
+        raise FileFault(f'"{path}" goes on after the end of the array, with {text[position]}')
 
 
 def _next_value(text: str, position: int, file: Any) -> tuple[str, int]:
