@@ -20,6 +20,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ from hartonomous.hql.copying.text import (
     csv_header,
     csv_lines,
     json_lines,
-    json_objects,
+    json_members,
     parse_binary,
 )
 from hartonomous.hql.errors import ExecutionFault, FileFault
@@ -309,78 +310,65 @@ def _write_parquet(
 ) -> int:
     import pyarrow.parquet as pq
 
-    count = 0
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-            count += batch.num_rows
-    return count
+        return _count(batches, writer.write_batch)
 
 
 def _write_arrow(
     out: IO[bytes], settings: FileSettings, schema: pa.Schema, types: Any, batches: Batches
 ) -> int:
     make = pa.ipc.new_file if settings.format == "arrow" else pa.ipc.new_stream
-    count = 0
     with make(out, schema) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-            count += batch.num_rows
-    return count
+        return _count(batches, writer.write_batch)
 
 
-def _write_csv(
+def _write_text(
     out: IO[bytes],
     settings: FileSettings,
     schema: pa.Schema,
     types: Sequence[Type],
     batches: Batches,
 ) -> int:
-    if settings.csv.header:
-        out.write(csv_header(schema.names, settings.csv))
-    count = 0
-    for batch in batches:
-        out.write(csv_lines(batch, types, settings.csv))
-        count += batch.num_rows
+    """CSV, JSON lines, or an array of JSON objects: what stands before, between and after them."""
+    names, options = schema.names, settings.csv
+    start, between, end = b"", b"", b""
+    encode: Callable[[pa.RecordBatch], bytes]
+    match settings.format:
+        case "csv":
+            start = csv_header(names, options) if options.header else b""
+            encode = partial(csv_lines, types=types, options=options)
+        case "jsonl":
+            encode = partial(json_lines, names=names, types=types)
+        case _:
+            start, between, end = b"[", b",", b"\n]\n"
+            encode = partial(json_members, names=names, types=types)
+    out.write(start)
+
+    def write(batch: pa.RecordBatch) -> None:
+        if batch.num_rows:
+            if out.tell() > len(start):
+                out.write(between)
+            out.write(encode(batch))
+
+    count = _count(batches, write)
+    out.write(end)
     return count
 
 
-def _write_lines(
-    out: IO[bytes],
-    settings: FileSettings,
-    schema: pa.Schema,
-    types: Sequence[Type],
-    batches: Batches,
-) -> int:
+def _count(batches: Batches, write: Callable[[pa.RecordBatch], None]) -> int:
+    """Writes all batches, and counts their rows."""
     count = 0
     for batch in batches:
-        out.write(json_lines(batch, schema.names, types))
+        write(batch)
         count += batch.num_rows
-    return count
-
-
-def _write_array(
-    out: IO[bytes],
-    settings: FileSettings,
-    schema: pa.Schema,
-    types: Sequence[Type],
-    batches: Batches,
-) -> int:
-    count = 0
-    out.write(b"[")
-    for batch in batches:
-        objects = json_objects(batch, schema.names, types, "").to_pylist()
-        out.write(((",\n" if count else "\n") + ",\n".join(objects)).encode())
-        count += batch.num_rows
-    out.write(b"\n]\n")
     return count
 
 
 _WRITERS: dict[str, Callable[..., int]] = {
     "parquet": _write_parquet,
-    "csv": _write_csv,
-    "json": _write_array,
-    "jsonl": _write_lines,
+    "csv": _write_text,
+    "json": _write_text,
+    "jsonl": _write_text,
     "arrow": _write_arrow,
     "arrows": _write_arrow,
 }

@@ -70,20 +70,20 @@ def _quoted(texts: pa.Array, options: CsvOptions) -> pa.Array:
 # --- JSON ----------------------------------------------------------------------------------------
 
 
-def json_lines(batch: pa.RecordBatch, names: Sequence[str], types: Sequence[Type]) -> bytes:
-    """A batch's rows as objects, one a line."""
-    return _bytes(json_objects(batch, names, types, "\n"))
-
-
-def json_objects(
-    batch: pa.RecordBatch, names: Sequence[str], types: Sequence[Type], end: str
-) -> pa.Array:
-    """Each row as the text of an object, followed by `end`."""
+def json_lines(
+    batch: pa.RecordBatch, names: Sequence[str], types: Sequence[Type], end: str = "\n"
+) -> bytes:
+    """A batch's rows as objects, each followed by `end`."""
     parts: list[Any] = []
     for i, (name, type_) in enumerate(zip(names, types, strict=True)):
         parts.append(("{" if i == 0 else ",") + json.dumps(name, ensure_ascii=False) + ":")
         parts.append(_json_column(batch.column(i), type_))
-    return _join([*parts, "}" + end], "", null="null")
+    return _bytes(_join([*parts, "}" + end], "", null="null"))
+
+
+def json_members(batch: pa.RecordBatch, names: Sequence[str], types: Sequence[Type]) -> bytes:
+    """A batch's rows as members of an array, each on a line of its own."""
+    return b"\n" + json_lines(batch, names, types, ",\n").removesuffix(b",\n")
 
 
 def _json_column(array: pa.Array, type_: Type) -> pa.Array:
