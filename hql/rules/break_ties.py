@@ -10,7 +10,6 @@ so that every access path, and the plain sort too, gives the same rows. Does not
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.rules.tree import (
@@ -18,7 +17,7 @@ from hartonomous.hql.rules.tree import (
     columns_in,
     map_sources,
     sources,
-    transform,
+    transform_plans,
     walk_block,
 )
 from hartonomous.hql.types import BIGINT
@@ -27,10 +26,7 @@ ROW_ID = "__row_id"
 
 
 def break_ties(plan: p.Plan) -> p.Plan:
-    def change(node: Any) -> Any:
-        return _break(node) if isinstance(node, p.Plan) else node
-
-    return transform(plan, change)
+    return transform_plans(plan, _break)
 
 
 def _break(plan: p.Plan) -> p.Plan:

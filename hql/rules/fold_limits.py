@@ -6,18 +6,14 @@ TOP (10) a, v FROM t   →   TOP (10) a, v FROM t[limit 10]
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.rules.simple import is_simple
-from hartonomous.hql.rules.tree import any_of, transform, walk_block
+from hartonomous.hql.rules.tree import any_of, transform_plans, walk_block
 
 
 def fold_limits(plan: p.Plan) -> p.Plan:
-    def change(node: Any) -> Any:
-        return _fold(node) if isinstance(node, p.Plan) else node
-
-    return transform(plan, change)
+    return transform_plans(plan, _fold)
 
 
 def _fold(plan: p.Plan) -> p.Plan:

@@ -24,21 +24,16 @@ from hartonomous.hql.rules.tree import (
     conjuncts,
     map_conditions,
     map_sources,
-    rebuild,
     sources,
     substitute,
+    transform_plans,
     walk_block,
 )
 
 
 def hoist_native(plan: p.Plan) -> p.Plan:
     numbers = count(1)
-
-    def change(node: Any) -> Any:
-        node = rebuild(node, change)
-        return _hoist(node, numbers) if isinstance(node, p.Plan) else node
-
-    return change(plan)  # type: ignore[no-any-return]
+    return transform_plans(plan, lambda query: _hoist(query, numbers))
 
 
 def _hoist(plan: p.Plan, numbers: Iterator[int]) -> p.Plan:

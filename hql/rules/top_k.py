@@ -16,7 +16,6 @@ PERCENT, to a distance between two columns, or to a WHERE that looks at outer ro
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.rules.break_ties import ROW_ID, is_distance, order_expr
@@ -26,7 +25,7 @@ from hartonomous.hql.rules.tree import (
     columns_in,
     is_closed,
     substitute,
-    transform,
+    transform_plans,
     walk_block,
 )
 from hartonomous.hql.types import BIGINT
@@ -36,10 +35,7 @@ ORDINAL = "__ordinal"
 
 
 def top_k(plan: p.Plan) -> p.Plan:
-    def change(node: Any) -> Any:
-        return _apply(node) if isinstance(node, p.Plan) else node
-
-    return transform(plan, change)
+    return transform_plans(plan, _apply)
 
 
 def _apply(plan: p.Plan) -> p.Plan:

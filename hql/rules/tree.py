@@ -115,6 +115,11 @@ def transform(node: N, change: Callable[[Any], Any]) -> N:
     return up(node)  # type: ignore[no-any-return]
 
 
+def transform_plans(node: N, change: Callable[[p.Plan], p.Plan]) -> N:
+    """Apply `change` to every query of a plan, the innermost first."""
+    return transform(node, lambda inner: change(inner) if isinstance(inner, p.Plan) else inner)
+
+
 def substitute(node: N, replacements: dict[p.Expr, p.Expr]) -> N:
     """Replace whole expressions, the largest first."""
 
