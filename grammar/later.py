@@ -26,7 +26,6 @@ STATEMENTS: tuple[str, ...] = (
     "DISTILL MODEL",
     "EXPORT MODEL",
     "GRANT",
-    "INGEST",
     "MERGE ADAPTER",
     "MERGE BRANCH",
     "MERGE MODELS",

@@ -67,7 +67,7 @@ def add_atoms(context: Context, rows: pa.Table) -> Added:
     lacking = distinct if len(missing) == len(ids) else distinct.take(pa.array(missing))
     new = derive(context, lacking)
     new = new.append_column("AtomId", number(context, table, len(missing)))
-    new = new.append_column("CreatedAt", _now(context, len(missing)))
+    new = new.append_column("CreatedAt", moment(context, len(missing)))
     new = new.select(table.arrow_schema.names).cast(table.arrow_schema)
     if len(missing):
         context.transaction.insert(table.id, new)
@@ -78,7 +78,7 @@ def add_atoms(context: Context, rows: pa.Table) -> Added:
 def add_sources(context: Context, rows: pa.Table) -> None:
     """One row of AtomSources for each row given; IngestedAt is now."""
     if rows.num_rows:
-        append(context, "AtomSources", rows.append_column("IngestedAt", _now(context, len(rows))))
+        append(context, "AtomSources", rows.append_column("IngestedAt", moment(context, len(rows))))
 
 
 def _distinct(rows: pa.Table) -> tuple[Int64, Int64]:
@@ -138,7 +138,7 @@ def offsets_of(array: pa.Array) -> list[int]:
     return offsets.tolist()
 
 
-def _now(context: Context, count: int) -> pa.Array:
-    """The database's moment, `count` times."""
+def moment(context: Context, count: int) -> pa.Array:
+    """Now, by the database's clock, `count` times."""
     now = context.session.database.clock.now_us()
     return pa.array(np.full(count, now, np.int64)).cast(pa.timestamp("us", tz="UTC"))

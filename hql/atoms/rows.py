@@ -7,6 +7,7 @@ derives everything again; DELETE takes the atom's sources along.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +43,7 @@ class AtomRows(Behaviour):
         add_sources(context, sources.append_column("AtomId", pa.array(added.ids)))
         if len(added.firsts) == rows.num_rows:
             return added.new
-        return _rows_of(context, table, added.ids)
+        return rows_of(context, table, added.ids, table.arrow_schema.names)
 
     def update(
         self,
@@ -121,7 +122,9 @@ def _derived_again(context: Context, rows: pa.Table, assigned: frozenset[str]) -
     return derive(context, rows)
 
 
-def _rows_of(context: Context, table: TableEntry, ids: np.ndarray) -> pa.Table:
+def rows_of(
+    context: Context, table: TableEntry, ids: np.ndarray, columns: Sequence[str]
+) -> pa.Table:
     """The atoms of the ids, in their order, which may repeat."""
     view = context.transaction.view(table.id)
     key = next(k for k in table.keys if k.kind == "PRIMARY KEY")
@@ -129,8 +132,7 @@ def _rows_of(context: Context, table: TableEntry, ids: np.ndarray) -> pa.Table:
     addresses = view.lookup(key.id, pa.table({"AtomId": distinct}))
     order = np.argsort(view.gather("AtomId", addresses).to_numpy())
     wanted = addresses[order][places]
-    columns = [view.gather(c.name, wanted) for c in table.stored]
-    return pa.Table.from_arrays(columns, schema=table.arrow_schema)
+    return pa.table({name: view.gather(name, wanted) for name in columns})
 
 
 def _delete_of(context: Context, name: str, ids: pa.Array) -> None:

@@ -57,7 +57,7 @@ def run_copy(statement: Copy, context: Context) -> Result:
 
 
 def _settings(statement: Copy, context: Context) -> FileSettings:
-    path = Path(_path(statement.path, context))
+    path = Path(path_of(statement.path, context))
     given: dict[str, Any] = {}
     for option in statement.options:
         name = option.name.upper()
@@ -84,7 +84,7 @@ def _format(path: Path, statement: Copy) -> str:
         raise place(error, statement.path) from None
 
 
-def _path(node: ast.Expression, context: Context) -> str:
+def path_of(node: ast.Expression, context: Context) -> str:
     """A file's path: a string, or a parameter that is one."""
     if isinstance(node, ast.Literal):
         return str(node.value)
@@ -293,9 +293,6 @@ def _copy_to(statement: Copy, context: Context, settings: FileSettings) -> Resul
     progress = Progress(f"COPY {settings.path.name}")
     types = [f.type for f in result.fields]
     try:
-        for field in result.fields:
-            if field.type.kind == "GEOMETRY" and settings.format not in ("parquet", "arrow"):
-                raise FileFault(f'"{field.name}" is GEOMETRY, which {settings.format} cannot hold')
         batches = _counted(context, result.batches(), progress)
         count = write_file(settings, result.schema, types, batches)
     except FileFault as error:

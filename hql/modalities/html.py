@@ -14,8 +14,8 @@ from itertools import accumulate
 from typing import ClassVar
 
 from hartonomous.hql.ingest.chunking import Span, chunk
-from hartonomous.hql.ingest.decoding import byte_positions, decode
 from hartonomous.hql.modalities.base import Drafts, Source
+from hartonomous.hql.modalities.decoding import byte_positions, decode
 from hartonomous.hql.modalities.text import with_bodies
 
 #: larger pages are refused

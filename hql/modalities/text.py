@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 from hartonomous.hql.ingest.chunking import LOOK_AHEAD, PARAGRAPH, Span, chunk
-from hartonomous.hql.ingest.decoding import blocks, byte_offsets
 from hartonomous.hql.modalities.base import Drafts, Source
+from hartonomous.hql.modalities.decoding import blocks, byte_offsets
 
 #: a line of one repeated mark: what stands right above it is a title, as in reStructuredText
 UNDERLINE = re.compile(r"\n([=\-~^\"'`#*+.:])\1{2,}[^\S\n]*(?=\n|\Z)")

@@ -61,6 +61,7 @@ STATEMENTS = Registry(
         "explain": "Explain",
         "fetch": "Fetch",
         "if_else": "IfElse",
+        "ingest": "Ingest",
         "insert": "Insert",
         "merge": "Merge",
         "open_cursor": "OpenCursor",

@@ -1,0 +1,164 @@
+"""INGEST, from the statement to its figures.
+
+    reading.py, in a thread                    here
+    source → hash → changed? → chunks  ──────▶ batch: identity → embedding → one transaction
+
+Outside a transaction every batch is a commit of its own: an INGEST that is interrupted leaves whole
+batches, and the same statement run again continues, as sources that are done are skipped by their
+hash. Inside BEGIN TRAN everything belongs to that transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from hartonomous.hql.copying.progress import Progress
+from hartonomous.hql.ingest.asking import check, chooser, requests_of
+from hartonomous.hql.ingest.reading import Ahead, Known, Piece, read_all
+from hartonomous.hql.ingest.storing import SOURCES, Figures, Stored, source_addresses, store
+from hartonomous.hql.plan import Field, schema_of
+from hartonomous.hql.result import Result
+from hartonomous.hql.run import shorten
+from hartonomous.hql.system_schema.writing import find
+from hartonomous.hql.types import BIGINT, FLOAT
+from hartonomous.storage.errors import Conflict
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.statements.ingest import Ingest
+
+#: a batch is stored when it has so many chunks, or so many bytes of sources were read
+BATCH_CHUNKS: Final = 8_192
+BATCH_BYTES: Final = 64 << 20
+#: how often a batch is stored when others change the same rows
+ATTEMPTS_MAX: Final = 25
+
+FIGURES: Final = (
+    *(
+        Field(name, BIGINT)
+        for name in ("Files", "Chunks", "NewAtoms", "Skipped", "Errors", "Bytes")
+    ),
+    Field("Seconds", FLOAT),
+)
+
+
+def run_ingest(statement: Ingest, context: Context) -> Result:
+    """Reads, embeds and stores; one row of figures."""
+    started = time.perf_counter()
+    check(statement, context)
+    if not context.session.autocommit and not context.session.in_transaction:
+        context.session.begin()
+        context = replace(context, transaction=context.session.transaction)
+    context.limits.start()
+    requests, total, rows = requests_of(statement, context)
+    figures = Figures()
+    progress = Progress("INGEST")
+    writer = _Writer(context)
+    pieces = read_all(requests, _known(context), chooser(statement))
+    try:
+        with writer, Ahead(pieces) as ahead:
+            for batch in _batches(ahead.take(context.limits.check)):
+                figures.add(writer.store(batch))
+                progress.update(figures.chunks, figures.files / total if total else None)
+    finally:
+        progress.close()
+        if rows is not None:
+            rows.close()
+    return _result(figures, time.perf_counter() - started)
+
+
+def _result(figures: Figures, seconds: float) -> Result:
+    values = [getattr(figures, name) for name in figures.__slots__]
+    columns = [
+        pa.array([v], f.type.arrow) for v, f in zip([*values, seconds], FIGURES, strict=True)
+    ]
+    return Result.of_table(FIGURES, pa.Table.from_arrays(columns, schema=schema_of(FIGURES)))
+
+
+# --- batches -------------------------------------------------------------------------------------
+
+
+def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
+    """Pieces that are stored together."""
+    held: list[Piece] = []
+    chunks = size = 0
+    for piece in pieces:
+        held.append(piece)
+        chunks += piece.count
+        size += piece.size
+        if chunks >= BATCH_CHUNKS or size >= BATCH_BYTES:
+            yield held
+            held, chunks, size = [], 0, 0
+    if held:
+        yield held
+
+
+def _known(context: Context) -> Known:
+    """Looks up hashes in the table as it is now: no source is read twice by one statement."""
+    table = find(context, SOURCES)
+    if table is None:
+        return lambda uris: {}
+    view = context.transaction.view(table.id)
+
+    def known(uris: Sequence[str]) -> dict[str, bytes]:
+        addresses = source_addresses(view, uris)
+        names, hashes = (view.gather(n, addresses) for n in ("SourceUri", "SourceHash"))
+        return dict(zip(names.to_pylist(), hashes.to_pylist(), strict=True))
+
+    return known
+
+
+class _Writer:
+    """Stores batches: in the session's transaction, or each in one of its own."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._carried: dict[str, list[pa.Table]] = {}
+        self._undoing = (
+            context.session.undoing(context.transaction)
+            if context.session.in_transaction
+            else nullcontext()
+        )
+
+    def __enter__(self) -> _Writer:
+        self._undoing.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._undoing.__exit__(kind, error, trace)
+        if error is None and self._context.session.in_transaction:
+            self._context.session.note_change(self._context.text)
+
+    def store(self, batch: list[Piece]) -> Figures:
+        """Stores a batch, again if others changed the same rows."""
+        if self._context.session.in_transaction:
+            stored = store(self._context, batch, self._carried)
+        else:
+            stored = self._commit(batch)
+        self._carried = stored.carried
+        return stored.figures
+
+    def _commit(self, batch: list[Piece]) -> Stored:
+        session = self._context.session
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            transaction = session.open_transaction()
+            try:
+                context = replace(self._context, transaction=transaction)
+                stored = store(context, batch, self._carried)
+                transaction.commit(statement=shorten(context.text), author=session.author)
+                return stored
+            except Conflict:
+                transaction.rollback()
+                if attempt == ATTEMPTS_MAX:
+                    raise
+                self._context.limits.check()
+            except BaseException:
+                transaction.rollback()
+                raise
+        raise AssertionError("the last attempt returns or raises")

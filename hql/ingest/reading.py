@@ -1,0 +1,158 @@
+"""Reads sources in a thread of its own, ahead of those who embed and store: Piece after Piece.
+
+A source that fits into memory is one piece; a larger one comes in several, the last of which says
+so. Sources that did not change, or cannot be read, are pieces without drafts.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from queue import Empty, Full, Queue
+from typing import Final
+
+from hartonomous.hql.ingest.sources import Request, prepare
+from hartonomous.hql.modalities.base import Drafts, Modality, Unreadable
+
+#: sources whose earlier hashes are looked up at once
+LOOKED_UP: Final = 1_024
+#: pieces read ahead, each of at most a few MB
+AHEAD: Final = 16
+#: seconds between two looks whether the other side still listens
+PATIENCE_S: Final = 0.1
+
+#: hashes that the sources of these URIs had when they were last read
+Known = Callable[[Sequence[str]], dict[str, bytes]]
+#: the modality that a request is to be read by, or None: it is left out. Raises Unreadable
+Choice = Callable[[Request], Modality | None]
+
+
+@dataclass(slots=True)
+class Piece:
+    """What was read of one source. `is_known`: it has rows of an earlier reading."""
+
+    uri: str
+    modality: Modality | None = None
+    drafts: Drafts | None = None
+    hash: bytes | None = None
+    size: int = 0
+    is_last: bool = True
+    is_known: bool = False
+    is_unchanged: bool = False
+    fault: Unreadable | None = None
+
+    @property
+    def count(self) -> int:
+        return 0 if self.drafts is None else len(self.drafts.texts)
+
+
+def read_all(requests: Iterator[Request], known: Known, choose: Choice) -> Iterator[Piece]:
+    """The pieces of all requests, in their order."""
+    seen: set[str] = set()
+    while asked := list(islice(requests, LOOKED_UP)):
+        before = known([r.uri for r in asked])
+        for request in asked:
+            try:
+                modality = choose(request)
+                if modality is None:
+                    continue
+                if request.uri in seen:
+                    raise Unreadable("DUPLICATE", "another source has the same name")
+                seen.add(request.uri)
+                yield from _read(request, modality, before.get(request.uri))
+            except Unreadable as fault:
+                yield Piece(request.uri, fault=fault)
+
+
+def _read(request: Request, modality: Modality, before: bytes | None) -> Iterator[Piece]:
+    source, digest = request.open()
+    is_known = before is not None
+    if before == digest:
+        yield Piece(request.uri, size=source.size, is_known=True, is_unchanged=True)
+        return
+    prepare(source, modality)
+
+    def piece(drafts: Drafts | None, is_last: bool) -> Piece:
+        size = source.size if is_last else 0
+        return Piece(request.uri, modality, drafts, digest, size, is_last, is_known)
+
+    drafts = modality.read(source)
+    if source.data is not None:
+        yield piece(joined(list(drafts)), True)
+        return
+    for block in drafts:
+        assert block.rows is None, "a modality with a table of its own reads what fits into memory"
+        yield piece(block, False)
+    yield piece(None, True)
+
+
+def joined(blocks: list[Drafts]) -> Drafts | None:
+    """Several blocks of a source as one."""
+    if len(blocks) <= 1:
+        return blocks[0] if blocks else None
+    import pyarrow as pa
+
+    whole = Drafts([t for b in blocks for t in b.texts], exact=all(b.exact for b in blocks))
+    if all(b.starts is not None for b in blocks):
+        whole.starts = [p for b in blocks for p in b.starts or ()]
+        whole.ends = [p for b in blocks for p in b.ends or ()]
+    if any(b.metadata is not None for b in blocks):
+        whole.metadata = [m for b in blocks for m in b.metadata or [None] * len(b.texts)]
+    rows = [b.rows for b in blocks if b.rows is not None]
+    if rows:
+        whole.rows = pa.concat_tables(rows)
+    return whole
+
+
+class Ahead:
+    """Runs an iterator in a thread, at most AHEAD items ahead. What it raises is raised where its
+    items are taken. As a context manager it ends the thread."""
+
+    def __init__(self, items: Iterator[Piece]) -> None:
+        self._items = items
+        self._queue: Queue[Piece | BaseException | None] = Queue(AHEAD)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="hql ingest reader", daemon=True)
+
+    def __enter__(self) -> Ahead:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        end: BaseException | None = None
+        try:
+            for item in self._items:
+                if not self._put(item):
+                    return
+        except BaseException as error:  # raised again in the other thread
+            end = error
+        self._put(end)
+
+    def _put(self, item: Piece | BaseException | None) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._queue.put(item, timeout=PATIENCE_S)
+                return True
+            except Full:
+                continue
+        return False
+
+    def take(self, check: Callable[[], None]) -> Iterator[Piece]:
+        """The items; `check` is called while waiting and may raise."""
+        while True:
+            check()
+            try:
+                item = self._queue.get(timeout=PATIENCE_S)
+            except Empty:
+                continue
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item

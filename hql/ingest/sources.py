@@ -1,0 +1,105 @@
+"""Sources: files and the rows of a query, each with its URI and the SHA-256 of its bytes.
+
+A file's URI is its absolute path as `file:///…`; that of a row is `table:key`. A source whose hash
+is that of the last time is not read again.
+"""
+
+from __future__ import annotations
+
+import codecs
+import stat
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hartonomous.hql.frozen import frozen
+from hartonomous.hql.modalities.base import Modality, Source, Unreadable
+from hartonomous.hql.modalities.decoding import (
+    BLOCK_BYTES,
+    SAMPLE_BYTES,
+    check_text,
+    find_encoding,
+    undecodable,
+)
+
+if TYPE_CHECKING:
+    from hartonomous.hql.result import Result
+
+#: files up to that size are read once and held; of larger ones a block at a time is
+HELD_BYTES_MAX: Final = BLOCK_BYTES
+#: where a declaration of the encoding is looked for
+DECLARED_BYTES: Final = 2 << 10
+
+
+@frozen
+class Request:
+    """A source to be read: a file, or a text that is there already."""
+
+    uri: str
+    path: Path | None = None
+    data: bytes | None = None
+
+    def open(self) -> tuple[Source, bytes]:
+        """The source, its encoding not found yet, and its hash. Raises Unreadable FILE."""
+        if self.data is not None:
+            return Source(self.uri, len(self.data), self.data), sha256(self.data).digest()
+        assert self.path is not None
+        try:
+            found = self.path.stat()
+            if not stat.S_ISREG(found.st_mode):
+                raise Unreadable("FILE", "not a regular file")
+            if found.st_size <= HELD_BYTES_MAX:
+                data = self.path.read_bytes()
+                return Source(self.uri, len(data), data), sha256(data).digest()
+        except OSError as fault:
+            raise Unreadable("FILE", fault.strerror or str(fault)) from None
+        source = Source(self.uri, found.st_size, path=self.path)
+        digest = sha256()
+        for piece in source.pieces(BLOCK_BYTES):
+            digest.update(piece)
+        return source, digest.digest()
+
+
+def file_requests(paths: list[Path]) -> Iterator[Request]:
+    """A request for each path, absolute."""
+    for path in paths:
+        yield Request(path.as_uri(), path)
+
+
+def row_requests(rows: Result, name: str) -> Iterator[Request]:
+    """A request for each row of (key, text); rows without a text are none."""
+    for batch in rows.batches():
+        keys, texts = (batch.column(i).to_pylist() for i in range(2))
+        for key, text in zip(keys, texts, strict=True):
+            if text is not None:
+                yield Request(f"{name}:{key}", data=text.encode())
+
+
+def prepare(source: Source, modality: Modality) -> None:
+    """Finds the encoding of a source of text. Raises Unreadable."""
+    if not modality.is_text:
+        return
+    head = source.data
+    if head is None:
+        head = next(source.pieces(SAMPLE_BYTES), b"")
+    declared = None
+    if modality.declares is not None:
+        match = modality.declares.search(head, 0, DECLARED_BYTES)
+        declared = match[1].decode("ascii", "replace") if match is not None else None
+    source.encoding = find_encoding(head, declared)
+    if source.data is None:
+        _check_all(source, source.encoding)
+
+
+def _check_all(source: Source, encoding: str) -> None:
+    """Raises Unreadable, before anything of a large file is kept, if it is not text to its end."""
+    decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
+    try:
+        for piece in source.pieces(BLOCK_BYTES):
+            if not encoding.startswith(("utf-16", "utf-32")):
+                check_text(piece)
+            decoder.decode(piece)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as fault:
+        raise undecodable(encoding, fault) from None
