@@ -10,6 +10,7 @@
 | date32, date64; time32, time64 | DATE; TIME |
 | timestamp without zone; with one | DATETIME2; DATETIMEOFFSET |
 | fixed-size list of numbers; list of numbers | VECTOR(n); VECTOR of unknown length |
+| GEOMETRY's struct, GeoArrow | GEOMETRY, see geo_arrow.py |
 
 Conversions are exact or an error (BAD_VALUE); only REAL components of vectors are rounded.
 """
@@ -46,6 +47,22 @@ _PLAIN = {
     "binary_view": types.VARBINARY,
     "uint64": types.decimal(20, 0),
 }
+
+
+def find_field_type(field: pa.Field) -> Type | None:
+    """The HQL type of a column, whose field may say what its values are; None if there is none."""
+    if pa.types.is_nested(field.type) or has_extension(field):
+        from hartonomous.hql.geo_arrow import encoding_of
+
+        if encoding_of(field) is not None:
+            return types.GEOMETRY
+    return find_type(field.type)
+
+
+def has_extension(field: pa.Field) -> bool:
+    """Whether a field says that its values are more than their Arrow type."""
+    named = field.metadata is not None and b"ARROW:extension:name" in field.metadata
+    return named or isinstance(field.type, pa.BaseExtensionType)
 
 
 def find_type(arrow: pa.DataType) -> Type | None:
@@ -105,7 +122,7 @@ def table_fields(name: str, schema: pa.Schema) -> tuple[Field, ...]:
         taken.add(fold(column.name))
         if not column.name:
             raise ParameterFault(f"@{name} has a column without a name", hint="rename it")
-        type_ = find_type(column.type)
+        type_ = find_field_type(column)
         if type_ is None:
             raise ParameterFault(
                 f'column "{column.name}" of @{name} is {column.type}, which HQL has not',
@@ -120,23 +137,30 @@ def table_fields(name: str, schema: pa.Schema) -> tuple[Field, ...]:
 def conform(table: pa.Table, fields: tuple[Field, ...]) -> pa.Table:
     """The table in HQL's own Arrow types; columns that are so already are not copied."""
     schema = schema_of(fields)
-    columns = [conform_column(table.column(i), field) for i, field in enumerate(fields)]
+    columns = [
+        conform_column(table.column(i), field, table.schema.field(i))
+        for i, field in enumerate(fields)
+    ]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
 def conform_batches(
-    batches: Iterator[pa.RecordBatch], fields: tuple[Field, ...]
+    batches: Iterator[pa.RecordBatch], fields: tuple[Field, ...], given: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """The same for a stream."""
+    """The same for a stream; `given` says what the columns that come are."""
     schema = schema_of(fields)
     for batch in batches:
-        columns = [conform_column(batch.column(i), field) for i, field in enumerate(fields)]
+        columns = [
+            conform_column(batch.column(i), field, given.field(i)) for i, field in enumerate(fields)
+        ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def conform_column(array: Any, field: Field) -> Any:
+def conform_column(array: Any, field: Field, given: pa.Field) -> Any:
     """One column (Array or ChunkedArray) in the Arrow type of its HQL type."""
     wanted = field.type.arrow
+    if field.type.kind == "GEOMETRY":
+        return _geometries(array, field, given)
     try:
         cast = array if array.type == wanted else _cast(array, wanted)
     except pa.ArrowException as fault:
@@ -146,6 +170,20 @@ def conform_column(array: Any, field: Field) -> Any:
     if field.type.kind == "VECTOR":
         _check_elements(array, cast, field.name)
     return cast
+
+
+def _geometries(array: Any, field: Field, given: pa.Field) -> Any:
+    from hartonomous.hql.geo_arrow import geometries
+
+    try:
+        return geometries(array, given)
+    except ExecutionFault as fault:
+        fault.message = f'column "{field.name}": {fault.message}'
+        raise
+    except pa.ArrowException as fault:
+        raise ExecutionFault(
+            f'column "{field.name}": a value does not fit {field.type}: {fault}', code="BAD_VALUE"
+        ) from fault
 
 
 def _check_elements(given: Any, cast: Any, name: str) -> None:

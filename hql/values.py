@@ -172,9 +172,14 @@ _NUMPY = {
 def _other(value: Any) -> tuple[Type, Any]:
     import pyarrow as pa
 
+    from hartonomous.hql.arrow_tables import find_field_type
+    from hartonomous.hql.geo_arrow import geometries
+
     if isinstance(value, pa.Scalar):
-        if value.type == GEOMETRY.arrow:
-            return GEOMETRY, values_of_array(pa.array([value], value.type))[0]
+        field = pa.field("", value.type)
+        if find_field_type(field) == GEOMETRY:
+            array = geometries(pa.array([value], value.type), field)
+            return GEOMETRY, values_of_array(array)[0]
         return parameter_value("", value.as_py())
     if hasattr(value, "__geo_interface__"):
         return GEOMETRY, Geometry.of(value)

@@ -83,7 +83,11 @@ def bind_chain(parts: tuple[ast.Identifier, ...], span: ast.Span, scope: Scope) 
         for name in parts[length:]:
             function = functions.find(name.text)
             if function is None or function.kind != "scalar":
-                return None
+                if target.type.kind != "GEOMETRY":
+                    return None
+                hint = nearest(name.text, functions.names())
+                message = f'GEOMETRY has no method "{name.text}"'
+                raise fault(span, message, "UNKNOWN_FUNCTION", hint)
             scope.statement.volatile |= function.volatile
             target = call(function, (unfold(target),), span)
         return target

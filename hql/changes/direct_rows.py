@@ -38,17 +38,17 @@ def find_direct_rows(query: ast.Query, context: Context) -> Result | None:
     if places is None:
         return None
     chosen = tuple(fields[i] for i in places)
+    schema = context.parameters.tables[name].schema
+    schema = pa.schema([schema.field(i) for i in places])
     given = context.parameters.take_batches(name)
     context.limits.start()
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in given:
             context.limits.check()
-            yield pa.RecordBatch.from_arrays(
-                [batch.column(i) for i in places], names=[f.name for f in chosen]
-            )
+            yield pa.RecordBatch.from_arrays([batch.column(i) for i in places], schema=schema)
 
-    return Result(chosen, conform_batches(batches(), chosen))
+    return Result(chosen, conform_batches(batches(), chosen, schema))
 
 
 def _places(

@@ -26,7 +26,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from hartonomous.hql.arrow_tables import conform_batches, find_type
+from hartonomous.hql.arrow_tables import conform_batches, find_field_type
 from hartonomous.hql.copying.text import (
     CsvOptions,
     NotHexadecimal,
@@ -38,6 +38,7 @@ from hartonomous.hql.copying.text import (
 )
 from hartonomous.hql.errors import ExecutionFault, FileFault
 from hartonomous.hql.frozen import frozen
+from hartonomous.hql.geo_arrow import with_geoparquet
 from hartonomous.hql.plan import Field
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _open_parquet(path: Path) -> FileSource:
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path, memory_map=True, pre_buffer=True)
-    schema = file.schema_arrow
+    schema = with_geoparquet(file.schema_arrow)
 
     def read(columns: Sequence[str], wanted: Sequence[Type]) -> Any:
         fields = fields_of(path, schema, columns)
@@ -179,9 +180,9 @@ def fields_of(path: Path, schema: pa.Schema, columns: Sequence[str]) -> tuple[Fi
     """The HQL types of a file's columns; FILE for one that HQL has not."""
     fields = []
     for name in columns:
-        arrow = schema.field(name).type
-        type_ = find_type(arrow)
+        type_ = find_field_type(schema.field(name))
         if type_ is None:
+            arrow = schema.field(name).type
             raise FileFault(f'"{path}": column "{name}" is {arrow}, which HQL has not')
         fields.append(Field(name, type_))
     return tuple(fields)
@@ -203,7 +204,8 @@ def _conformed(
         except (pa.ArrowException, OSError) as fault:
             raise file_fault(path, fault) from fault
 
-    return ahead(conform_batches(chosen(), fields))
+    given = pa.schema([schema.field(name) for name in columns])
+    return ahead(conform_batches(chosen(), fields, given))
 
 
 def ahead(batches: Iterator[Any], depth: int = AHEAD) -> Generator[Any]:

@@ -3,7 +3,8 @@ a row are joined, and the result's data buffer is what is written.
 
 CSV follows RFC 4180 with "\\n" line ends. NULL is an empty field (or another text), so a string
 that would read as NULL is quoted. In both formats VARBINARY is 0x…, UNIQUEIDENTIFIER has its usual
-form, VECTOR is [1,2,3]. Numbers that JSON has no form for are "NaN", "Infinity", "-Infinity".
+form, VECTOR is [1,2,3], GEOMETRY is well-known text (with its SRID, if it has one). Numbers that
+JSON has no form for are "NaN", "Infinity", "-Infinity".
 """
 
 from __future__ import annotations
@@ -49,9 +50,8 @@ def csv_lines(batch: pa.RecordBatch, types: Sequence[Type], options: CsvOptions)
 
 
 def _may_need_quotes(type_: Type, options: CsvOptions) -> bool:
-    return (
-        type_.is_string or type_.kind == "VECTOR" or options.null != "" or options.delimiter != ","
-    )
+    listed = type_.is_string or type_.is_wide
+    return listed or options.null != "" or options.delimiter != ","
 
 
 def _quoted(texts: pa.Array, options: CsvOptions) -> pa.Array:
@@ -143,6 +143,10 @@ def text_column(array: pa.Array, type_: Type) -> pa.Array:
         case "VECTOR":
             numbers = array.cast(pa.list_(pa.float32())).cast(pa.list_(pa.string()))
             return _join(["[", pc.binary_join(numbers, ","), "]"], "")
+        case "GEOMETRY":
+            from hartonomous.hql.functions.geometry_forms import to_text
+
+            return to_text(array, with_srid=True)
         case "DATETIMEOFFSET":
             plain = array.cast(pa.timestamp("us")).cast(pa.string())
             return _join([plain, "+00:00"], "")

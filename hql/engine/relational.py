@@ -45,7 +45,7 @@ BATCH_ROWS = 65_536
 #: relational type of a native call's result -> name of the Arrow function that runs it
 _CALL_FUNCTIONS = {
     name: f"__hql_call_{name.lower()}"
-    for name in ("DOUBLE", "FLOAT", "BIGINT", "INTEGER", "BOOLEAN", "VARCHAR")
+    for name in ("DOUBLE", "FLOAT", "BIGINT", "INTEGER", "BOOLEAN", "VARCHAR", "BLOB")
 }
 
 #: how long a cursor that another thread uses is asked to stop: 5 s

@@ -37,10 +37,20 @@ _SHOWN = 24
 # --- out -----------------------------------------------------------------------------------------
 
 
-def to_text(value: Any) -> pa.Array:
-    """STAsText."""
+def to_text(value: Any, with_srid: bool = False) -> pa.Array:
+    """STAsText; `with_srid` puts `SRID=n;` before it where there is one, which Parse reads."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     shapes, valid = shapes_of(value)
-    return with_nulls(texts_of(shapes), valid)
+    texts = texts_of(shapes)
+    if with_srid and shapes.srid.any():
+        marks = pc.binary_join_element_wise(
+            "SRID=", pa.array(shapes.srid).cast(pa.string()), ";", ""
+        )
+        stated = pa.array(shapes.srid != 0)
+        texts = pc.binary_join_element_wise(pc.if_else(stated, marks, ""), texts, "")
+    return with_nulls(texts, valid)
 
 
 def texts_of(shapes: Shapes) -> pa.Array:

@@ -2,7 +2,7 @@
 
 A dot in a column's name nests: `a.b` is `{"a": {"b": …}}`. NULLs are left out, and objects of
 which nothing is left, unless INCLUDE_NULL_VALUES. Texts are joined by concat_ws, which skips NULLs;
-values of type JSON go in as they are.
+values of type JSON go in as they are, geometries as strings of well-known text.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.errors import BindFault
+from hartonomous.hql.functions.geometry import TO_TEXT
 from hartonomous.hql.functions.vectors import FROM_VECTOR
 from hartonomous.hql.lower.native import Natives
 from hartonomous.hql.types import NVARCHAR, Type
@@ -96,6 +97,8 @@ def _value(column: str, type_: Type, natives: Natives) -> str:
         return f"CASE WHEN isfinite({column}) THEN CAST(to_json({column}) AS VARCHAR) END"
     if type_.kind == "VECTOR":
         return natives.call_sql(FROM_VECTOR, NVARCHAR, type_, column)
+    if type_.kind == "GEOMETRY":  # well-known text has nothing to escape
+        return f"'\"' || {natives.call_sql(TO_TEXT, NVARCHAR, type_, column)} || '\"'"
     if type_.kind == "VARBINARY":
         return f"'\"' || base64({column}) || '\"'"
     if type_.kind == "UNIQUEIDENTIFIER":

@@ -91,8 +91,9 @@ def test_the_registry_loads_nothing_heavy() -> None:
 def test_families_are_the_files() -> None:
     folder = Path(str(importlib.import_module("hartonomous.hql.functions").__file__)).parent
     helpers = {"__init__", "base", "casts", "coerce", "document", "resolve", "vector_kernels"}
+    helpers |= {"native_form", "geometry_kernels", "geometry_methods", "geometry_forms"}
     assert {p.stem for p in folder.glob("*.py")} - helpers == {
-        "aggregates", "conditional", "dates", "embedding", "json", "math", "operators",
+        "aggregates", "conditional", "dates", "embedding", "geometry", "json", "math", "operators",
         "strings", "system",
         "vectors", "windows",
     }  # fmt: skip
