@@ -119,7 +119,11 @@ def _read(name: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 def check_count(text: str, given: Mapping[str, Any] | Sequence[Any] | None) -> None:
     """PARAMETER for a sequence that is certainly longer than what the text asks for. (A `?` may
     also stand in a string, so that only a surplus is certain.)"""
-    if not given or isinstance(given, (Mapping, str, bytes)) or not isinstance(given, Sequence):
+    if not given:
+        return
+    if type(given) not in (tuple, list) and (
+        isinstance(given, (Mapping, str, bytes)) or not isinstance(given, Sequence)
+    ):
         return
     if len(given) > text.count("?"):
         raise ParameterFault(
@@ -130,6 +134,8 @@ def check_count(text: str, given: Mapping[str, Any] | Sequence[Any] | None) -> N
 
 def named(given: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
     """Parameters by folded name; those of a sequence are ?0, ?1 …"""
+    if type(given) in (tuple, list):  # asked first: abstract classes are slow to ask
+        return {f"?{i}": value for i, value in enumerate(given)}
     if isinstance(given, (str, bytes)) or not isinstance(given, (Mapping, Sequence)):
         raise ParameterFault(
             f"parameters are a dict or a sequence, not {type(given).__name__}",

@@ -159,7 +159,9 @@ class Selection:
 
     def __init__(self, chunk: Chunk, deaths: int, hidden: Mapping[int, Hidden]) -> None:
         self.chunk, self.deaths, self.hidden = chunk, deaths, hidden
-        self.row_count = chunk.count - sum(len(h.offsets) for h in hidden.values())
+        self.row_count = chunk.count
+        if hidden:
+            self.row_count -= sum(len(h.offsets) for h in hidden.values())
 
     def without(self, offsets: Int64, deaths: int | None = None) -> Selection:
         """This selection less more rows; batches that lose nothing keep their caches."""

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.storage.catalog import Catalog, Entry, TableEntry, catalog_hash
@@ -32,7 +31,7 @@ from hartonomous.storage.leaf_log import pack_leaves
 from hartonomous.storage.prepare import Born, Prepared, prepare
 from hartonomous.storage.record import RecordWriter, pack_entries
 from hartonomous.storage.shape import shape_of
-from hartonomous.storage.state import CommitInfo, DatabaseState, moment
+from hartonomous.storage.state import CommitInfo, DatabaseState
 from hartonomous.storage.table import TableState
 from hartonomous.storage.tail import settle
 from hartonomous.storage.wal import Wal
@@ -50,6 +49,7 @@ class CommitPath:
         self.lock = threading.Lock()
         self.head = state  # guarded
         self.has_failed = False  # the log cannot be trusted; until the database is opened again
+        self._no_return = NoReturn(self)
         self.roots = TableRoots()  # guarded
         self.recent: list[Commit] = []  # guarded; since the last checkpoint
         self.leaves: dict[int, bytearray] = {}  # guarded; since the last checkpoint, by table
@@ -78,16 +78,11 @@ class CommitPath:
         self._database.publish(state)
         return info
 
-    @contextmanager
-    def no_return(self) -> Iterator[None]:
+    def no_return(self) -> NoReturn:
         """Around what must not be left half done. If it is, by a fault of the disk or an
         interrupt, memory and disk may differ: nothing more is committed until the database is
         opened again."""
-        try:
-            yield
-        except BaseException:
-            self.has_failed = True
-            raise
+        return self._no_return
 
     def _append(
         self,
@@ -135,7 +130,7 @@ class CommitPath:
                 pieces = record.finish(self._record_head(encoded, changes, tables))
                 position = self._wal.append(*pieces)
             self._apply(prepared, placed, packed, catalog, commit, commit_hash, logs)
-        return CommitInfo(sequence, commit_hash, moment(commit.at_us)), position
+        return CommitInfo(sequence, commit_hash, commit.at_us), position
 
     def _commit(
         self,
@@ -220,6 +215,22 @@ class CommitPath:
             table_id = change.before.id
             if self.head.table_sequence(table_id) > transaction.sequence:
                 raise conflict(f'rows of table "{change.before.name}" were changed')
+
+
+class NoReturn:
+    """See CommitPath.no_return. Without state of its own: many threads may be inside."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: CommitPath) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is not None:
+            self._path.has_failed = True
 
 
 def encodable(text: str) -> str:

@@ -13,9 +13,9 @@ import contextlib
 import fcntl
 import mmap
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 
@@ -29,13 +29,20 @@ PIECES_MAX: Final = 1024
 Data: TypeAlias = bytes | bytearray | memoryview | pa.Buffer
 
 
-@contextlib.contextmanager
-def translated(what: str, path: Path) -> Iterator[None]:
+class translated:
     """OSError inside becomes DiskFault, `cannot WHAT "PATH": why`."""
-    try:
-        yield
-    except OSError as fault:
-        raise fault_of(fault, what, path) from fault
+
+    __slots__ = ("path", "what")
+
+    def __init__(self, what: str, path: Path) -> None:
+        self.what, self.path = what, path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, OSError):
+            raise fault_of(error, self.what, self.path) from error
 
 
 def fault_of(fault: OSError, what: str, path: Path) -> DiskFault:

@@ -57,6 +57,17 @@ def load(
     return _in_memory(database, shape, first, row_ids) if first else []
 
 
+def load_few(database: Database, table: TableEntry, columns: list[pa.Array]) -> Chunk:
+    """At most FEW_ROWS rows, at least one, given as the table's stored columns in order: a chunk
+    under fresh row ids. Raises NOT_NULL_VIOLATION."""
+    shape = shape_of(table)
+    batch = pa.RecordBatch.from_arrays(columns, schema=shape.physical)
+    assert 0 < batch.num_rows <= FEW_ROWS, batch.num_rows
+    check_required(shape, batch)
+    rows = MemoryRows(shape.physical, [batch], columns)
+    return Chunk(rows, database.reserve_row_ids(rows.count), 0)
+
+
 def _physical(
     shape: TableShape, given: pa.Schema, batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:

@@ -25,6 +25,7 @@ from hartonomous.storage.memory import MemoryRows, one_batch, rebatch
 from hartonomous.storage.record import RecordWriter, id_runs
 from hartonomous.storage.segment_rows import SegmentRows
 from hartonomous.storage.shape import TableShape, shape_of
+from hartonomous.storage.small_leaf import ROWS_MAX as SMALL_ROWS_MAX
 from hartonomous.storage.tail import batches_of, merge
 from hartonomous.storage.working import WorkingTable, hidden_offsets
 
@@ -142,14 +143,18 @@ def insert_leaves(born: Sequence[Born], shape: TableShape) -> list[NewLeaf]:
 
 def _batch_leaf(chunk: Chunk, batch: int, shape: TableShape) -> bytes:
     if isinstance(chunk.rows, MemoryRows) and chunk.rows.schema is shape.physical:
-        rows = chunk.rows.batches[batch]
+        rows, columns = chunk.rows.batches[batch], chunk.rows.columns(batch)
     else:
         columns = [chunk.column(physical_name(c), c.arrow, batch) for c in shape.stored]
         rows = pa.RecordBatch.from_arrays(columns, schema=shape.physical)
     start = batch * BATCH_ROWS
     ids = chunk.row_ids
     if isinstance(ids, int):
-        return shape.small_leaf.hash(rows, ids + start) or leaf_hash(rows, ids + start)
+        if rows.num_rows <= SMALL_ROWS_MAX:
+            found = shape.small_leaf.hash(columns, rows.num_rows, ids + start)
+            if found is not None:
+                return found
+        return leaf_hash(rows, ids + start)
     return leaf_hash(rows, ids[start : start + rows.num_rows])
 
 

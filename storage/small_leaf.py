@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Sequence
 from functools import lru_cache
 
 import pyarrow as pa
@@ -49,14 +50,14 @@ class SmallLeaf:
     def __init__(self, schema: pa.Schema) -> None:
         self._columns = _columns(tuple(schema.names), tuple(schema.types))
 
-    def hash(self, batch: pa.RecordBatch, first_id: int) -> bytes | None:
-        """The leaf of rows with consecutive ids from `first_id` on, or None."""
-        rows = batch.num_rows
+    def hash(self, arrays: Sequence[pa.Array], rows: int, first_id: int) -> bytes | None:
+        """The leaf of rows with consecutive ids from `first_id` on, or None. `arrays`: the
+        schema's columns."""
         if self._columns is None or not 0 < rows <= ROWS_MAX:
             return None
         kept = 0
         pieces = []
-        for array, (label, how, width) in zip(batch.columns, self._columns, strict=True):
+        for array, (label, how, width) in zip(arrays, self._columns, strict=True):
             nulls = array.null_count
             if nulls:
                 if nulls == rows:
@@ -81,8 +82,9 @@ def _fixed(array: pa.Array, rows: int, how: str, width: int) -> bytes | None:
 
 def _variable(array: pa.Array, rows: int) -> bytes:
     _, edges, data = array.buffers()
-    start = array.offset * 4
-    places = struct.unpack(f"<{rows + 1}i", memoryview(edges)[start : start + 4 * (rows + 1)])
-    lengths = [b - a for a, b in zip(places, places[1:], strict=False)]
+    places = struct.unpack_from(f"<{rows + 1}i", edges, array.offset * 4)
     content = b"" if data is None else bytes(memoryview(data)[places[0] : places[-1]])
+    if rows == 1:
+        return (places[1] - places[0]).to_bytes(4, "little") + content
+    lengths = [b - a for a, b in zip(places, places[1:], strict=False)]
     return struct.pack(f"<{rows}I", *lengths) + content

@@ -20,7 +20,11 @@ class CommitInfo:
 
     sequence: int
     hash: bytes
-    at: datetime
+    at_us: int
+
+    @property
+    def at(self) -> datetime:
+        return moment(self.at_us)
 
 
 def moment(at_us: int) -> datetime:

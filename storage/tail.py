@@ -7,6 +7,7 @@ they become one of the next. Old snapshots keep the old chunks; the new one carr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
@@ -51,22 +52,23 @@ def _can_merge(chunk: Chunk) -> bool:
 
 def merge(parts: Sequence[Chunk], shape: TableShape) -> Chunk:
     """One chunk in memory with the rows of all parts, in order, and their deaths."""
-    starts = np.cumsum([0, *(p.count for p in parts)])[:-1].tolist()
-    rows = MemoryRows(shape.physical, _merge_batches(parts, shape))
+    starts = list(accumulate((p.count for p in parts[:-1]), initial=0))
+    rows = _merge_rows(parts, shape)
     deaths = _merge_deaths(parts, starts)
     merged = Chunk(rows, _merge_numbers(parts, "row_ids"), _merge_numbers(parts, "births"), deaths)
     merge_keys(parts, merged)
     return merged
 
 
-def _merge_batches(parts: Sequence[Chunk], shape: TableShape) -> list[pa.RecordBatch]:
+def _merge_rows(parts: Sequence[Chunk], shape: TableShape) -> MemoryRows:
     if sum(p.count for p in parts) > BATCH_ROWS:
-        return rebatch(shape.physical, batches_of(parts, shape))
+        return MemoryRows(shape.physical, rebatch(shape.physical, batches_of(parts, shape)))
     columns = [
         pa.concat_arrays([part.column(name, type_, 0) for part in parts])
         for name, type_ in zip(shape.physical.names, shape.types, strict=True)
     ]
-    return [pa.RecordBatch.from_arrays(columns, schema=shape.physical)]
+    batch = pa.RecordBatch.from_arrays(columns, schema=shape.physical)
+    return MemoryRows(shape.physical, [batch], columns)
 
 
 def batches_of(parts: Sequence[Chunk], shape: TableShape) -> list[pa.RecordBatch]:
@@ -88,6 +90,8 @@ def _merge_numbers(parts: Sequence[Chunk], name: str) -> int | Int64:
         step = [p.count for p in parts] if name == "row_ids" else [0] * len(parts)
         if all(a + s == b for a, s, b in zip(numbers, step, numbers[1:], strict=False)):
             return int(numbers[0])
+        if name == "births":
+            return np.repeat(np.array(numbers, np.int64), [p.count for p in parts])
     read = Chunk.row_ids_at if name == "row_ids" else Chunk.births_at
     return np.concatenate([read(part, slice(None)) for part in parts])
 

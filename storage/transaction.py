@@ -26,7 +26,7 @@ from hartonomous.storage.chunk import Int64
 from hartonomous.storage.constraints import changed_rows, check_keys, check_new_key
 from hartonomous.storage.errors import ConstraintFault, NotFound, ReadOnly
 from hartonomous.storage.frozen import frozen
-from hartonomous.storage.load import load
+from hartonomous.storage.load import load, load_few
 from hartonomous.storage.state import CommitInfo, DatabaseState, TempStore
 from hartonomous.storage.table import TableState, TableView
 from hartonomous.storage.working import WorkingTable
@@ -111,6 +111,16 @@ class Transaction:
         if chunks:
             self._put(grown)
         return sum(c.count for c in chunks)
+
+    def insert_few(self, table_id: int, columns: list[pa.Array]) -> int:
+        """Like insert, for at most load.FEW_ROWS rows, at least one, given as the table's stored
+        columns in order, of exactly their Arrow types."""
+        working = self._working(table_id)
+        chunk = load_few(self.database, working.table, columns)
+        grown = working.with_rows(chunk)
+        check_keys(grown, working, [chunk])
+        self._put(grown)
+        return chunk.count
 
     def delete(self, table_id: int, addresses: Int64) -> int:
         """Remove the rows at addresses of this transaction's view; how many they were."""

@@ -32,6 +32,8 @@ FILE_HEADER: Final = 32
 FRAME_HEADER: Final = 16
 MARK: Final = b"\xa5" * 8
 BODY_MAX: Final = 1 << 30
+#: up to this size copying the pieces of a frame together is cheaper than handling them one by one
+JOINED_MAX: Final = 1 << 14
 OFFSET_BITS: Final = 40
 
 _FRAME: Final = struct.Struct("<IIQ")
@@ -74,6 +76,8 @@ def make_frame(pieces: Sequence[Data], at: int) -> list[Data]:
     """The bytes of a frame that begins at position `at`."""
     size = sum(len(p) for p in pieces)
     assert 0 < size <= BODY_MAX, size
+    if size <= JOINED_MAX:
+        pieces = [b"".join(pieces)]
     if len(pieces) == 1:
         checksum = xxhash.xxh3_64_intdigest(pieces[0])
     else:
@@ -82,7 +86,8 @@ def make_frame(pieces: Sequence[Data], at: int) -> list[Data]:
             state.update(piece)
         checksum = state.intdigest()
     seal = xxhash.xxh3_64_intdigest(_SEAL.pack(size, checksum, at)) & 0xFFFFFFFF
-    return [_FRAME.pack(size, seal, checksum), *pieces, bytes(-size % 8) + MARK]
+    head, tail = _FRAME.pack(size, seal, checksum), bytes(-size % 8) + MARK
+    return [b"".join((head, *pieces, tail))] if size <= JOINED_MAX else [head, *pieces, tail]
 
 
 def frame_size(body: int) -> int:

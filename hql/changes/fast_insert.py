@@ -26,6 +26,7 @@ from hartonomous.hql.syntax.trees import unbounded
 from hartonomous.hql.system_schema.behaviour import find_behaviour, given_shape
 from hartonomous.hql.types import parse_type
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
+from hartonomous.storage.load import FEW_ROWS
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -40,6 +41,7 @@ class FastInsert:
     where `constants` has the value."""
 
     __slots__ = (
+        "behaviour",
         "cells",
         "completion",
         "constants",
@@ -53,6 +55,7 @@ class FastInsert:
 
     def __init__(self, table: TableEntry, columns: Sequence[ColumnEntry], body: ast.Values) -> None:
         self.table = table
+        self.behaviour = find_behaviour(table)
         self.names = [c.name for c in columns]
         types = [parse_type(c.type) for c in columns]
         self.types = [t.arrow for t in types]
@@ -107,18 +110,21 @@ class FastInsert:
         columns = zip(*rows, strict=True)
         return [_array(list(c), t) for c, t in zip(columns, self.types, strict=True)]
 
-    def insert(self, context: Context, arrays: list[pa.Array]) -> tuple[int, pa.Table]:
-        """The number of rows, and the rows as they are stored."""
+    def insert(
+        self, context: Context, arrays: list[pa.Array], *, is_shown: bool = False
+    ) -> tuple[int, pa.Table | None]:
+        """The number of rows, and, if they are to be shown, the rows as they are stored."""
+        count = len(arrays[0])
         if self.places is None:
             given = pa.Table.from_arrays(arrays, names=self.names)
             whole = self.completion.complete(context, given)
         else:
-            count = len(arrays[0])
             stored = [arrays[p] if isinstance(p, int) else pa.repeat(p, count) for p in self.places]
+            if count <= FEW_ROWS and self.behaviour is None and not is_shown:
+                return context.transaction.insert_few(self.table.id, stored), None
             whole = pa.Table.from_arrays(stored, schema=self.schema)
-        behaviour = find_behaviour(self.table)
-        if behaviour is not None:
-            return len(arrays[0]), behaviour.insert(context, self.table, whole)
+        if self.behaviour is not None:
+            return count, self.behaviour.insert(context, self.table, whole)
         return context.transaction.insert(self.table.id, whole), whole
 
 
@@ -131,7 +137,7 @@ def run_fast(statement: Insert, context: Context) -> Result | None:
         rows = prepared.arrays_of(prepared.rows(context.parameters.raw))
     except (Unusual, KeyError):
         return None
-    count, whole = prepared.insert(context, rows)
+    count, whole = prepared.insert(context, rows, is_shown=statement.output is not None)
     if statement.output is None:
         return Result(row_count=count)
     return output_result(context, statement.output, prepared.table, inserted=whole)
