@@ -23,12 +23,12 @@ from hartonomous.hql.bind.context import (
     too_deep,
 )
 from hartonomous.hql.bind.conversions import fold_case, implicit
+from hartonomous.hql.bind.for_json import check_for_json
 from hartonomous.hql.bind.options import bind_limit, bind_options
 from hartonomous.hql.bind.ordering import order_by
 from hartonomous.hql.bind.scope import Handler, Scope, Visible
 from hartonomous.hql.bind.select import BARE, bind_select, output_index
 from hartonomous.hql.bind.sets import bind_set, bind_values
-from hartonomous.hql.errors import NotSupported
 from hartonomous.hql.types import JSON
 from hartonomous.storage.catalog import fold
 
@@ -133,14 +133,7 @@ def _bind(query: ast.Query, outer: Scope, outermost: bool) -> plan.Plan:
     if query.options:
         changes["options"] = bind_options(query.options, outer)
     if query.for_json is not None:
-        if query.for_json.mode == "AUTO":
-            span = outer.span(query.for_json)
-            raise NotSupported(
-                "not supported yet: FOR JSON AUTO",
-                line=span.line,
-                column=span.column,
-                hint="FOR JSON PATH, with the shape in the column names",
-            )
+        check_for_json(query, bound, outer)
         changes["json"] = query.for_json
         changes["fields"] = (plan.Field("json", JSON),)
     return replace(bound, **changes) if changes else bound

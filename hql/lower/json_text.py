@@ -11,7 +11,6 @@ import json
 from typing import Any
 
 from hartonomous.hql import plan as p
-from hartonomous.hql.errors import BindFault
 from hartonomous.hql.functions.geometry import TO_TEXT
 from hartonomous.hql.functions.vectors import FROM_VECTOR
 from hartonomous.hql.lower.native import Natives
@@ -52,26 +51,17 @@ def _body_fields(plan: p.Plan) -> tuple[p.Field, ...]:
 
 
 def _nest(names: list[str]) -> dict[str, Any]:
-    """Names by their dots: {"a": {"b": 0}, "c": 1}, leaves being places in the row."""
+    """Names by their dots: {"a": {"b": 0}, "c": 1}, leaves being places in the row. The binder has
+    seen that no two mean the same place."""
     tree: dict[str, Any] = {}
     for place, name in enumerate(names):
         *outer, last = name.split(".")
         inside = tree
         for step in outer:
             inside = inside.setdefault(step, {})
-            if not isinstance(inside, dict):
-                raise _clash(name)
-        if last in inside:
-            raise _clash(name)
+        assert last not in inside, names
         inside[last] = place
     return tree
-
-
-def _clash(name: str) -> BindFault:
-    return BindFault(
-        f'FOR JSON: "{name}" is said twice, or is a value and an object at once',
-        hint="give the columns different names with AS",
-    )
 
 
 def _object(tree: dict[str, Any], values: list[str], nulls: bool, is_row: bool = False) -> str:
