@@ -88,7 +88,7 @@ def _born(
     else:
         whole = [merge(small, shape)] if small else []
     for chunk in whole:
-        chunk = in_id_order(chunk, shape)
+        chunk = in_id_order(reshaped(chunk, shape), shape)
         if database.objects is not None and chunk.count >= 64 and chunk.rows.bytes > BULK_BYTES:
             ids = None if isinstance(chunk.row_ids, int) else chunk.row_ids
             first = chunk.row_ids if isinstance(chunk.row_ids, int) else None
@@ -103,6 +103,15 @@ def _born(
 def without_hidden(chunk: Chunk, selection: Selection, shape: TableShape) -> Chunk:
     """A chunk of only the visible rows."""
     return pick(chunk, selection.offsets(), shape) if selection.hidden else chunk
+
+
+def reshaped(chunk: Chunk, shape: TableShape) -> Chunk:
+    """The chunk with the table's columns of now, which the record's batches must have: its rows may
+    be from before an ALTER TABLE of the same transaction."""
+    rows = chunk.rows
+    if not isinstance(rows, MemoryRows) or rows.schema.equals(shape.physical):
+        return chunk
+    return Chunk(MemoryRows(shape.physical, batches_of([chunk], shape)), chunk.row_ids, 0)
 
 
 def in_id_order(chunk: Chunk, shape: TableShape) -> Chunk:
