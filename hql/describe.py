@@ -148,15 +148,23 @@ class Describer:
             pairs = zip(scan.lookup.columns, scan.lookup.values, strict=True)
             key = next(k.name for k in scan.table.keys if k.id == scan.lookup.key)
             parts.append(f"key {key}: " + ", ".join(f"{c} = {self.expr(v)}" for c, v in pairs))
+        if scan.region is not None:
+            parts.append(self._region(scan.region))
         computed = {c.name: c.expr for c in scan.computed}
         if scan.nearest is not None:
             count = " + ".join(map(self.expr, scan.nearest.count))
-            parts.append(f"nearest {count} by {self.expr(computed.pop(scan.nearest.by))}")
+            text = f"nearest {count} by {self.expr(computed.pop(scan.nearest.by))}"
+            index = scan.nearest.index
+            parts.append(text if index is None else f"index {index.title}: {text}")
         if computed:
             parts.append("computes " + ", ".join(map(self.expr, computed.values())))
         if scan.limit is not None:
             parts.append(f"limit {self.expr(scan.limit)}")
         return "; ".join(parts)
+
+    def _region(self, region: p.Region) -> str:
+        near = "" if region.distance is None else f"within {self.expr(region.distance)} of "
+        return f"index {region.index.title}: {near or 'meets '}{self.expr(region.of)}"
 
     def _columns(self, source: p.Source) -> str:
         return f" ({', '.join(f.name for f in source.fields)})"

@@ -250,6 +250,9 @@ def _parts(figures: Figures) -> list[str]:
     parts = [f"{figures.rows:,} rows", _time(figures.seconds)]
     if figures.profile is None:
         parts.append(f"{figures.bytes:,} bytes")
+    if figures.nodes_visited is not None:
+        parts.append(f"{figures.nodes_visited:,} nodes visited")
+        parts.append(f"{figures.candidates:,} candidates refined")
     if figures.segments_total:
         parts.append(f"segments pruned {figures.segments_pruned} of {figures.segments_total}")
     if figures.batches_total:

@@ -198,7 +198,8 @@ class Source:
 @frozen
 class Scan(Source):
     """Rows of a stored table. `fields` are the columns that the statement reads (rule
-    prune_columns narrows them); `ranges` are conjuncts that zone maps may use (rule push_ranges);
+    prune_columns narrows them); `ranges` are conjuncts that zone maps may use (rule push_ranges),
+    `region` one that an index may use (rule use_index);
     `address` and `row_id` add the BIGINT columns `__address` (UPDATE, DELETE) and `__row_id` (ties
     of a top-k). The rest is filled by rules: `computed` columns are native functions of this
     scan's columns (hoist_native); `ordinal` adds `__ordinal`, a row's place in the scan; at most
@@ -212,6 +213,7 @@ class Scan(Source):
     ordinal: bool = False
     computed: tuple[Output, ...] = ()
     lookup: Lookup | None = None
+    region: Region | None = None
     nearest: Nearest | None = None
     limit: Expr | None = None
 
@@ -235,6 +237,27 @@ class Nearest:
     count: tuple[Expr, ...]
     nulls_first: bool = True
     filter: Plan | None = None
+    index: Index | None = None
+
+
+@frozen
+class Index:
+    """An index of the scanned table, by its id and for people by its name. `forced`: used whether
+    it seems to pay or not."""
+
+    id: int
+    title: str
+    forced: bool = False
+
+
+@frozen
+class Region:
+    """Rows whose geometry may come within `distance` (None: 0) of the geometry `of`, as `index`
+    finds them: a superset of those that a test above lets through."""
+
+    index: Index
+    of: Expr
+    distance: Expr | None = None
 
 
 @frozen

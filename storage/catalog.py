@@ -66,6 +66,8 @@ class IndexEntry:
     name: str
     columns: tuple[int, ...]  # column ids
     method: str  # of access.METHODS
+    #: how often it was searched since the database was opened: one number, never stored
+    searches: list[int] = field(default_factory=lambda: [0], compare=False, repr=False)
 
 
 @frozen
@@ -212,6 +214,8 @@ def entry_to_map(entry: Entry) -> dict[str, Any]:
                 del column["collation"]
     if not out.get("indexes", True):  # likewise
         del out["indexes"]
+    for index in out.get("indexes", ()):
+        del index["searches"]
     return out
 
 

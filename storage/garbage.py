@@ -85,8 +85,8 @@ def names_of(state: DatabaseState) -> set[str]:
         for chunk in table.chunks:
             if isinstance(chunk.rows, SegmentRows):
                 names.add(chunk.rows.meta.ref.name)
-            parts = [*chunk.keys.values(), *chunk.indexes.values()]
-            names |= {p.stored.name for p in parts if p.stored is not None}
+            names |= {k.stored.name for k in chunk.keys.values() if k.stored is not None}
+            names |= {i.stored.name for i in chunk.indexes.values() if i.stored is not None}
     return names
 
 

@@ -19,7 +19,7 @@ from hartonomous.storage.decoding import decoding
 from hartonomous.storage.objects import Objects
 
 MAGIC: Final = b"HRTMPACK"
-_DTYPES: Final = ("|u1", "|b1", "<i4", "<u4", "<i8", "<u8", "<f8")
+_DTYPES: Final = ("|u1", "|b1", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8")
 
 
 def write_pack(

@@ -90,6 +90,7 @@ class ScanResult:
     segments_total: int
     segments_pruned: int
     bytes_mapped: int
+    nodes_visited: int | None = None  # of an index, if one found the rows
 
 
 class TableView:

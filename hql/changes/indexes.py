@@ -1,10 +1,12 @@
-"""CREATE INDEX, DROP INDEX: keys of a table that are no constraints of its definition.
+"""CREATE INDEX, DROP INDEX: keys of a table that are no constraints of its definition, and indexes
+by access methods.
 
 A key's order does not matter to equality look-ups, so DESC is accepted and says nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from hartonomous.hql.changes.definitions import check_word, key_columns
 from hartonomous.hql.changes.targets import get_table, place
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.result import Result
-from hartonomous.storage.catalog import KeyEntry, TableEntry, fold
+from hartonomous.storage.catalog import ColumnEntry, IndexEntry, KeyEntry, TableEntry, fold
 from hartonomous.storage.errors import AlreadyExists, NotFound
 
 if TYPE_CHECKING:
@@ -23,34 +25,95 @@ if TYPE_CHECKING:
 
 
 def run_create_index(statement: CreateIndex, context: Context) -> Result:
-    """Adds the key; index names are unique within their table."""
-    if statement.method is not None:
-        raise place(
-            NotSupported(
-                f"not supported yet: CREATE INDEX … USING {statement.method}",
-                hint="leave USING out",
-            ),
-            statement,
-        )
-    if statement.options:
-        raise place(NotSupported("not supported yet: CREATE INDEX … WITH"), statement.options[0])
+    """Adds a key, or an index by the access method after USING, and builds it; index names are
+    unique within their table."""
     table = get_table(context, statement.table, change="indexes")
     check_word(statement.name)
-    if any(fold(k.name) == fold(statement.name.text) for k in table.keys):
+    if any(fold(k.name) == fold(statement.name.text) for k in _indexes(table)):
         if statement.if_not_exists:
             return Result()
         raise place(
             AlreadyExists(f'"{table.name}" already has an index "{statement.name.text}"'),
             statement.name,
         )
-    columns = key_columns(table.columns, [_column(o) for o in statement.columns], table.name)
-    if statement.unique and any(c.collation is not None for c in table.columns if c.id in columns):
+    if statement.options:
+        raise place(NotSupported("not supported yet: CREATE INDEX … WITH"), statement.options[0])
+    columns = key_columns if statement.method in (None, "BTREE") else _indexed_columns
+    ids = columns(table.columns, [_column(o) for o in statement.columns], table.name)
+    name, number = statement.name.text, table.next_id
+    if statement.method in (None, "BTREE"):
+        _check_unique(statement, table, ids)
+        key = KeyEntry(number, name, ids, "UNIQUE" if statement.unique else "INDEX")
+        changed = replace(table, keys=(*table.keys, key), next_id=number + 1)
+        context.transaction.replace(changed)
+        return Result()
+    index = IndexEntry(number, name, ids, _method(statement, table, ids))
+    changed = replace(table, indexes=(*table.indexes, index), next_id=number + 1)
+    context.transaction.replace(changed)
+    _build(index, changed, context)
+    return Result()
+
+
+def _check_unique(statement: CreateIndex, table: TableEntry, ids: tuple[int, ...]) -> None:
+    folded = any(c.collation is not None for c in table.columns if c.id in ids)
+    if statement.unique and folded:
         message = "not supported yet: UNIQUE on a column with COLLATE NOCASE"
         raise place(NotSupported(message), statement)
-    kind = "UNIQUE" if statement.unique else "INDEX"
-    key = KeyEntry(table.next_id, statement.name.text, columns, kind)
-    context.transaction.replace(replace(table, keys=(*table.keys, key), next_id=table.next_id + 1))
-    return Result()
+
+
+def _indexed_columns(
+    columns: Sequence[ColumnEntry], names: Sequence[ast.Identifier], table: str
+) -> tuple[int, ...]:
+    """The ids of an index's columns, which may be of any type."""
+    stored = {fold(c.name): c.id for c in columns if c.computed is None or c.persisted}
+    for name in names:
+        if fold(name.text) not in stored:
+            message = f'"{table}" stores no column "{name.text}"'
+            raise place(BindFault(message, code="UNKNOWN_COLUMN"), name)
+    return tuple(stored[fold(n.text)] for n in names)
+
+
+def _method(statement: CreateIndex, table: TableEntry, ids: tuple[int, ...]) -> str:
+    """The access method's name, if it takes these columns."""
+    from hartonomous.storage.access import METHODS
+
+    name = statement.method or ""
+    method = METHODS.get(name)
+    if method is None and name == "VECTOR":
+        message = f"not supported yet: CREATE INDEX … USING {name}"
+        raise place(NotSupported(message, hint="top k over vectors is exact without it"), statement)
+    if method is None:
+        known = ", ".join(["BTREE", *METHODS])
+        fault = BindFault(f"there is no access method {name}", hint=f"known: {known}")
+        raise place(fault, statement)
+    if statement.unique:
+        raise place(BindFault(f"an index USING {name} finds rows, and forbids none"), statement)
+    if len(ids) != 1:
+        raise place(BindFault(f"an index USING {name} is over one column"), statement.columns[1])
+    column = next(c for c in table.columns if c.id == ids[0])
+    if not method.accepts(column.arrow):
+        message = f'USING {name}: "{column.name}" is {column.type}'
+        fault = BindFault(message, code="TYPE_MISMATCH", hint="it takes a GEOMETRY column")
+        raise place(fault, statement.columns[0])
+    return name
+
+
+def _build(index: IndexEntry, table: TableEntry, context: Context) -> None:
+    """Builds the parts over the rows that are there, so that the first search need not."""
+    from hartonomous.hql.copying.progress import Progress
+    from hartonomous.storage.access.parts import chunk_index, indexed_column
+
+    progress = Progress(f"index {index.name}")
+    column = indexed_column(table, index)
+    view, done = context.transaction.view(table.id), 0
+    try:
+        for _, selection in view.parts:
+            context.limits.check()
+            chunk_index(selection.chunk, index).part(selection.chunk, column)
+            done += selection.chunk.count
+            progress.update(done, done / max(view.row_count, done, 1))
+    finally:
+        progress.close()
 
 
 def _column(item: ast.OrderItem) -> ast.Identifier:
@@ -66,7 +129,7 @@ def run_drop_index(statement: DropIndex, context: Context) -> Result:
         tables = [get_table(context, statement.table, change="indexes")]
     else:
         tables = list(_tables_with(context, name))
-    found = [(t, k) for t in tables for k in t.keys if fold(k.name) == fold(name)]
+    found = [(t, k) for t in tables for k in _indexes(t) if fold(k.name) == fold(name)]
     if not found:
         if statement.if_exists:
             return Result()
@@ -82,15 +145,21 @@ def run_drop_index(statement: DropIndex, context: Context) -> Result:
             statement.name,
         )
     table, key = found[0]
-    if key.kind == "PRIMARY KEY":
+    if isinstance(key, KeyEntry) and key.kind == "PRIMARY KEY":
         raise place(BindFault(f'"{name}" is the PRIMARY KEY of "{table.name}"'), statement.name)
-    context.transaction.replace(replace(table, keys=tuple(k for k in table.keys if k is not key)))
+    keys = tuple(k for k in table.keys if k is not key)
+    indexes = tuple(i for i in table.indexes if i is not key)
+    context.transaction.replace(replace(table, keys=keys, indexes=indexes))
     return Result()
+
+
+def _indexes(table: TableEntry) -> list[KeyEntry | IndexEntry]:
+    return [*table.keys, *table.indexes]
 
 
 def _tables_with(context: Context, name: str) -> list[TableEntry]:
     return [
         e
         for e in context.catalog.entries.values()
-        if isinstance(e, TableEntry) and any(fold(k.name) == fold(name) for k in e.keys)
+        if isinstance(e, TableEntry) and any(fold(k.name) == fold(name) for k in _indexes(e))
     ]

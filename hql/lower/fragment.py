@@ -18,8 +18,9 @@ from hartonomous.hql.engine.render import render
 from hartonomous.hql.functions.json import open_with_sql
 from hartonomous.hql.lower.json_text import json_query
 from hartonomous.hql.lower.names import Names, quote
-from hartonomous.hql.lower.native import Natives, is_known
+from hartonomous.hql.lower.native import Natives
 from hartonomous.hql.lower.recursion import Depth
+from hartonomous.hql.rules.simple import is_known
 from hartonomous.hql.rules.tree import children
 
 

@@ -40,6 +40,8 @@ class Figures:
     batches_pruned: int = 0
     segments_total: int = 0
     segments_pruned: int = 0
+    nodes_visited: int | None = None  # of an index
+    candidates: int = 0  # rows that it gave
     profile: Any = None
     bound: Mapping[str, Any] | None = None
 

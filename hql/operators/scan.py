@@ -9,7 +9,7 @@ order is the storage's. Which rows: all that the zone maps let through, or those
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +19,16 @@ from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.vectors import INTERN
 from hartonomous.hql.operators.base import Execution, Figures
 from hartonomous.hql.operators.evaluate import evaluate
+from hartonomous.hql.operators.indexed import find_nearest, find_region
 from hartonomous.hql.operators.values import column_value
-from hartonomous.hql.operators.wide import handles
+from hartonomous.hql.operators.wide import Int64, handles
 from hartonomous.hql.rules.simple import value_of
 from hartonomous.hql.rules.tree import columns_in
 from hartonomous.hql.types import Type
 from hartonomous.storage.table import ColumnRange, ScanResult, TableView
+
+if TYPE_CHECKING:
+    from hartonomous.hql.operators.topk import TopK
 
 ADDRESS, ROW_ID, ORDINAL = "__address", "__row_id", "__ordinal"
 
@@ -37,7 +41,7 @@ class ScanOperator:
     scan: p.Scan
     label: str
     sources: dict[str, int]
-    top: Any = None  # TopK, if the scan has `nearest`
+    top: TopK | None = None  # if the scan has `nearest`
 
     @property
     def relation(self) -> int:
@@ -47,10 +51,10 @@ class ScanOperator:
         """What is registered under the scan's name; at least one column."""
         started = time.perf_counter()
         view = execution.source.view(self.scan.table.id)
-        result = self._read(view, execution)
         if self.top is not None:
-            table = self.top.table(self, result.table, execution)
+            result, table = self._nearest(self.top, view, execution)
         else:
+            result = self._read(view, execution)
             table = self.shape(result.table, execution)
         if execution.measured is not None:
             figures = Figures(
@@ -61,6 +65,8 @@ class ScanOperator:
                 batches_pruned=result.batches_pruned,
                 segments_total=result.segments_total,
                 segments_pruned=result.segments_pruned,
+                nodes_visited=result.nodes_visited,
+                candidates=result.table.num_rows,
             )
             execution.measured.note(self, figures)
         return table
@@ -91,6 +97,10 @@ class ScanOperator:
         scan, names = self.scan, self.stored_names()
         if scan.lookup is not None:
             return self._look_up(view, names, execution)
+        if scan.region is not None:
+            found = find_region(scan.region, view, execution)
+            if found is not None:
+                return self._gathered(view, names, found.addresses, found.visited)
         ranges = [r for given in scan.ranges if (r := self._range(given, execution)) is not None]
         row_id = scan.row_id or scan.nearest is not None or not names
         result = view.scan(
@@ -123,16 +133,48 @@ class ScanOperator:
             addresses = view.lookup(lookup.key, wanted)
         else:
             addresses = np.empty(0, np.int64)
+        return self._gathered(view, names, addresses)
+
+    def _gathered(
+        self, view: TableView, names: list[str], addresses: Int64, visited: int | None = None
+    ) -> ScanResult:
+        """The rows at ascending addresses."""
+        scan = self.scan
         columns: list[Any] = [view.gather(name, addresses) for name in names]
         fields = list(names)
-        if self.scan.address:
+        if scan.address:
             columns.append(pa.array(addresses))
             fields.append(ADDRESS)
-        if self.scan.row_id or not names:
+        if scan.row_id or scan.nearest is not None or not names:
             columns.append(pa.array(view.row_ids(addresses) if len(addresses) else addresses))
             fields.append(ROW_ID)
         table = pa.table(columns, names=fields)
-        return ScanResult(table, 0, 0, 0, 0, table.nbytes)
+        return ScanResult(table, 0, 0, 0, 0, table.nbytes, visited)
+
+    def _nearest(
+        self, top: TopK, view: TableView, execution: Execution
+    ) -> tuple[ScanResult, pa.Table]:
+        """What was read, and the nearest rows of it."""
+        passed = None
+        count = top.count(execution)
+        if top.filter is not None and count and view.row_count:
+            passed = top.passed(execution)
+        if self.scan.region is None and top.nearest.index is not None and count:
+            among = None if passed is None else self._addresses(view, execution)[passed]
+            found = find_nearest(self.scan, count, view, among, execution)
+            if found is not None:
+                names = self.stored_names()
+                result = self._gathered(view, names, found.addresses, found.visited)
+                return result, top.table(self, result.table, None, execution)
+        result = self._read(view, execution)
+        return result, top.table(self, result.table, passed, execution)
+
+    def _addresses(self, view: TableView, execution: Execution) -> Int64:
+        """The addresses of the scan's rows, by ordinal."""
+        ranges = [r for g in self.scan.ranges if (r := self._range(g, execution)) is not None]
+        found = view.scan([], ranges, address=True, cancel=execution.is_cancelled)
+        addresses: Int64 = found.table.column(ADDRESS).to_numpy()
+        return addresses
 
     def _range(self, given: p.Range, execution: Execution) -> ColumnRange | None:
         """The range in the column's own values; None if it says nothing about them."""

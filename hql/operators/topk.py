@@ -43,13 +43,26 @@ class TopK:
     nearest: p.Nearest
     filter: FragmentOperator | None = None
 
-    def table(self, scan: ScanOperator, stored: pa.Table, execution: Execution) -> pa.Table:
-        """The nearest rows of `stored`, in no particular order."""
-        count = sum(value_of(e, execution.parameters) for e in self.nearest.count)
+    def count(self, execution: Execution) -> int:
+        """How many rows are wanted at most."""
+        return sum(value_of(e, execution.parameters) for e in self.nearest.count)
+
+    def passed(self, execution: Execution) -> Int64:
+        """The ordinals of the rows that the filter lets through, ascending."""
+        assert self.filter is not None
+        parts = [b.column(0).to_numpy() for b in self.filter.start(execution)]
+        return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+
+    def table(
+        self, scan: ScanOperator, stored: pa.Table, passed: Int64 | None, execution: Execution
+    ) -> pa.Table:
+        """The nearest rows of `stored`, in no particular order; of those at the ordinals `passed`
+        (None: all)."""
+        count = self.count(execution)
         best = Smallest(min(count, stored.num_rows), self.nearest.nulls_first)
         expr = next(c.expr for c in scan.scan.computed if c.name == self.nearest.by)
         if best.capacity:
-            batches = self._batches(stored, expr, execution)
+            batches = self._batches(stored, expr, passed)
             for batch, first, rows in _near(batches, expr, best.capacity, execution):
                 execution.limits.check()
                 self._add(best, expr, batch, first, rows, execution)
@@ -60,12 +73,11 @@ class TopK:
         return scan.shape(kept, execution, {self.nearest.by: pa.chunked_array([distances])})
 
     def _batches(
-        self, stored: pa.Table, expr: p.Expr, execution: Execution
+        self, stored: pa.Table, expr: p.Expr, passed: Int64 | None
     ) -> Iterator[tuple[pa.RecordBatch, int, Int64 | None]]:
         """Batches with the columns of the distance and row ids, the ordinal of their first row,
         and the offsets of the rows that count (None: all)."""
         names = [*sorted({c.name for c in columns_in(expr)}), ROW_ID]
-        passed = None if self.filter is None else self._passed(execution)
         first = 0
         for batch in stored.select(names).to_batches():
             rows = None
@@ -75,11 +87,6 @@ class TopK:
             if rows is None or len(rows):
                 yield batch, first, rows
             first += batch.num_rows
-
-    def _passed(self, execution: Execution) -> Int64:
-        assert self.filter is not None
-        parts = [b.column(0).to_numpy() for b in self.filter.start(execution)]
-        return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
 
     def _add(
         self,
@@ -153,6 +160,8 @@ def _query(expr: p.Expr, execution: Execution) -> tuple[str, str, npt.NDArray[np
         return None
     metric, a, b = expr.arguments
     column, other = (a, b) if isinstance(a, p.Column) else (b, a)
+    if not isinstance(column, p.Column) or not is_known(other):
+        return None
     known = evaluate(other, {}, execution.parameters)
     if not known.is_valid:
         return None
@@ -160,8 +169,6 @@ def _query(expr: p.Expr, execution: Execution) -> tuple[str, str, npt.NDArray[np
 
 
 def _matrix(array: pa.Array) -> npt.NDArray[np.float32] | None:
-    if not isinstance(column, p.Column) or not is_known(other):
-        return None
     """float32[N,D] of vectors of one length without NULLs; None of any others."""
     if not pa.types.is_fixed_size_list(array.type) or array.null_count:
         return None

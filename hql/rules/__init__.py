@@ -12,16 +12,21 @@ from hartonomous.hql.plan import Plan
 from hartonomous.hql.rules.break_ties import break_ties
 from hartonomous.hql.rules.fold_limits import fold_limits
 from hartonomous.hql.rules.hoist_native import hoist_native
+from hartonomous.hql.rules.index_hints import index_hints
 from hartonomous.hql.rules.point_lookup import point_lookup
 from hartonomous.hql.rules.prune_columns import prune_columns
 from hartonomous.hql.rules.push_ranges import push_ranges
 from hartonomous.hql.rules.top_k import top_k
+from hartonomous.hql.rules.use_index import use_index, use_index_for_nearest
 
 RULES: tuple[tuple[str, Callable[[Plan], Plan]], ...] = (
     ("prune_columns", prune_columns),  # first: it drops expressions the others would look at
     ("push_ranges", push_ranges),
     ("point_lookup", point_lookup),  # reads the ranges
+    ("use_index", use_index),  # before top_k, which copies scans with their regions
     ("top_k", top_k),  # before hoist_native, which would hide the distance
+    ("nearest_index", use_index_for_nearest),
+    ("index_hints", index_hints),  # after all rules that choose an index
     ("hoist_native", hoist_native),
     ("fold_limits", fold_limits),
 )

@@ -22,6 +22,7 @@ NODES: tuple[type, ...] = (
     p.Range,
     p.Lookup,
     p.Nearest,
+    p.Region,
     p.FrameEdge,
     p.SelectBlock,
     p.ValuesBlock,

@@ -7,7 +7,7 @@ so that rounding never makes it too small. NULL and empty geometries have none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,16 @@ import pyarrow as pa
 
 from hartonomous.storage.access.base import Floats, IndexPart, Int64
 
+if TYPE_CHECKING:
+    from hartonomous.kernels.rtree import Tree
+
 
 class BoxTree:
     """The part of an R-tree index over one chunk."""
 
     __slots__ = ("_scale", "missing", "tree")
 
-    def __init__(self, tree: Any, missing: Int64, scale: float) -> None:
+    def __init__(self, tree: Tree, missing: Int64, scale: float) -> None:
         self.tree, self.missing, self._scale = tree, missing, scale
 
     @property
@@ -40,14 +43,24 @@ class BoxTree:
         }
 
     def overlapping(self, boxes: Floats) -> tuple[Int64, Int64, int]:
-        found = self.tree.search_boxes(boxes)
-        return found.starts, found.rows, found.visited
+        visited = np.zeros(1, np.int64)
+        if len(boxes) == 1:
+            rows = self.tree.search_box(boxes[0], visited=visited)
+            return np.array([0, len(rows)]), rows, int(visited[0])
+        starts, rows = self.tree.search_boxes(boxes, visited=visited)
+        return starts, rows, int(visited[0])
 
     def nearest(
         self, centers: Floats, count: int, keep: npt.NDArray[np.bool_] | None
     ) -> tuple[Int64, Int64, int]:
-        found = self.tree.nearest_many(centers, count, keep=keep)
-        return found.starts, found.rows, found.visited
+        visited = np.zeros(1, np.int64)
+        if len(centers) == 1:
+            _, rows = self.tree.nearest(centers[0], count, keep=keep, visited=visited)
+            return np.array([0, len(rows)]), rows, int(visited[0])
+        _, found = self.tree.nearest_of_each(centers, count, keep=keep, visited=visited)
+        filled = found >= 0
+        starts = np.concatenate(([0], np.cumsum(filled.sum(axis=1))))
+        return starts, found[filled], int(visited[0])
 
 
 class RTree:
@@ -55,7 +68,7 @@ class RTree:
     capabilities = frozenset({"overlap", "nearest"})
 
     def accepts(self, type_: pa.DataType) -> bool:
-        return pa.types.is_struct(type_) and type_.get_field_index("coords") >= 0
+        return bool(pa.types.is_struct(type_) and type_.get_field_index("coords") >= 0)
 
     def build(self, batches: Iterator[pa.Array], count: int) -> BoxTree:
         from hartonomous.kernels.rtree import build

@@ -1,0 +1,57 @@
+"""Rule index_hints: OPTION (USE INDEX (ix)) and OPTION (NO INDEX).
+
+USE INDEX leaves of all indexes and keys that the rules before have chosen only those of that name,
+and has them used whether they seem to pay or not. A name that no table of the query has, or an
+index that cannot serve it, is an error. NO INDEX leaves none: everything is scanned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hartonomous.hql import plan as p
+from hartonomous.hql.errors import BindFault
+from hartonomous.hql.rules.tree import scans, transform
+from hartonomous.storage.catalog import fold
+
+
+def index_hints(plan: p.Plan) -> p.Plan:
+    hints = dict(plan.options)
+    if "NO INDEX" in hints:
+        return _kept(plan, None)
+    if "USE INDEX" not in hints:
+        return plan
+    wanted = hints["USE INDEX"]
+    found = _kept(plan, fold(wanted))
+    if not any(s.lookup or s.region or (s.nearest and s.nearest.index) for s in scans(found)):
+        tables = [s.table for s in scans(plan)]
+        names = {fold(k.name) for t in tables for k in t.keys}
+        names |= {fold(i.name) for t in tables for i in t.indexes}
+        if fold(wanted) not in names:
+            raise BindFault(f'no table of this query has an index "{wanted}"', code="NOT_FOUND")
+        raise BindFault(f'the index "{wanted}" cannot serve this query', hint="leave USE INDEX out")
+    return found
+
+
+def _kept(plan: p.Plan, wanted: str | None) -> p.Plan:
+    """The plan without other indexes than `wanted`, which is forced."""
+
+    def change(node: Any) -> Any:
+        match node:
+            case p.Scan() if node.lookup is not None:
+                key = next(k for k in node.table.keys if k.id == node.lookup.key)
+                return node if fold(key.name) == wanted else replace(node, lookup=None)
+            case p.Scan() if node.region is not None:
+                index = _forced(node.region.index, wanted)
+                region = None if index is None else replace(node.region, index=index)
+                return replace(node, region=region)
+            case p.Nearest() if node.index is not None:
+                return replace(node, index=_forced(node.index, wanted))
+        return node
+
+    return transform(plan, change)
+
+
+def _forced(index: p.Index, wanted: str | None) -> p.Index | None:
+    return replace(index, forced=True) if fold(index.title) == wanted else None

@@ -1,0 +1,148 @@
+"""Rule use_index: a test about where a geometry lies may be answered through an index.
+
+    t WHERE t.g.STDistance(@p) < 5          →   t[index ix: within 5 of @p], same WHERE above
+    t[nearest k by t.g.STDistance(@p)]      →   t[index ix: nearest k by …]
+
+Taken are STDistance below a known number, STIntersects, STWithin, STContains and STEquals between
+an indexed column and a known geometry (one that needs no row), in AND with the rest of a WHERE or
+of an inner join's ON. The column may stand below methods whose result lies within the geometry's
+box, as in Path.STEndPoint(). The index gives a superset, and only where that costs less than
+reading all rows (decided when the statement runs, from what the index finds); the test stays above.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from hartonomous.hql import plan as p
+from hartonomous.hql.rules.simple import is_known
+from hartonomous.hql.rules.tree import conjuncts, map_sources, sources, transform
+from hartonomous.storage.catalog import IndexEntry
+
+#: predicates that hold only where the two geometries have a point in common
+_MEETS = frozenset({"STINTERSECTS", "STWITHIN", "STCONTAINS", "STEQUALS"})
+#: methods whose result lies inside the box of the geometry they are called on
+_INSIDE = frozenset({"STSTARTPOINT", "STENDPOINT", "STPOINTN", "STCENTROID", "STENVELOPE"})
+_TURNED = {">": "<", ">=": "<="}
+
+#: a test: relation, column, the geometry it is about, and the distance up to which it can hold
+_Test = tuple[int, str, p.Expr, p.Expr | None]
+
+
+def use_index(plan: p.Plan) -> p.Plan:
+    """Regions; they are looked for before top_k copies scans into filters."""
+
+    def change(node: Any) -> Any:
+        return _mark_regions(node) if isinstance(node, p.SelectBlock) else node
+
+    return transform(plan, change)
+
+
+def use_index_for_nearest(plan: p.Plan) -> p.Plan:
+    """Nearest rows, once top_k has found them."""
+
+    def change(node: Any) -> Any:
+        if not isinstance(node, p.Scan) or node.nearest is None or node.region is not None:
+            return node
+        by = node.nearest.by
+        expr = next(c.expr for c in node.computed if c.name == by)
+        if not isinstance(expr, p.Call) or expr.function.name.upper() != "STDISTANCE":
+            return node
+        for column in expr.arguments:
+            index = _index_of(node, column.name) if isinstance(column, p.Column) else None
+            if index is not None:
+                used = p.Index(index.id, index.name)
+                return replace(node, nearest=replace(node.nearest, index=used))
+        return node
+
+    return transform(plan, change)
+
+
+def _mark_regions(block: p.SelectBlock) -> p.SelectBlock:
+    scans = {
+        s.relation: s
+        for s in sources(block.source)
+        if isinstance(s, p.Scan) and s.table.indexes and s.lookup is None
+    }
+    if not scans:
+        return block
+    regions: dict[int, p.Region] = {}
+    for part in (*conjuncts(block.where), *_inner_conditions(block.source)):
+        for relation, column, geometry, distance in _tests(part):
+            scan = scans.get(relation)
+            index = None if scan is None else _index_of(scan, column)
+            if index is not None and relation not in regions:
+                used = p.Index(index.id, index.name)
+                regions[relation] = p.Region(used, geometry, distance)
+    if not regions:
+        return block
+
+    def mark(source: p.Source) -> p.Source:
+        if isinstance(source, p.Scan) and source.relation in regions:
+            return replace(source, region=regions[source.relation])
+        return source
+
+    return replace(block, source=map_sources(block.source, mark))
+
+
+def _index_of(scan: p.Scan, column: str) -> IndexEntry | None:
+    entry = scan.table.find_column(column)
+    return next((i for i in scan.table.indexes if entry and i.columns[0] == entry.id), None)
+
+
+def _inner_conditions(joined: p.Joined | p.Source | None) -> Iterator[p.Expr]:
+    if isinstance(joined, p.Joined) and joined.kind in ("INNER", "CROSS"):
+        yield from conjuncts(joined.on)
+        yield from _inner_conditions(joined.left)
+        yield from _inner_conditions(joined.right)
+
+
+def _tests(expr: p.Expr) -> Iterator[_Test]:
+    """What a conjunct says about columns; nothing, if it is none of the above."""
+    if not isinstance(expr, p.Call):
+        return
+    op, arguments = expr.function.name.upper(), expr.arguments
+    if op in (*_TURNED, "<", "<=", "=") and len(arguments) == 2:
+        yield from _comparison(op, *arguments)
+    elif op in _MEETS:
+        yield from _pairs(expr, None)
+
+
+def _comparison(op: str, left: p.Expr, right: p.Expr) -> Iterator[_Test]:
+    """`distance < r` either way round; `predicate = 1`."""
+    if op == "=":
+        for call, value in ((left, right), (right, left)):
+            inner = _uncast(call, "BIT")
+            if isinstance(value, p.Constant) and value.value and isinstance(inner, p.Call):
+                yield from _pairs(inner, None) if inner.function.name.upper() in _MEETS else ()
+        return
+    if op in _TURNED:
+        left, right = right, left
+    distance = _uncast(right, "")
+    is_distance = isinstance(left, p.Call) and left.function.name.upper() == "STDISTANCE"
+    if is_distance and is_known(distance):
+        assert isinstance(left, p.Call)
+        yield from _pairs(left, distance)
+
+
+def _pairs(call: p.Call, distance: p.Expr | None) -> Iterator[_Test]:
+    """A method between a column and a known geometry, in either order."""
+    a, b = call.arguments
+    for subject, geometry in ((a, b), (b, a)):
+        while isinstance(subject, p.Call) and subject.function.name.upper() in _INSIDE:
+            subject = subject.arguments[0]
+        if isinstance(subject, p.Column) and is_known(geometry):
+            yield subject.relation, subject.name, geometry, distance
+
+
+def _uncast(expr: p.Expr, kind: str) -> p.Expr:
+    """Below casts from `kind`, or from any number to FLOAT, which is what distances are."""
+    while isinstance(expr, p.Cast) and (
+        expr.operand.type.kind == kind
+        or (expr.operand.type.is_numeric and expr.type.kind == "FLOAT")
+    ):
+        expr = expr.operand
+    return expr
