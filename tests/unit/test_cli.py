@@ -135,11 +135,14 @@ def test_control_c_exits_130() -> None:
         text=True,
         preexec_fn=heed_interrupt,
     )
-    assert process.stderr is not None
-    assert process.stderr.readline() == "begun\n"
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=30)
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "begun\n"
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert process.returncode == 130, rest
     assert "Traceback" not in rest
 
