@@ -82,7 +82,7 @@ def _fixed(array: pa.Array, rows: int, how: str, width: int) -> bytes | None:
 
 def _variable(array: pa.Array, rows: int) -> bytes:
     _, edges, data = array.buffers()
-    places = struct.unpack_from(f"<{rows + 1}i", edges, array.offset * 4)
+    places: tuple[int, ...] = struct.unpack_from(f"<{rows + 1}i", edges, array.offset * 4)
     content = b"" if data is None else bytes(memoryview(data)[places[0] : places[-1]])
     if rows == 1:
         return (places[1] - places[0]).to_bytes(4, "little") + content

@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from hartonomous.hql import ast
+from hartonomous.hql.changes.arrays import array_maker
 from hartonomous.hql.changes.completion import Completion
 from hartonomous.hql.changes.dml import target_columns, without_identity
 from hartonomous.hql.changes.output_clause import output_result
 from hartonomous.hql.changes.plain_values import Plain, Unusual, plain
 from hartonomous.hql.changes.targets import get_table
-from hartonomous.hql.geometry_value import array_of_values
 from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.syntax.trees import unbounded
@@ -46,11 +45,11 @@ class FastInsert:
         "completion",
         "constants",
         "converters",
+        "makers",
         "names",
         "places",
         "schema",
         "table",
-        "types",
     )
 
     def __init__(self, table: TableEntry, columns: Sequence[ColumnEntry], body: ast.Values) -> None:
@@ -58,7 +57,7 @@ class FastInsert:
         self.behaviour = find_behaviour(table)
         self.names = [c.name for c in columns]
         types = [parse_type(c.type) for c in columns]
-        self.types = [t.arrow for t in types]
+        self.makers = [array_maker(t.arrow) for t in types]
         self.converters: list[Plain] = [plain(t) for t in types]
         fields = [Field(c.name, unbounded(t)) for c, t in zip(columns, types, strict=True)]
         self.completion = Completion(given_shape(table), fields)
@@ -108,7 +107,7 @@ class FastInsert:
     def arrays_of(self, rows: Iterable[Sequence[Any]]) -> list[pa.Array]:
         """Rows as Arrow columns."""
         columns = zip(*rows, strict=True)
-        return [_array(list(c), t) for c, t in zip(columns, self.types, strict=True)]
+        return [make(c) for c, make in zip(columns, self.makers, strict=True)]
 
     def insert(
         self, context: Context, arrays: list[pa.Array], *, is_shown: bool = False
@@ -191,12 +190,3 @@ def _constant(cell: ast.Expression) -> Any:
         if not isinstance(value, (str, bytes, type(None))):
             return -value
     raise Unusual
-
-
-def _array(values: list[Any], type_: pa.DataType) -> pa.Array:
-    if pa.types.is_fixed_size_list(type_) and all(v is not None for v in values):
-        numbers = np.concatenate(values) if values else np.empty(0, np.float32)
-        return pa.FixedSizeListArray.from_arrays(pa.array(numbers), type=type_)
-    if pa.types.is_struct(type_):
-        return array_of_values(values)
-    return pa.array(values, type_)
