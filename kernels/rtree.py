@@ -55,31 +55,43 @@ def build(boxes: Floats, leaf_size: int = layout.BLOCK) -> Tree:
     a multiple of 16."""
     assert boxes.ndim == 2 and boxes.shape[1] in (3, 6), boxes.shape
     assert boxes.dtype == np.float64, boxes.dtype
-    assert len(boxes) < 1 << layout.QUERY_SHIFT, len(boxes)
+    assert len(boxes) <= layout.ROWS_MAX, len(boxes)
     assert leaf_size > 0 and leaf_size % layout.BLOCK == 0, leaf_size
     from hartonomous.kernels import rtree_build_compiled as compiled
 
+    boxes = np.ascontiguousarray(boxes)
     low, high = boxes[:, :3], boxes[:, -3:]
+    is_points = not (low < high).any()
+    assert not (low > high).any(), "a box ends before it begins"
     filled = np.flatnonzero(~np.isnan(boxes).any(axis=1))
-    is_all = len(filled) == len(boxes)
-    records = np.empty((len(filled), 4), np.float64)
-    if boxes.shape[1] == 6:
-        outside = (low > high).any(axis=1)
-        assert not outside.any(), f"row {outside.argmax()}: min above max"
-        if not (low < high).any():
-            boxes = low
-    with np.errstate(over="ignore", invalid="ignore"):
-        centers = low if boxes.shape[1] == 3 else low * 0.5 + high * 0.5
-    records[:, :3] = np.nan_to_num(centers if is_all else centers[filled])
-    records[:, 3] = filled
+    records = _records(low, high, is_points, filled)
     compiled.order(records, leaf_size)
-    count = -(-len(filled) // leaf_size)
-    leaves = np.empty((count, boxes.shape[1], leaf_size), np.float64)
+    count, sides = (
+        -(-len(filled) // leaf_size),
+        layout.POINT_SIDES if is_points else layout.BOX_SIDES,
+    )
+    leaves = np.empty((count, sides, leaf_size), np.float64)
     rows = np.empty((count, leaf_size), np.int32)
-    corners = np.empty((2, count, 3), np.float64)
-    compiled.fill(np.ascontiguousarray(boxes), records, leaves, rows, corners[0], corners[1])
+    first, last = np.empty((count, 3), np.float64), np.empty((count, 3), np.float64)
+    compiled.fill(_address(boxes), boxes.shape[1], records, leaves, rows, first, last)
     header = np.array([layout.VERSION, len(boxes), len(filled), leaf_size], np.int64)
-    return Tree(header, leaves, rows, layout.nodes_over(corners[0], corners[1]))
+    return Tree(header, leaves, rows, layout.nodes_over(first, last))
+
+
+def _records(low: Floats, high: Floats, is_points: bool, filled: Integers) -> Floats:
+    """float64[E, 4]: the center and the number of each row that is filled."""
+    records = np.empty((len(filled), 4), np.float64)
+    if len(filled) < len(low):
+        low, high = low[filled], high[filled]
+    if is_points:
+        records[:, :3] = low
+    else:
+        np.multiply(low, 0.5, out=records[:, :3])
+        with np.errstate(invalid="ignore"):
+            records[:, :3] += high * 0.5
+    np.nan_to_num(records, copy=False)  # an infinite box has no center; it may lie anywhere
+    records[:, 3] = filled
+    return records
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,13 +198,14 @@ class Tree:
         assert boxes.ndim == 2 and boxes.shape[1] == 6, boxes.shape
         with np.errstate(over="ignore", invalid="ignore"):
             order = self._order(boxes[:, :3] * 0.5 + boxes[:, 3:] * 0.5)
-        boxes, stop = np.ascontiguousarray(boxes, np.float64), _address(cancel)
+        boxes, stop = _own(boxes), _address(cancel)
 
-        def work(first: int, last: int) -> tuple[Integers, int]:
-            found = _searches().boxes(self.frame, boxes, order, first, last, stop)
-            return found  # type: ignore[no-any-return]
+        def work(first: int, last: int, counts: Integers) -> tuple[Integers, int]:
+            return _searches().boxes(  # type: ignore[no-any-return]
+                self.frame, boxes, order, first, last, self.row_count, stop, counts
+            )
 
-        return self._answers(len(boxes), threads, work, visited)
+        return self._answers(order, threads, work, visited)
 
     def search_balls(
         self,
@@ -206,14 +219,14 @@ class Tree:
         """As search_boxes, for float64[Q, 3] centers and float64[Q] radii."""
         assert centers.shape == (len(radii), 3), (centers.shape, radii.shape)
         order, stop = self._order(centers), _address(cancel)
-        centers = np.ascontiguousarray(centers, np.float64)
-        radii = np.ascontiguousarray(radii, np.float64)
+        centers, radii = _own(centers), _own(radii)
 
-        def work(first: int, last: int) -> tuple[Integers, int]:
-            found = _searches().balls(self.frame, centers, radii, order, first, last, stop)
-            return found  # type: ignore[no-any-return]
+        def work(first: int, last: int, counts: Integers) -> tuple[Integers, int]:
+            return _searches().balls(  # type: ignore[no-any-return]
+                self.frame, centers, radii, order, first, last, self.row_count, stop, counts
+            )
 
-        return self._answers(len(radii), threads, work, visited)
+        return self._answers(order, threads, work, visited)
 
     def nearest(
         self,
@@ -258,13 +271,13 @@ class Tree:
         rows = np.full((len(centers), k), -1, np.int64)
         if not rows.size or not self.entries:
             return distances, rows
-        limits = np.array(np.broadcast_to(radius_limit, len(centers)), np.float64)
+        limits = _own(np.broadcast_to(radius_limit, len(centers)))
         order, wanted, stop = self._order(centers), self._kept(keep), _address(cancel)
-        centers = np.ascontiguousarray(centers, np.float64)
+        centers, flat = _own(centers), (distances.reshape(-1), rows.reshape(-1))
 
         def work(first: int, last: int) -> int:
             return _nearest().nearest_of_each(  # type: ignore[no-any-return]
-                self.frame, centers, limits, order, first, last, wanted, stop, distances, rows
+                self.frame, centers, limits, order, first, last, wanted, stop, k, *flat
             )
 
         total = sum(_in_parts(len(centers), threads, work))
@@ -300,22 +313,28 @@ class Tree:
 
     def _answers(
         self,
-        count: int,
+        order: Integers,
         threads: int,
-        work: Callable[[int, int], tuple[Integers, int]],
+        work: Callable[[int, int, Integers], tuple[Integers, int]],
         visited: Integers | None,
     ) -> tuple[Integers, Integers]:
-        """What `work` found, as starts and rows."""
+        """What `work` found for the queries `order`, as starts and rows."""
+        starts = np.zeros(len(order) + 1, np.int64)
         if not self.entries:
-            return np.zeros(count + 1, np.int64), _NOTHING
-        parts = _in_parts(count, threads, work)
-        found = np.concatenate([_NOTHING, *(part for part, _ in parts)])
-        found.sort()
-        if visited is not None:
-            visited[0] += sum(nodes for _, nodes in parts)
-        starts = np.searchsorted(found, np.arange(count + 1) << layout.QUERY_SHIFT)
-        found &= (1 << layout.QUERY_SHIFT) - 1
-        return starts, found
+            return starts, _NOTHING
+        from hartonomous.kernels.rtree_rows_compiled import scatter
+
+        counts = starts[1:]
+        parts = _in_parts(
+            len(order), threads, lambda first, last: (first, last, *work(first, last, counts))
+        )
+        np.cumsum(counts, out=counts)
+        rows = np.empty(int(starts[-1]), np.int64)
+        for first, last, found, nodes in parts:
+            scatter(found, order, first, last, starts, rows)
+            if visited is not None:
+                visited[0] += nodes
+        return starts, rows
 
 
 def curve_order(centers: Floats) -> Integers:
@@ -353,6 +372,11 @@ def _counted(found: Integers, nodes: int, visited: Integers | None) -> Integers:
         visited[0] += nodes
     found.sort()
     return found
+
+
+def _own(queries: npt.ArrayLike) -> Floats:
+    """A copy: to numba, an array that may not be written to is of another type."""
+    return np.array(queries, np.float64, order="C")
 
 
 def _address(array: npt.NDArray[Any] | None) -> int:

@@ -18,6 +18,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from hartonomous.kernels.rtree_lanes_compiled import read_float64
 from hartonomous.kernels.rtree_layout import FAN_OUT
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
@@ -27,6 +28,8 @@ _SHORT = 24
 _SAMPLE = 1024
 #: records looked at to choose an axis
 _PROBES = 256
+#: ranges that can wait: one for each halving of at most 2³¹ records, and one
+_STACK = 64
 
 
 @numba.njit(**_OPTIONS)
@@ -59,26 +62,30 @@ def _insertion_sort(records, start, stop, axis):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**_OPTIONS)
-def _pivots(records, start, stop, target, axis, sample):  # type: ignore[no-untyped-def]
-    """Two keys that very likely enclose the key of rank `target`; for short ranges, the same."""
+def _sort_keys(keys, count):  # type: ignore[no-untyped-def]
+    """Shell's sort: short code, for a sample of a few dozen to a thousand keys."""
+    gap = 1
+    while gap < count // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(gap, count):
+            key, j = keys[i], i
+            while j >= gap and key < keys[j - gap]:
+                keys[j] = keys[j - gap]
+                j -= gap
+            keys[j] = key
+        gap //= 3
+
+
+@numba.njit(**_OPTIONS)
+def _take_sample(records, start, stop, axis, sample):  # type: ignore[no-untyped-def]
+    """Sorted keys from all over a range into `sample`; returns how many."""
     count = stop - start
-    size = min(_SAMPLE, max(5, int(count ** (2.0 / 3.0)) // 2))
+    size = min(_SAMPLE, max(5, int(np.cbrt(count) ** 2) // 2))
     for i in range(size):
-        key = records[start + (2 * i + 1) * count // (2 * size), axis]
-        if size < 64:
-            j = i
-            while j > 0 and key < sample[j - 1]:
-                sample[j] = sample[j - 1]
-                j -= 1
-            sample[j] = key
-        else:
-            sample[i] = key
-    middle = (target - start) * size // count
-    if size < 64:
-        return sample[middle], sample[middle]
-    sample[:size].sort()
-    slack = int(np.sqrt(size))
-    return sample[max(0, middle - slack)], sample[min(size - 1, middle + slack)]
+        sample[i] = records[start + (2 * i + 1) * count // (2 * size), axis]
+    _sort_keys(sample, size)
+    return size
 
 
 @numba.njit(**_OPTIONS)
@@ -86,9 +93,11 @@ def _select(records, start, stop, target, axis, sample):  # type: ignore[no-unty
     """No key before `target` is above a key from `target` on."""
     single = False
     while stop - start > _SHORT:
-        low, high = _pivots(records, start, stop, target, axis, sample)
-        if single:  # many equal keys: one of them is settled each time
-            low = high
+        size = _take_sample(records, start, stop, axis, sample)
+        middle = (target - start) * size // (stop - start)
+        # many equal keys: one of them is settled each time
+        slack = 0 if single or size < 64 else int(np.sqrt(size))
+        low, high = sample[max(0, middle - slack)], sample[min(size - 1, middle + slack)]
         first = _partition(records, start, stop, axis, low, False)
         if target < first:
             single = first - start > (stop - start) * 3 // 4
@@ -127,41 +136,42 @@ def order(records, leaf_size):  # type: ignore[no-untyped-def]
     total = len(records)
     leaves = (total + leaf_size - 1) // leaf_size
     sample = np.empty(_SAMPLE, np.float64)
+    firsts, lasts = np.empty(_STACK, np.int64), np.empty(_STACK, np.int64)
+    blocks = np.empty(_STACK, np.int64)
     block = 1
     while block < leaves:
         block *= FAN_OUT
-    stack = np.empty((512, 3), np.int64)
-    stack[0] = (0, leaves, block)
-    depth = 1
+    firsts[0], lasts[0], blocks[0], depth = 0, leaves, block, 1
     while depth:
         depth -= 1
-        first, last, block = stack[depth]
-        while last - first <= block // FAN_OUT and block > 1:
-            block //= FAN_OUT
+        first, last, block = firsts[depth], lasts[depth], blocks[depth]
         if last - first <= 1:
             continue
+        while last - first <= block // FAN_OUT:
+            block //= FAN_OUT
         child = block // FAN_OUT
         children = (last - first + child - 1) // child
         middle = first + (children + 1) // 2 * child
         start, stop = first * leaf_size, min(last * leaf_size, total)
         axis, spread = _widest(records, start, stop, max(1, (stop - start) // _PROBES))
         if spread == 0.0 and stop - start > _PROBES:
-            axis, spread = _widest(records, start, stop, 1)
+            axis, spread = _widest(records, start, stop, np.int64(1))
         if spread > 0.0:
             _select(records, start, stop, middle * leaf_size, axis, sample)
-        stack[depth] = (middle, last, block)
-        stack[depth + 1] = (first, middle, block)
+        firsts[depth], lasts[depth], blocks[depth] = middle, last, block
+        firsts[depth + 1], lasts[depth + 1], blocks[depth + 1] = first, middle, block
         depth += 2
 
 
 @numba.njit(**_OPTIONS)
-def fill(boxes, records, leaves, rows, low, high):  # type: ignore[no-untyped-def]
-    """Entries into their leaves, in the order of the records: float64[N, S] boxes into float64[M,
-    S, L] leaves and their numbers into int32[M, L] rows; float64[M, 3] low and high take the
-    leaves' own boxes."""
+def fill(boxes, width, records, leaves, rows, low, high):  # type: ignore[no-untyped-def]
+    """Entries into their leaves, in the order of the records: the first S numbers of each row of
+    float64[N, width] at address `boxes` into float64[M, S, L] leaves, their numbers into int32[M,
+    L] rows; float64[M, 3] low and high take the leaves' own boxes."""
     count, sides, size = leaves.shape
     for leaf in range(count):
-        low[leaf], high[leaf] = np.inf, -np.inf
+        for axis in range(3):
+            low[leaf, axis], high[leaf, axis] = np.inf, -np.inf
         for lane in range(size):
             place = leaf * size + lane
             if place >= len(records):
@@ -172,7 +182,7 @@ def fill(boxes, records, leaves, rows, low, high):  # type: ignore[no-untyped-de
             row = np.int64(records[place, 3])
             rows[leaf, lane] = row
             for side in range(sides):
-                leaves[leaf, side, lane] = boxes[row, side]
+                leaves[leaf, side, lane] = read_float64(boxes, row * width + side)
             for axis in range(3):
-                low[leaf, axis] = min(low[leaf, axis], boxes[row, axis])
-                high[leaf, axis] = max(high[leaf, axis], boxes[row, sides - 3 + axis])
+                low[leaf, axis] = min(low[leaf, axis], leaves[leaf, axis, lane])
+                high[leaf, axis] = max(high[leaf, axis], leaves[leaf, sides - 3 + axis, lane])

@@ -44,8 +44,8 @@ INDEX_MASK = (1 << LEVEL_BITS) - 1
 STACK = 256
 #: visited nodes between two looks at the cancel flag, less one: a power of two less one
 PATIENCE = 1023
-#: an answer among those of many queries: `query << QUERY_SHIFT | row`
-QUERY_SHIFT = 31
+#: rows are int32
+ROWS_MAX = (1 << 31) - 1
 
 #: places in a frame
 HEIGHT, LEAF_SIZE, LEAF_BYTES, HIGH_BYTES, ENTRIES, LEAVES, ROWS, NODES, LEVELS = range(9)

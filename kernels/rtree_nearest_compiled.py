@@ -87,7 +87,7 @@ def _sort(distances, rows, base, size):  # type: ignore[no-untyped-def]
         size -= 1
         distance, row = distances[base + size], rows[base + size]
         distances[base + size], rows[base + size] = distances[base], rows[base]
-        _sink(distances, rows, base, size, 0, distance, row)
+        _sink(distances, rows, base, size, np.int64(0), distance, row)
 
 
 @numba.njit(**_OPTIONS)
@@ -99,8 +99,10 @@ def _search(  # type: ignore[no-untyped-def]
     size, leaf_bytes, high = frame[LEAF_SIZE], frame[LEAF_BYTES], frame[HIGH_BYTES]
     leaves, row_numbers, inner = frame[LEAVES], frame[ROWS], frame[NODES]
     out = address_of(scratch)
-    bound = _bound(limit)
-    count = visited = 0
+    bound, zero = _bound(limit), np.int64(0)
+    count, visited = zero, 0
+    if not (limit >= 0.0 and x - x == 0.0 and y - y == 0.0 and z - z == 0.0):
+        return count, visited  # inf - inf is NaN
     bounds[0], nodes[0], depth = 0.0, frame[HEIGHT] << LEVEL_BITS, 1
     while depth:
         depth -= 1
@@ -150,7 +152,7 @@ def _search(  # type: ignore[no-untyped-def]
                     _rise(distances, rows, base, count, distance, row)
                     count += 1
                 elif distance < limit or (distance == limit and row < rows[base]):
-                    _sink(distances, rows, base, k, 0, distance, row)
+                    _sink(distances, rows, base, k, zero, distance, row)
                 else:
                     continue
                 if count == k:
@@ -167,22 +169,20 @@ def nearest(  # type: ignore[no-untyped-def]
     """One search for as many as `distances` has places. -> (how many, nodes visited)."""
     bounds, nodes = np.empty(STACK, np.float64), np.empty(STACK, np.int64)
     scratch = np.empty(BLOCK, np.float64)
-    k = len(distances)
+    k, base = len(distances), np.int64(0)  # a plain 0 is a type of its own, and compiled for
     return _search(
-        frame, x, y, z, k, limit, keep, cancel, distances, rows, 0, bounds, nodes, scratch
+        frame, x, y, z, k, limit, keep, cancel, distances, rows, base, bounds, nodes, scratch
     )
 
 
 @numba.njit(**_OPTIONS)
 def nearest_of_each(  # type: ignore[no-untyped-def]
-    frame, centers, limits, order, first, last, keep, cancel, distances, rows
+    frame, centers, limits, order, first, last, keep, cancel, k, distances, rows
 ):
     """The queries order[first:last] of float64[Q, 3] centers and float64[Q] limits, each into its
-    line of float64[Q, k] distances and int64[Q, k] rows. -> nodes visited."""
+    k places of float64[Q k] distances and int64[Q k] rows. -> nodes visited."""
     bounds, nodes = np.empty(STACK, np.float64), np.empty(STACK, np.int64)
     scratch = np.empty(BLOCK, np.float64)
-    k = distances.shape[1]
-    flat_distances, flat_rows = distances.reshape(-1), rows.reshape(-1)
     total = 0
     for i in range(first, last):
         query = order[i]
@@ -190,7 +190,7 @@ def nearest_of_each(  # type: ignore[no-untyped-def]
         base = query * k
         _, visited = _search(
             frame, x, y, z, k, limits[query], keep, cancel,
-            flat_distances, flat_rows, base, bounds, nodes, scratch,
+            distances, rows, base, bounds, nodes, scratch,
         )  # fmt: skip
         total += visited
         if cancel != 0 and i & 255 == 0 and read_shared_byte(cancel):

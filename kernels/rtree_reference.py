@@ -5,6 +5,7 @@
 A row with NaN is no box and never found. The distance to a box is that to its nearest point, from
 inside 0: sqrt((dx² + dy²) + dz²), each step rounded to float64, where dx is how far x lies outside
 min x to max x. So squares overflow beyond 1e154 and vanish below 1e-162, here as in the searches.
+Nothing is near a center that is not finite; boxes may be infinite.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from hartonomous.kernels.rtree_layout import Floats, Integers
 
 
 def box_distances(boxes: Floats, center: Floats) -> Floats:
-    """float64[N]: NaN for rows that are no boxes."""
+    """float64[N]: NaN for rows that are no boxes, and from a center that is not finite."""
+    if not np.isfinite(center).all():
+        return np.full(len(boxes), np.nan)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         gaps = np.maximum(np.maximum(boxes[:, :3] - center, center - boxes[:, -3:]), 0.0)
         squares = gaps * gaps

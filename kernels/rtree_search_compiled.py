@@ -1,8 +1,6 @@
 """Boxes and balls in an R-tree, compiled: one pass down, whatever may hold an answer is entered.
 
-An answer is `query << QUERY_SHIFT | row`, so the answers of many queries, found in any order and by
-several threads, are in order when sorted as numbers. A subtree that lies in the box asked for is
-copied without looking at its entries.
+A subtree that lies in the box asked for is copied without looking at its entries.
 """
 
 from __future__ import annotations
@@ -40,11 +38,11 @@ from hartonomous.kernels.rtree_layout import (
     NODE_BYTES,
     NODES,
     PATIENCE,
-    QUERY_SHIFT,
     ROWS,
     STACK,
     squared_bound,
 )
+from hartonomous.kernels.rtree_rows_compiled import DIGITS, sort_rows
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 _FIRST_ROOM = 64
@@ -59,12 +57,13 @@ def _room(found, count, more):  # type: ignore[no-untyped-def]
     if count + more <= len(found):
         return found
     longer = np.empty(max(2 * len(found), count + more), np.int64)
-    longer[:count] = found[:count]
+    for i in range(count):
+        longer[i] = found[i]
     return longer
 
 
 @numba.njit(**_OPTIONS)
-def _all_below(frame, level, index, tag, found, count):  # type: ignore[no-untyped-def]
+def _all_below(frame, level, index, found, count):  # type: ignore[no-untyped-def]
     """Every entry of a subtree."""
     leaves = FAN_OUT**level
     size, entries = frame[LEAF_SIZE], frame[ENTRIES]
@@ -72,13 +71,13 @@ def _all_below(frame, level, index, tag, found, count):  # type: ignore[no-untyp
     stop = min(start + leaves * size, entries)
     found = _room(found, count, stop - start)
     for place in range(start, stop):
-        found[count] = tag | read_int32(frame[ROWS], place)
+        found[count] = read_int32(frame[ROWS], place)
         count += 1
     return found, count
 
 
 @numba.njit(**_OPTIONS)
-def _box(frame, a, b, c, d, e, f, tag, cancel, found, count, nodes):  # type: ignore[no-untyped-def]
+def _box(frame, a, b, c, d, e, f, cancel, found, count, nodes):  # type: ignore[no-untyped-def]
     """The entries that meet the box from (a, b, c) to (d, e, f), behind `count` others in `found`.
     -> (found, count, nodes visited)."""
     size, high = frame[LEAF_SIZE], frame[HIGH_BYTES]
@@ -98,7 +97,7 @@ def _box(frame, a, b, c, d, e, f, tag, cancel, found, count, nodes):  # type: ig
             while whole:
                 child = index * FAN_OUT + first_bit(whole)
                 whole &= whole - 1
-                found, count = _all_below(frame, level - 1, child, tag, found, count)
+                found, count = _all_below(frame, level - 1, child, found, count)
             while bits:
                 nodes[depth] = (level - 1) << LEVEL_BITS | (index * FAN_OUT + first_bit(bits))
                 bits &= bits - 1
@@ -112,18 +111,18 @@ def _box(frame, a, b, c, d, e, f, tag, cancel, found, count, nodes):  # type: ig
             while bits:
                 place = index * size + first + first_bit(bits)
                 bits &= bits - 1
-                found[count] = tag | read_int32(frame[ROWS], place)
+                found[count] = read_int32(frame[ROWS], place)
                 count += 1
     return found, count, visited
 
 
 @numba.njit(**_OPTIONS)
 def _ball(  # type: ignore[no-untyped-def]
-    frame, x, y, z, radius, tag, cancel, found, count, nodes, scratch
+    frame, x, y, z, radius, cancel, found, count, nodes, scratch
 ):
     """The entries no farther than `radius` from (x, y, z). As _box."""
-    if not radius >= 0.0:
-        return found, count, 0
+    if not (radius >= 0.0 and x - x == 0.0 and y - y == 0.0 and z - z == 0.0):
+        return found, count, 0  # inf - inf is NaN
     size, high, out = frame[LEAF_SIZE], frame[HIGH_BYTES], address_of(scratch)
     bound = _bound(radius)
     nodes[0], depth, visited = frame[HEIGHT] << LEVEL_BITS, 1, 0
@@ -151,7 +150,7 @@ def _ball(  # type: ignore[no-untyped-def]
                 bits &= bits - 1
                 if np.sqrt(scratch[lane]) <= radius:
                     place = index * size + first + lane
-                    found[count] = tag | read_int32(frame[ROWS], place)
+                    found[count] = read_int32(frame[ROWS], place)
                     count += 1
     return found, count, visited
 
@@ -160,7 +159,8 @@ def _ball(  # type: ignore[no-untyped-def]
 def box(frame, a, b, c, d, e, f, cancel):  # type: ignore[no-untyped-def]
     """One box. -> (int64[K] rows in no order, nodes visited)."""
     found, nodes = np.empty(_FIRST_ROOM, np.int64), np.empty(STACK, np.int64)
-    found, count, visited = _box(frame, a, b, c, d, e, f, 0, cancel, found, 0, nodes)
+    none = np.int64(0)  # a plain 0 is a type of its own: _box would be compiled twice
+    found, count, visited = _box(frame, a, b, c, d, e, f, cancel, found, none, nodes)
     return found[:count], visited
 
 
@@ -169,21 +169,27 @@ def ball(frame, x, y, z, radius, cancel):  # type: ignore[no-untyped-def]
     """One ball. -> (int64[K] rows in no order, nodes visited)."""
     found, nodes = np.empty(_FIRST_ROOM, np.int64), np.empty(STACK, np.int64)
     scratch = np.empty(BLOCK, np.float64)
-    found, count, visited = _ball(frame, x, y, z, radius, 0, cancel, found, 0, nodes, scratch)
+    none = np.int64(0)
+    found, count, visited = _ball(frame, x, y, z, radius, cancel, found, none, nodes, scratch)
     return found[:count], visited
 
 
 @numba.njit(**_OPTIONS)
-def boxes(frame, queries, order, first, last, cancel):  # type: ignore[no-untyped-def]
-    """The boxes order[first:last] of float64[Q, 6]. -> (int64[K] answers, nodes visited)."""
+def boxes(  # type: ignore[no-untyped-def]
+    frame, queries, order, first, last, row_count, cancel, counts
+):
+    """The boxes order[first:last] of float64[Q, 6]: how many rows each found goes into int64[Q]
+    `counts`. -> (int64[K] rows, ascending for each query, nodes visited)."""
     found, nodes = np.empty(4 * _FIRST_ROOM, np.int64), np.empty(STACK, np.int64)
-    count = total = 0
+    spare, places = np.empty(0, np.int64), np.empty(DIGITS, np.int64)
+    count, total = np.int64(0), 0
     for i in range(first, last):
-        q = queries[order[i]]
-        tag = order[i] << QUERY_SHIFT
-        found, count, visited = _box(
-            frame, q[0], q[1], q[2], q[3], q[4], q[5], tag, cancel, found, count, nodes
-        )
+        q, before = order[i], count
+        a, b, c = queries[q, 0], queries[q, 1], queries[q, 2]
+        d, e, f = queries[q, 3], queries[q, 4], queries[q, 5]
+        found, count, visited = _box(frame, a, b, c, d, e, f, cancel, found, count, nodes)
+        spare = sort_rows(found, before, count, row_count, spare, places)
+        counts[q] = count - before
         total += visited
         if cancel != 0 and i & 255 == 0 and read_shared_byte(cancel):
             break
@@ -191,17 +197,22 @@ def boxes(frame, queries, order, first, last, cancel):  # type: ignore[no-untype
 
 
 @numba.njit(**_OPTIONS)
-def balls(frame, centers, radii, order, first, last, cancel):  # type: ignore[no-untyped-def]
+def balls(  # type: ignore[no-untyped-def]
+    frame, centers, radii, order, first, last, row_count, cancel, counts
+):
     """The balls order[first:last] of float64[Q, 3] and float64[Q]. As boxes."""
     found, nodes = np.empty(4 * _FIRST_ROOM, np.int64), np.empty(STACK, np.int64)
+    spare, places = np.empty(0, np.int64), np.empty(DIGITS, np.int64)
     scratch = np.empty(BLOCK, np.float64)
-    count = total = 0
+    count, total = np.int64(0), 0
     for i in range(first, last):
-        q = centers[order[i]]
-        tag = order[i] << QUERY_SHIFT
+        q, before = order[i], count
+        x, y, z = centers[q, 0], centers[q, 1], centers[q, 2]
         found, count, visited = _ball(
-            frame, q[0], q[1], q[2], radii[order[i]], tag, cancel, found, count, nodes, scratch
+            frame, x, y, z, radii[q], cancel, found, count, nodes, scratch
         )
+        spare = sort_rows(found, before, count, row_count, spare, places)
+        counts[q] = count - before
         total += visited
         if cancel != 0 and i & 255 == 0 and read_shared_byte(cancel):
             break

@@ -6,6 +6,7 @@ takes candidates until the next one's box is farther than its k-th best.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ class Neighbours:
         self._distances = np.zeros(_FIRST_ROOM + tree.leaf_size, np.float64)
         self._items = np.empty(len(self._distances), np.int64)
         self._size = 0
-        if tree.entries:
+        if tree.entries and all(map(math.isfinite, (x, y, z))):
             height = int(tree.frame[layout.HEIGHT])
             self._items[0], self._size = -1 - (height << layout.LEVEL_BITS), 1
         #: nodes and leaves looked at so far
