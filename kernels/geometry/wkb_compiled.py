@@ -6,13 +6,12 @@ returned as (code, place), the coordinates as the bits that they are.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 from numba import types as nt
 
 from hartonomous.kernels.geometry import faults
+from hartonomous.kernels.geometry.compiling import ENTRY, INNER
 from hartonomous.kernels.geometry.faults import Bytes, Scan
 from hartonomous.kernels.geometry.layout import (
     LINESTRING,
@@ -23,8 +22,6 @@ from hartonomous.kernels.geometry.layout import (
     Srids,
 )
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-
 _FLAG_Z, _FLAG_M, _FLAG_SRID = 0x80000000, 0x40000000, 0x20000000
 _BASE = 0x1FFFFFFF
 #: float64's exponent, all ones in what is not finite, and its fraction, not 0 in a NaN
@@ -34,7 +31,7 @@ _EXPONENT, _FRACTION = np.uint64(0x7FF0000000000000), np.uint64(0x000FFFFFFFFFFF
 COORDS, RINGS, BIG, SIZE = range(4)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _read(data, at, width, big):  # type: ignore[no-untyped-def]
     """The unsigned number of `width` bytes at `at`, which are there."""
     value = np.uint64(0)
@@ -44,7 +41,7 @@ def _read(data, at, width, big):  # type: ignore[no-untyped-def]
     return value
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _head(data, at, end, state):  # type: ignore[no-untyped-def]
     """(code, where; kind, has z, has an SRID): byte order and type, 5 bytes."""
     if at >= end:
@@ -65,7 +62,7 @@ def _head(data, at, end, state):  # type: ignore[no-untyped-def]
     return faults.OK, at + 5, kind, raw & _FLAG_Z != 0 or thousands == 1, raw & _FLAG_SRID != 0
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _srid(data, at, end, srids, row, state):  # type: ignore[no-untyped-def]
     if end - at < 4:
         return faults.TRUNCATED, end
@@ -79,7 +76,7 @@ def _srid(data, at, end, srids, row, state):  # type: ignore[no-untyped-def]
     return faults.OK, at + 4
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _count(data, at, end, width, state):  # type: ignore[no-untyped-def]
     """(code, where, count): a count of things of at least `width` bytes, which must be there."""
     if end - at < 4:
@@ -90,7 +87,7 @@ def _count(data, at, end, width, state):  # type: ignore[no-untyped-def]
     return faults.OK, at + 4, count
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _point(data, at, end, may_be_empty, bits, state):  # type: ignore[no-untyped-def]
     size = state[SIZE]
     if end - at < 8 * size:
@@ -113,7 +110,7 @@ def _point(data, at, end, may_be_empty, bits, state):  # type: ignore[no-untyped
     return faults.OK, at + 8 * size
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _sequence(data, at, end, count, bits, state):  # type: ignore[no-untyped-def]
     code = faults.OK
     for _ in range(count):
@@ -123,7 +120,7 @@ def _sequence(data, at, end, count, bits, state):  # type: ignore[no-untyped-def
     return code, at
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _polygon(data, begin, at, end, bits, rings, places, state):  # type: ignore[no-untyped-def]
     origin = state[COORDS]
     code, at, count = _count(data, at, end, 4, state)
@@ -143,7 +140,7 @@ def _polygon(data, begin, at, end, bits, rings, places, state):  # type: ignore[
     return code, at
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _multipoint(data, at, end, srids, row, bits, state):  # type: ignore[no-untyped-def]
     size = state[SIZE]
     code, at, count = _count(data, at, end, 5 + 8 * size, state)
@@ -166,7 +163,7 @@ def _multipoint(data, at, end, srids, row, bits, state):  # type: ignore[no-unty
     return code, at
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _value(data, begin, end, kinds, srids, row, bits, rings, places, state):  # type: ignore[no-untyped-def]
     """(code, where): one row."""
     code, at, kind, has_z, has_srid = _head(data, begin, end, state)
@@ -210,7 +207,7 @@ def _value(data, begin, end, kinds, srids, row, bits, rings, places, state):  # 
         nt.int8[::1],
         nt.int64[::1],
     ),
-    **_OPTIONS,
+    **ENTRY,
 )
 def _scan(  # type: ignore[no-untyped-def]
     data,

@@ -8,13 +8,12 @@ About 0.1 µs a point.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 from numba import types as nt
 
 from hartonomous.kernels.geometry import faults
+from hartonomous.kernels.geometry.compiling import ENTRY, INNER
 from hartonomous.kernels.geometry.faults import Bytes, Scan
 from hartonomous.kernels.geometry.layout import (
     HULL,
@@ -26,8 +25,6 @@ from hartonomous.kernels.geometry.layout import (
     Srids,
 )
 from hartonomous.kernels.geometry.wkt_reference import Pending
-
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 #: a word is packed in 5 bits a letter; longer ones are none that we know
 WORD_LETTERS_MAX = 12
@@ -54,14 +51,14 @@ _POWERS = np.array([10.0**i for i in range(POWER_MAX + 1)])
 COORDS, RINGS, PENDING, DIMENSIONS_SEEN = range(4)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _skip(data, i, end):  # type: ignore[no-untyped-def]
     while i < end and (data[i] == 32 or 9 <= data[i] <= 10 or data[i] == 13):
         i += 1
     return i
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _word(data, i, end):  # type: ignore[no-untyped-def]
     """(the word at i packed, 0 if there is none, -1 if too long; where it ends)"""
     start = i
@@ -77,12 +74,12 @@ def _word(data, i, end):  # type: ignore[no-untyped-def]
     return code, i
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _is_digit(data, i, end):  # type: ignore[no-untyped-def]
     return i < end and 48 <= data[i] <= 57
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _number(data, start, end):  # type: ignore[no-untyped-def]
     """(code, where the number ends, its value, whether that is exact)"""
     i = start
@@ -134,14 +131,14 @@ def _number(data, start, end):  # type: ignore[no-untyped-def]
     return faults.OK, i, -value if negative else value, True
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _leave(pending, counters, start, length, target):  # type: ignore[no-untyped-def]
     k = counters[PENDING]
     pending[0, k], pending[1, k], pending[2, k] = start, length, target
     counters[PENDING] = k + 1
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _point(data, start, end, coords, pending, counters):  # type: ignore[no-untyped-def]
     """(code, where it stands): one point, and the blanks after it."""
     i = start
@@ -167,7 +164,7 @@ def _point(data, start, end, coords, pending, counters):  # type: ignore[no-unty
     return faults.OK, i
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _sequence(data, start, end, kind, coords, pending, counters):  # type: ignore[no-untyped-def]
     """(code, where): points in parentheses, and the blanks after them."""
     first = counters[COORDS]
@@ -197,8 +194,8 @@ def _sequence(data, start, end, kind, coords, pending, counters):  # type: ignor
     return faults.OK, _skip(data, i + 1, end)
 
 
-@numba.njit(**_OPTIONS)
-def _polygon(data, begin, i, end, coords, pending, counters, rings, ring_positions):  # type: ignore[no-untyped-def]
+@numba.njit(**INNER)
+def _polygon(data, begin, i, end, kind, coords, pending, counters, rings, ring_positions):  # type: ignore[no-untyped-def]
     """(code, where): rings in parentheses; `begin` is where the row begins."""
     origin = counters[COORDS]
     if i >= end or data[i] != 40:
@@ -206,7 +203,7 @@ def _polygon(data, begin, i, end, coords, pending, counters, rings, ring_positio
     i = _skip(data, i + 1, end)
     while True:
         start, first = i, counters[COORDS]
-        code, i = _sequence(data, i, end, POLYGON, coords, pending, counters)
+        code, i = _sequence(data, i, end, kind, coords, pending, counters)
         if code != faults.OK:
             return code, i
         if counters[COORDS] - first < faults.RING_POINTS_MIN:
@@ -222,7 +219,7 @@ def _polygon(data, begin, i, end, coords, pending, counters, rings, ring_positio
     return faults.OK, _skip(data, i + 1, end)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _srid(data, i, end, given):  # type: ignore[no-untyped-def]
     """(code, where, srid): what stands after the word SRID, blanks skipped."""
     if i >= end or data[i] != 61:
@@ -243,7 +240,7 @@ def _srid(data, i, end, given):  # type: ignore[no-untyped-def]
     return faults.OK, _skip(data, i + 1, end), srid if srid != 0 else given
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _kind_of(word):  # type: ignore[no-untyped-def]
     if word == _POINT:
         return POINT
@@ -258,7 +255,7 @@ def _kind_of(word):  # type: ignore[no-untyped-def]
     return 0
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _geometry(data, begin, i, end, kinds, row, coords, pending, counters, rings, places):  # type: ignore[no-untyped-def]
     """(code, where): a kind and its points; blanks before and after are skipped."""
     word, stop = _word(data, i, end)
@@ -285,11 +282,11 @@ def _geometry(data, begin, i, end, kinds, row, coords, pending, counters, rings,
     if word != 0:
         return faults.OPEN_EXPECTED, i
     if kind == POLYGON:
-        return _polygon(data, begin, i, end, coords, pending, counters, rings, places)
+        return _polygon(data, begin, i, end, kind, coords, pending, counters, rings, places)
     return _sequence(data, i, end, kind, coords, pending, counters)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**INNER)
 def _value(data, begin, end, kinds, srids, row, coords, pending, counters, rings, places):  # type: ignore[no-untyped-def]
     """(code, where): one row."""
     i = _skip(data, begin, end)
@@ -348,7 +345,7 @@ _OFFSETS = nt.Array(nt.int64, 1, "C", readonly=True)
         nt.int64[::1],
         nt.int64[:, ::1],
     ),
-    **_OPTIONS,
+    **ENTRY,
 )
 def _scan(  # type: ignore[no-untyped-def]
     data,
@@ -366,7 +363,7 @@ def _scan(  # type: ignore[no-untyped-def]
 ):
     counters = np.zeros(4, np.int64)
     for row in range(len(kinds)):
-        kept = counters.copy()
+        points, ring_count, left = counters[COORDS], counters[RINGS], counters[PENDING]
         begin = offsets[row]
         code, where = _value(
             data,
@@ -382,7 +379,7 @@ def _scan(  # type: ignore[no-untyped-def]
             places,
         )
         if code != faults.OK:
-            counters[:] = kept
+            counters[COORDS], counters[RINGS], counters[PENDING] = points, ring_count, left
             codes[row], positions[row] = code, where - begin
             kinds[row], srids[row] = POINT, 0
         coord_starts[row + 1] = counters[COORDS]
