@@ -11,6 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from hartonomous.hql.geometry_value import values_of_array
+
 TWISTS = ("none", "reparse", "reopen", "batch1", "norules")
 UNCLEAR = re.compile(r"^$|^\s|\s$|[\n\r\t|]|^NULL$|^ok$")
 #: what must be stepped over to see the words of a statement's outermost level
@@ -19,6 +21,8 @@ SKIPPED = re.compile(
 )
 #: what differs from run to run in a plan that was run
 MEASURED = re.compile(r"\d+(\.\d+)?(?= (ms|µs|s|bytes|KiB|MiB)\b)")
+#: a column of the machine's own time, as INGEST has it
+TIMED = "Seconds"
 PLACE = re.compile(r" \(line \d+, column \d+\)")
 PLAN_LINE = re.compile(r"(\w+: )?\| ")
 
@@ -50,11 +54,20 @@ def format_value(value: Any, type_: pa.DataType) -> str:
 def format_rows(table: pa.Table, *, ordered: bool) -> list[str]:
     """`1 | abc | NULL`, one line a row; sorted where the statement promises no order."""
     columns = [
-        [format_value(v, field.type) for v in table.column(i).to_pylist()]
+        [
+            "…" if field.name == TIMED else format_value(v, field.type)
+            for v in _values(table.column(i))
+        ]
         for i, field in enumerate(table.schema)
     ]
     lines = [" | ".join(row) for row in zip(*columns, strict=True)]
     return lines if ordered else sorted(lines)
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    if pa.types.is_struct(column.type):  # as Geometry, whose text is well-known
+        return values_of_array(column.combine_chunks())
+    return column.to_pylist()
 
 
 def format_types(description: Sequence[tuple[Any, ...]]) -> str:

@@ -196,6 +196,7 @@ class Runner:
             case "file":
                 first, _, rest = argument.partition("\n")
                 lines = [line.removeprefix("  ") for line in rest.split("\n")]
+                (self.files / first).parent.mkdir(parents=True, exist_ok=True)
                 (self.files / first).write_text("\n".join(lines) + "\n", encoding="utf-8")
             case "read":
                 return (self.files / argument).read_text(encoding="utf-8").splitlines()

@@ -135,7 +135,8 @@ def offsets_of(array: pa.Array) -> list[int]:
     if not len(array) or buffer is None:
         return [0] * (len(array) + 1)
     offsets = np.frombuffer(buffer, np.int32)[array.offset : array.offset + len(array) + 1]
-    return offsets.tolist()
+    values: list[int] = offsets.tolist()
+    return values
 
 
 def moment(context: Context, count: int) -> pa.Array:

@@ -19,6 +19,7 @@ from hartonomous.hql.atoms.derived import DERIVED, check_given, derive, embedded
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.system_schema.behaviour import Behaviour
 from hartonomous.hql.system_schema.writing import find
+from hartonomous.storage.errors import ConstraintFault
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -83,7 +84,7 @@ ATOMS = AtomRows()
 def _check_modality(rows: pa.Table) -> None:
     modality = rows.column("Modality")
     if modality.null_count:
-        raise ExecutionFault(
+        raise ConstraintFault(
             "an atom needs its Modality", code="NOT_NULL_VIOLATION", hint="text, code, image …"
         )
     for name in pc.unique(modality).to_pylist():
@@ -96,7 +97,7 @@ def _check_modality(rows: pa.Table) -> None:
 def _hashes(rows: pa.Table) -> pa.Array:
     hashes = content_hashes(rows)
     if hashes.null_count:
-        raise ExecutionFault(
+        raise ConstraintFault(
             "an atom needs a content: CanonicalText or Content", code="NOT_NULL_VIOLATION"
         )
     return hashes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.targets import place, split_name
-from hartonomous.hql.errors import BindFault, NotSupported, ParameterFault
+from hartonomous.hql.errors import BindFault, FileFault, NotSupported, ParameterFault
 from hartonomous.hql.ingest.reading import Choice
 from hartonomous.hql.ingest.sources import Request, file_requests, row_requests
 from hartonomous.hql.ingest.walk import find_files
@@ -48,17 +48,20 @@ def requests_of(
     if statement.query is not None:
         rows = context.query(_texts(statement.query, context))
         return row_requests(rows, _name(statement.query)), None, rows
-    paths = find_files(_path(statement, context))
+    assert statement.path is not None
+    try:
+        paths = find_files(_path(statement.path, context))
+    except FileFault as fault:
+        raise place(fault, statement.path) from None
     return file_requests(paths), len(paths), None
 
 
-def _path(statement: Ingest, context: Context) -> str:
+def _path(node: ast.Expression, context: Context) -> str:
     from hartonomous.hql.copying.copying import path_of
 
-    assert statement.path is not None
-    path = path_of(statement.path, context)
+    path = path_of(node, context)
     if not path or "\0" in path:
-        raise place(ParameterFault("the path says nothing"), statement.path)
+        raise place(ParameterFault("the path says nothing"), node)
     return path
 
 

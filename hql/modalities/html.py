@@ -11,7 +11,6 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import accumulate
-from typing import ClassVar
 
 from hartonomous.hql.ingest.chunking import Span, chunk
 from hartonomous.hql.modalities.base import Drafts, Source
@@ -37,14 +36,14 @@ BETWEEN = "\n\n"
 class Html:
     """Pages of HTML and XHTML."""
 
-    modality: ClassVar[str] = "text"
-    subtype: ClassVar[str] = "html"
-    extensions: ClassVar[frozenset[str]] = frozenset({".html", ".htm", ".xhtml"})
-    is_text: ClassVar[bool] = True
-    declares: ClassVar[re.Pattern[bytes] | None] = re.compile(
+    modality: str = "text"
+    subtype: str = "html"
+    extensions: frozenset[str] = frozenset({".html", ".htm", ".xhtml"})
+    is_text: bool = True
+    declares: re.Pattern[bytes] | None = re.compile(
         rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.I
     )
-    table: ClassVar[str | None] = None
+    table: str | None = None
 
     def read(self, source: Source) -> Iterator[Drafts]:
         """All of the page as one block; see Modality.read."""

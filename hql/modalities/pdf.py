@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import ClassVar
 
 from hartonomous.hql.ingest.chunking import chunk
 from hartonomous.hql.modalities.base import Drafts, Source, Unreadable
@@ -22,12 +21,12 @@ DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError, Recursion
 class Pdf:
     """Files of PDF."""
 
-    modality: ClassVar[str] = "text"
-    subtype: ClassVar[str] = "pdf"
-    extensions: ClassVar[frozenset[str]] = frozenset({".pdf"})
-    is_text: ClassVar[bool] = False
-    declares: ClassVar[re.Pattern[bytes] | None] = None
-    table: ClassVar[str | None] = None
+    modality: str = "text"
+    subtype: str = "pdf"
+    extensions: frozenset[str] = frozenset({".pdf"})
+    is_text: bool = False
+    declares: re.Pattern[bytes] | None = None
+    table: str | None = None
 
     def read(self, source: Source) -> Iterator[Drafts]:
         """Page by page; see Modality.read."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import ClassVar
 
 from hartonomous.hql.ingest.chunking import LOOK_AHEAD, PARAGRAPH, Span, chunk
 from hartonomous.hql.modalities.base import Drafts, Source
@@ -47,12 +46,12 @@ def with_bodies(text: str, headings: list[Span]) -> tuple[list[int], frozenset[i
 class Text:
     """Text cut by itself: what a chunk says stands so in the source, between its offsets."""
 
-    modality: ClassVar[str] = "text"
+    modality: str = "text"
     subtype: str = "plain"
     extensions: frozenset[str] = frozenset({".txt", ".rst", ".log"})
-    is_text: ClassVar[bool] = True
-    declares: ClassVar[re.Pattern[bytes] | None] = None
-    table: ClassVar[str | None] = None
+    is_text: bool = True
+    declares: re.Pattern[bytes] | None = None
+    table: str | None = None
     headings: Finder = staticmethod(underlined)
 
     def read(self, source: Source) -> Iterator[Drafts]:
