@@ -1,4 +1,5 @@
-"""The command line: `hql -c "…" [DB]`, `hql run FILE [DB]`, `hql verify DB`, `… | hql [DB]`.
+"""The command line: `hql -c "…" [DB]`, `hql run FILE [DB]`, `hql ingest PATH… DB`,
+`hql verify DB`, `… | hql [DB]`.
 
 Results go to stdout, messages and progress to stderr. Exit codes: 0 done, 1 a statement failed,
 2 the command line is wrong, 130 Ctrl-C. Everything heavy is imported after the arguments are read.
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 USAGE = """\
 hql -c "SELECT 1" [DB]            run HQL text
 hql run FILE [DB] [--param k=v]   run a script; GO on a line of its own ends a batch
+hql ingest PATH… DB [--as TEXT]   files, folders and globs become atoms
 hql verify DB [--cut-tail]        re-hash everything and name what was altered
 … | hql [DB]                      run what comes on standard input
 
@@ -30,8 +32,9 @@ DB is a folder; without it (or as :memory:) nothing is kept on disk.
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 FORMATS = ("table", "csv", "json", "arrow")
+KINDS = ("TEXT", "CODE", "IMAGE", "AUDIO", "VIDEO")
 #: commands that HQL.md names and that this version does not have
-LATER = ("serve", "ingest")
+LATER = ("serve",)
 #: new objects that may be garbage before the collector looks; importing makes ten thousands, none
 #: of them garbage, and looking at them each 700 objects takes a tenth of `hql -c "SELECT 1"`
 COLLECTED_OBJECTS_MIN = 50_000
@@ -59,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _dispatch(words: list[str]) -> int:
     from hartonomous.hql.errors import NotSupported
 
-    command = words[0] if words and words[0] in ("run", "verify", *LATER) else ""
+    command = words[0] if words and words[0] in ("run", "ingest", "verify", *LATER) else ""
     if command in LATER:
         raise NotSupported(f"not supported yet: hql {command}")
     options = _parser(command).parse_args(words[1:] if command else words)
@@ -67,6 +70,8 @@ def _dispatch(words: list[str]) -> int:
         return verify(options)
     if command == "run":
         return run_file(options)
+    if command == "ingest":
+        return ingest(options)
     if options.command is not None:
         return run_text(options.command, options)
     if sys.stdin is not None and not sys.stdin.isatty():
@@ -94,6 +99,13 @@ def _parser(command: str) -> argparse.ArgumentParser:
             action="store_true",
             help="cut a damaged end off the log: commits that stand in it are lost",
         )
+        return parser
+    if command == "ingest":
+        parser.add_argument("paths", metavar="PATH", nargs="+", help="a file, folder or glob")
+        parser.add_argument("database", metavar="DB", help="the database's folder")
+        parser.add_argument("--as", dest="kind", type=str.upper, choices=KINDS, help="what it is")
+        parser.add_argument("--format", choices=FORMATS, default="table", help="of the figures")
+        parser.set_defaults(read_only=False, timeout=None)
         return parser
     if command == "run":
         parser.add_argument("file", metavar="FILE", help="a script; - is standard input")
@@ -216,6 +228,20 @@ def _constant(text: str) -> Any:
     if number is None or not number.is_finite():
         return text
     return float(text) if "e" in text.lower() else number
+
+
+# --- ingest --------------------------------------------------------------------------------------
+
+
+def ingest(options: argparse.Namespace) -> int:
+    """`hql ingest`: one INGEST for each path, in their order; its figures go to stdout."""
+    from hartonomous.hql.shell.running import run_script
+
+    text = "INGEST @path" if options.kind is None else f"INGEST @path AS {options.kind}"
+    with _connect(options) as connection:
+        for path in options.paths:
+            run_script(connection, text, {"path": path}, options.format, sys.stdout.buffer)
+    return DONE
 
 
 # --- verify --------------------------------------------------------------------------------------

@@ -117,9 +117,29 @@ def test_help_and_version() -> None:
 
 
 def test_what_is_not_built_says_so() -> None:
-    for words in (["serve", "x"], ["ingest", "x"]):
-        done = run(*words)
-        assert (done.returncode, done.stderr[:21]) == (1, "error[NOT_SUPPORTED]:")
+    done = run("serve", "x")
+    assert (done.returncode, done.stderr[:21]) == (1, "error[NOT_SUPPORTED]:")
+
+
+def test_ingest(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("A cat sleeps.")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "b.md").write_text("# Dogs\n\nA dog barks.")
+    database = tmp_path / "atoms.hdb"
+    done = run(
+        "ingest", str(tmp_path / "a.txt"), str(tmp_path / "more"), str(database), "--format", "csv"
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.rpartition(",")[0] for line in lines] == [
+        *("Files,Chunks,NewAtoms,Skipped,Errors,Bytes", "1,1,1,0,0,13"),
+        *("Files,Chunks,NewAtoms,Skipped,Errors,Bytes", "1,1,1,0,0,20"),
+    ]
+    count = run("-c", "SELECT COUNT(*) AS n FROM Atoms", str(database), "--format", "csv")
+    assert count.stdout == "n\n2\n"
+    missing = run("ingest", str(tmp_path / "nope"), str(database))
+    assert (missing.returncode, missing.stderr[:12]) == (1, "error[FILE]:")
+    assert run("ingest", str(tmp_path / "a.txt"), str(database), "--as", "smell").returncode == 2
 
 
 def test_time_limit() -> None:

@@ -195,7 +195,7 @@ def test_later_clauses(text: str, name: str, column: int) -> None:
 
 
 def test_words_of_later_statements_are_no_trouble_elsewhere() -> None:
-    (statement,) = parse_batch("SELECT train, model FROM ingest AS send WHERE use = 1")
+    (statement,) = parse_batch("SELECT train, model FROM prune AS send WHERE use = 1")
     assert "train" in str(statement)
     with pytest.raises(SyntaxFault):
         parse_batch("SELECT a FROM trace atom b")
