@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from hartonomous.grammar.lexer import Token
 from hartonomous.grammar.words import RESERVED
 
-_OBJECTS = ["QUEUE", "SCHEDULE", "SPACE", "MODEL", "BRANCH", "USER", "ADAPTER"]
+_OBJECTS = ["QUEUE", "SCHEDULE", "MODEL", "BRANCH", "USER", "ADAPTER"]
 
 #: beginnings of statements
 STATEMENTS: tuple[str, ...] = (
     *(f"{verb} {kind}" for verb in ("CREATE", "ALTER", "DROP") for kind in _OBJECTS),
     "ALTER INDEX",
     "ALTER SCHEMA",
+    "ALTER SPACE",
     "ANALYZE MODEL",
     "APPROVE ACTION",
     "CANCEL JOB",

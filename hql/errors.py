@@ -4,8 +4,8 @@ Error
 ├── SyntaxFault         SYNTAX              the text is not HQL
 ├── NotSupported        NOT_SUPPORTED       HQL that is not built yet
 ├── BindFault           UNKNOWN_COLUMN, UNKNOWN_TABLE, UNKNOWN_FUNCTION, UNKNOWN_VARIABLE,
-│                       UNKNOWN_TYPE, UNKNOWN_MODEL, AMBIGUOUS, TYPE_MISMATCH, ARGUMENTS,
-│                       GROUPING, BIND
+│                       UNKNOWN_TYPE, UNKNOWN_MODEL, UNKNOWN_SPACE, AMBIGUOUS, TYPE_MISMATCH,
+│                       ARGUMENTS, GROUPING, BIND
 ├── ExecutionFault      DIVISION_BY_ZERO, OVERFLOW, BAD_CAST, CARDINALITY, BAD_VALUE,
 │                       SRID_MISMATCH, MEMORY, RECURSION, NOT_INSTALLED, EXECUTION
 ├── TransactionFault    TRANSACTION         COMMIT without BEGIN and its kin

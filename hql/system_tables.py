@@ -18,7 +18,18 @@ from hartonomous.hql.frozen import frozen
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.system_schema import TABLES as STORED
 from hartonomous.hql.system_schema import definition_of, fields_of, singular, template
-from hartonomous.hql.types import BIGINT, BIT, DATETIMEOFFSET, INT, NVARCHAR, VARBINARY, Type
+from hartonomous.hql.types import (
+    BIGINT,
+    BIT,
+    DATETIMEOFFSET,
+    FLOAT,
+    GEOMETRY,
+    INT,
+    JSON,
+    NVARCHAR,
+    VARBINARY,
+    Type,
+)
 from hartonomous.storage.catalog import SchemaEntry, TableEntry, ViewEntry, fold
 from hartonomous.storage.errors import Error
 
@@ -40,9 +51,6 @@ def _fields(**types: Type) -> tuple[Field, ...]:
 
 #: HQL.md section 5: there, and not built yet
 LATER = (
-    "SpatialLandmarks",
-    "Spaces",
-    "Concepts",
     "CodeAtoms",
     "SessionPaths",
     "SessionEvents",
@@ -237,6 +245,27 @@ def commits(context: Context) -> pa.Table:
     return conform(table.select([f.name for f in COMMITS]), COMMITS)
 
 
+SPACES = _fields(
+    SpaceName=NVARCHAR,
+    SRID=INT,
+    Encoders=JSON,
+    Dimensions=INT,
+    LandmarkCount=INT,
+    Method=NVARCHAR,
+    Seed=BIGINT,
+    ProjectionHash=VARBINARY,
+    Box=GEOMETRY,
+    NeighbourhoodPreservation=FLOAT,
+    SampleRows=INT,
+)
+
+
+def _spaces(context: Context) -> pa.Table:
+    from hartonomous.hql.spaces.showing import space_rows
+
+    return space_rows(context, SPACES)
+
+
 SYSTEM_TABLES: dict[str, SystemTable] = {
     "sys.tables": SystemTable(TABLES, _tables),
     "sys.columns": SystemTable(COLUMNS, _columns),
@@ -247,6 +276,7 @@ SYSTEM_TABLES: dict[str, SystemTable] = {
     "sys.functions": SystemTable(FUNCTIONS, _functions),
     "sys.settings": SystemTable(SETTINGS, _settings),
     "commits": SystemTable(COMMITS, commits),
+    "spaces": SystemTable(SPACES, _spaces),
 }
 
 

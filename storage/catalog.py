@@ -127,11 +127,29 @@ class SchemaEntry:
     kind: str = field(default="schema", init=False)
 
 
-Entry = TableEntry | ViewEntry | SchemaEntry
+#: where spaces are found: under a name that no schema has
+SPACES = "\0spaces"
+
+
+@frozen
+class SpaceEntry:
+    """A coordinate system. `projection` are the bytes of its matrix (float32[3,D], little-endian)
+    and `definition` is JSON of what made it; storage looks into neither."""
+
+    id: int
+    name: str
+    srid: int
+    projection: bytes
+    definition: str
+    schema: str = SPACES
+    kind: str = field(default="space", init=False)
+
+
+Entry = TableEntry | ViewEntry | SchemaEntry | SpaceEntry
 
 
 def key_of(entry: Entry) -> tuple[str, str]:
-    """Tables and views share one namespace; schemas have their own (under "")."""
+    """Tables and views share one namespace; schemas have their own (under ""), and so do spaces."""
     return fold(entry.schema), fold(entry.name)
 
 
@@ -154,6 +172,11 @@ class Catalog:
 
     def tables(self) -> Iterator[TableEntry]:
         return (e for e in self.entries.values() if isinstance(e, TableEntry))
+
+    def spaces(self) -> list[SpaceEntry]:
+        """All spaces, in the order in which they were made."""
+        found = [e for e in self.entries.values() if isinstance(e, SpaceEntry)]
+        return sorted(found, key=lambda e: e.id)
 
     def members(self, schema: str) -> list[Entry]:
         """The tables and views of a schema."""
@@ -224,6 +247,8 @@ def entry_from_map(data: Mapping[str, Any]) -> Entry:
     fields = {k: v for k, v in data.items() if k != "kind"}
     if data["kind"] == "schema":
         return SchemaEntry(**fields)
+    if data["kind"] == "space":
+        return SpaceEntry(**fields)
     if data["kind"] == "view":
         return ViewEntry(**{**fields, "columns": tuple(fields["columns"])})
     columns = tuple(_column(c) for c in fields.pop("columns"))

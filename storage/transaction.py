@@ -19,6 +19,7 @@ from hartonomous.storage.catalog import (
     Entry,
     SchemaEntry,
     TableEntry,
+    ViewEntry,
     key_of,
     next_version,
 )
@@ -168,7 +169,8 @@ class Transaction:
     def create(self, entry: Entry) -> Entry:
         """Add an entry under a fresh id; the entry with its id. Raises AlreadyExists, NotFound."""
         self._may_define(entry)
-        if not isinstance(entry, SchemaEntry) and self.catalog.find("", entry.schema) is None:
+        in_schema = isinstance(entry, (TableEntry, ViewEntry))
+        if in_schema and self.catalog.find("", entry.schema) is None:
             raise NotFound(f'schema "{entry.schema}" does not exist')
         entry = replace(entry, id=self.database.counters.reserve_entry_id())
         self.catalog = self.catalog.with_entry(entry, next_version())

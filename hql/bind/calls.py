@@ -41,7 +41,8 @@ def bind_call(node: ast.FunctionCall, scope: Scope) -> plan.Expr:
         raise fault(span, f"{function.name}(*) means nothing; * is for COUNT(*)", "ARGUMENTS")
     if function.name == "NULLIF":
         return _bind_nullif(function, (), node.arguments, span, scope)
-    return call(function, bind_arguments(node.arguments, function, scope), span)
+    arguments = bind_arguments(node.arguments, function, scope)
+    return call(function, arguments, span, scope.statement.context.catalog)
 
 
 def _method_target(
@@ -189,7 +190,7 @@ def _bind_method(
     if function.name == "NULLIF":
         return _bind_nullif(function, (target,), arguments, span, scope)
     rest = bind_arguments(arguments, function, scope, given=1)
-    return call(function, [target, *rest], span)
+    return call(function, [target, *rest], span, scope.statement.context.catalog)
 
 
 def bind_static(node: ast.StaticCall, scope: Scope) -> plan.Expr:
@@ -199,4 +200,5 @@ def bind_static(node: ast.StaticCall, scope: Scope) -> plan.Expr:
     if function is None:
         raise unknown_function(name, span)
     scope.statement.volatile |= function.volatile
-    return call(function, bind_arguments(node.arguments, function, scope), span)
+    arguments = bind_arguments(node.arguments, function, scope)
+    return call(function, arguments, span, scope.statement.context.catalog)

@@ -16,6 +16,7 @@ from hartonomous.hql.bind.context import fault, locate
 from hartonomous.hql.functions import coerce
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.types import BIT, Type
+from hartonomous.storage.catalog import Catalog
 from hartonomous.storage.errors import Error
 
 COMPARISONS = frozenset(
@@ -91,12 +92,21 @@ def constant_of(expr: plan.Expr) -> Any:
     return expr.value if expr.__class__ is plan.Constant else None
 
 
-def call(function: Function, arguments: Sequence[plan.Expr], span: Span) -> plan.Call:
-    """A scalar call with its arguments converted; resolver errors get the call's place."""
+def call(
+    function: Function,
+    arguments: Sequence[plan.Expr],
+    span: Span,
+    catalog: Catalog | None = None,
+) -> plan.Call:
+    """A scalar call with its arguments converted; resolver errors get the call's place. What users
+    call by name needs the catalog."""
     try:
         type_, wanted = function.resolve(
             [a.type for a in arguments], [constant_of(a) for a in arguments]
         )
+        if function.in_catalog is not None:
+            assert catalog is not None, function.name
+            function = function.in_catalog(function, arguments, catalog)
     except Error as error:
         locate(error, span)
     return plan.Call(

@@ -75,7 +75,7 @@ def _unknown_table(node: ast.TableName, scope: Scope) -> Exception:
 
     def known() -> Iterator[str]:
         yield from (t.name for t in scope.common_tables.values())
-        yield from (e.name for e in context.catalog.entries.values() if e.kind != "schema")
+        yield from (e.name for e in context.catalog.entries.values() if e.kind in ("table", "view"))
         yield from context.system_tables
 
     hint = nearest(full, known()) or nearest(name, known())

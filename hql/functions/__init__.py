@@ -11,6 +11,7 @@ from hartonomous.hql.functions.geometry import GEOMETRIES
 from hartonomous.hql.functions.json import JSON_FUNCTIONS, JSON_TABLES
 from hartonomous.hql.functions.math import MATH
 from hartonomous.hql.functions.operators import OPERATORS
+from hartonomous.hql.functions.spaces import SPACE_FUNCTIONS
 from hartonomous.hql.functions.strings import STRINGS, TABLES
 from hartonomous.hql.functions.system import SYSTEM
 from hartonomous.hql.functions.vectors import VECTORS
@@ -26,7 +27,7 @@ FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
     ("JSON", JSON_FUNCTIONS),
     ("Vectors", VECTORS),
     ("Geometry", GEOMETRIES),
-    ("Meaning", EMBEDDING),
+    ("Meaning", (*EMBEDDING, *SPACE_FUNCTIONS)),
     ("Aggregates", AGGREGATES),
     ("Windows", WINDOWS),
     ("Tables", (*TABLES, *JSON_TABLES)),

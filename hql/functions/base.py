@@ -17,6 +17,8 @@ from hartonomous.hql.types import Type
 
 if TYPE_CHECKING:
     from hartonomous.hql.ast import Span
+    from hartonomous.hql.plan import Expr
+    from hartonomous.storage.catalog import Catalog
 
 #: given the argument types (and constant values where known, else None), the result type and the
 #: types that the arguments are to be cast to; raises BindFault without a span (the binder adds it)
@@ -29,6 +31,9 @@ Renderer = Callable[[Sequence[str], Sequence[Type], Type, "Span"], str]
 #: given Arrow arrays of equal length (constants repeated as pa.Scalar): an Arrow array
 Kernel = Callable[..., Any]
 
+#: given the function, the bound arguments and the catalog: the function that is to be called
+Specialiser = Callable[["Function", "Sequence[Expr]", "Catalog"], "Function"]
+
 
 @frozen
 class Function:
@@ -38,7 +43,8 @@ class Function:
     results from being reused; `null_on_null` says that a NULL argument makes NULL (then constant
     folding and kernels may skip it). `parameters` are names for `@name = value` and for the help.
     `is_distance`: a native FLOAT of two wide arguments, the last two; smaller is nearer, so that
-    ORDER BY it with a limit is a search for the nearest.
+    ORDER BY it with a limit is a search for the nearest. `in_catalog`: the binder asks it for the
+    function to call, where that depends on what the catalog holds; raises as a resolver does.
     """
 
     name: str
@@ -53,6 +59,7 @@ class Function:
     null_on_null: bool = True
     columns: tuple[tuple[str, Type], ...] = field(default=())  # of a table function
     is_distance: bool = False
+    in_catalog: Specialiser | None = None
 
     @property
     def is_native(self) -> bool:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from hartonomous.hql.system_schema.atoms import ATOMS
 from hartonomous.hql.system_schema.base import StoredTable
+from hartonomous.hql.system_schema.spaces import SPACE_TABLES
 from hartonomous.storage.catalog import KeyEntry, TableEntry, fold
 
 if TYPE_CHECKING:
     from hartonomous.hql.plan import Field
 
-TABLES: dict[str, StoredTable] = {fold(table.name): table for table in (*ATOMS,)}
+TABLES: dict[str, StoredTable] = {fold(table.name): table for table in (*ATOMS, *SPACE_TABLES)}
 
 
 def singular(name: str) -> str:

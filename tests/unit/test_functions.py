@@ -94,7 +94,7 @@ def test_families_are_the_files() -> None:
     helpers |= {"native_form", "geometry_kernels", "geometry_methods", "geometry_forms"}
     assert {p.stem for p in folder.glob("*.py")} - helpers == {
         "aggregates", "conditional", "dates", "embedding", "geometry", "json", "math", "operators",
-        "strings", "system",
+        "spaces", "strings", "system",
         "vectors", "windows",
     }  # fmt: skip
 
