@@ -14,7 +14,15 @@ from pathlib import Path
 from harness import machine
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("cold_start", "planning", "queries", "bulk_load", "commits", "reopen")
+BENCHMARKS = (
+    "cold_start",
+    "planning",
+    "queries",
+    "bulk_load",
+    "commits",
+    "reopen",
+    "spatial_index",
+)
 REPORT = HERE.parents[1] / "docs" / "BENCHMARKS.md"
 INTRODUCTION = """\
 # Benchmarks

@@ -83,7 +83,10 @@ def machine() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if os.name == "posix" else []
     cpu = next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), "")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    names = ("hartonomous", "duckdb", "pyarrow", "lancedb", "numpy", "numba")
+    names = (
+        "hartonomous", "duckdb", "pyarrow", "lancedb", "numpy", "numba", "rtree", "scipy",
+        "pykdtree",
+    )  # fmt: skip
     versions = ", ".join(f"{n} {importlib.metadata.version(n)}" for n in names if installed(n))
     return (
         f"{cpu or platform.processor()}, {os.cpu_count()} processors, {memory:.0f} GiB; "

@@ -242,9 +242,9 @@ def test_a_raised_flag_ends_a_search(points: Floats) -> None:
     assert 0 < visited[0] <= 1024 < len(tree.leaves)
     stream = tree.neighbours(np.zeros(3), keep=nobody, cancel=cancel)
     assert len(stream.take(1)[1]) == 0 and stream.visited <= 1024
-    centers = np.tile(np.nan_to_num(points[:10]), (1000, 1))
+    centers = np.tile(points[~np.isnan(points).any(axis=1)][:10], (200, 1))
     for flag, is_whole in ((cancel, False), (np.zeros(1, np.int8), True)):
-        starts, _ = tree.search_balls(centers, np.full(len(centers), 0.01), cancel=flag)
+        starts, _ = tree.search_balls(centers, np.zeros(len(centers)), cancel=flag)
         assert (np.diff(starts).min() > 0) == is_whole
         _, rows = tree.nearest_of_each(centers, 1, cancel=flag)
         assert (rows.min() >= 0) == is_whole
