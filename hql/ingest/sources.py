@@ -87,7 +87,7 @@ def prepare(source: Source, modality: Modality) -> None:
     if modality.declares is not None:
         match = modality.declares.search(head, 0, DECLARED_BYTES)
         declared = match[1].decode("ascii", "replace") if match is not None else None
-    source.encoding = find_encoding(head, declared)
+    source.encoding = find_encoding(head, declared, is_whole=source.data is not None)
     if source.data is None:
         _check_all(source, source.encoding)
 

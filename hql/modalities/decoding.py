@@ -35,11 +35,12 @@ MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 #: encodings with shift states, or that are no encodings of text
-UNFIT: Final = re.compile(r"iso2022|hz|utf_?7|utf_?8_sig|utf_?16$|utf_?32$|.*_codec|.*escape|idna")
+UNFIT: Final = re.compile(r"iso2022.*|hz|utf_?7|utf_?8_sig|utf_?16|utf_?32|.*escape|idna|punycode")
 
 
-def find_encoding(data: bytes, declared: str | None = None) -> str:
-    """The encoding of a source that begins with `data`. Raises Unreadable BINARY, ENCODING."""
+def find_encoding(data: bytes, declared: str | None = None, *, is_whole: bool = True) -> str:
+    """The encoding of a source: `data` is all of it, or how it begins. Raises Unreadable BINARY,
+    ENCODING."""
     for mark, encoding in MARKS:
         if data.startswith(mark):
             return encoding
@@ -50,7 +51,7 @@ def find_encoding(data: bytes, declared: str | None = None) -> str:
         data.decode("utf-8")
     except UnicodeDecodeError as fault:
         # a sequence that the end of a sample cuts is no fault
-        if fault.end < len(data) or fault.reason != "unexpected end of data":
+        if is_whole or fault.end < len(data) or fault.reason != "unexpected end of data":
             return guess(data[:SAMPLE_BYTES] if fault.start < SAMPLE_BYTES else data)
     return "utf-8"
 
@@ -68,6 +69,7 @@ def usable(name: str) -> str | None:
     """The codec of that name, if there is one that is fit."""
     try:
         known = codecs.lookup(name).name
+        "a".encode(known)  # some codecs are none of text
     except (LookupError, ValueError):
         return None
     return None if UNFIT.fullmatch(known.replace("-", "_")) else known
@@ -79,7 +81,7 @@ def guess(sample: bytes) -> str:
 
     for match in from_bytes(sample):
         found = usable(match.encoding)
-        if found is not None:
+        if found is not None and not found.startswith(("utf-16", "utf-32")):
             return found
     raise Unreadable("ENCODING", "neither UTF-8 nor any other encoding that could be recognised")
 
