@@ -14,11 +14,10 @@ import numba
 import numpy as np
 
 from hartonomous.kernels.geometry import hull_distance_compiled as hulls
+from hartonomous.kernels.geometry.compiling import ENTRY, INNER
 from hartonomous.kernels.geometry.simplices_compiled import (
-    ENTRY,
     FRAME_A,
     FRAME_B,
-    INNER,
     A,
     B,
     simplex_distance,
@@ -139,7 +138,7 @@ def gap(boxes, m, others, n, scale):  # type: ignore[no-untyped-def]
 @numba.njit(**INNER)
 def piece_distance(a, p, b, q, scale, limit, w):  # type: ignore[no-untyped-def]
     """Scaled distance of piece p of `a` and piece q of `b`; inf or more than `limit` if it is."""
-    a_count, b_count = a.count[p], b.count[q]
+    a_count, b_count = a.width[p], b.width[q]
     if a_count > 3 or b_count > 3:
         found = hulls.hull_distance(
             a.coords, a.corner, a.first[p], a_count,

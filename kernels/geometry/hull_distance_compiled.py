@@ -15,9 +15,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from hartonomous.kernels.geometry.compiling import INNER
 from hartonomous.kernels.geometry.simplices_compiled import (
     FRAME_A,
-    INNER,
     above_triangle,
     write_frame,
 )

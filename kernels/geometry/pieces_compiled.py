@@ -1,7 +1,7 @@
 """Cores taken apart into convex pieces, with a tree of boxes over each. Importing it imports numba.
 
     value i:     pieces starts[i] … starts[i + 1]; none: it is empty
-    piece p:     the convex hull of coords[corner[first[p] : first[p] + count[p]]]: a point, a
+    piece p:     the convex hull of coords[corner[first[p] : first[p] + width[p]]]: a point, a
                  segment, a triangle, or more corners where the value is a HULL
     box tree:    over a value's m pieces there are 2 m - 1 nodes, from boxes[2 * starts[i]] on.
                  A node over pieces lo … hi of one piece is a leaf; else mid = (lo + hi) // 2, its
@@ -13,21 +13,21 @@ Estimate: 130 bytes a piece, O(m log m) of time.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
+from hartonomous.kernels.geometry.compiling import ENTRY, INNER
 from hartonomous.kernels.geometry.layout import (
     HULL,
     LINESTRING,
     POLYGON,
-    Kinds,
     Numbers,
     Offsets,
     Shapes,
 )
-from hartonomous.kernels.geometry.simplices_compiled import ENTRY, INNER
 from hartonomous.kernels.geometry.triangulate_compiled import triangulate
 
 #: nodes of a tree that wait at most: one sibling a level
@@ -39,7 +39,7 @@ class Pieces(NamedTuple):
 
     starts: Offsets  # int64[N + 1]
     first: Offsets  # int64[P]
-    count: Offsets  # int64[P]
+    width: Offsets  # int64[P]
     corner: Offsets  # int64[C] into coords
     coords: Numbers  # float64[M, 3]
     boxes: Numbers  # float64[2 P, 6]: least x, y, z, largest x, y, z
@@ -51,10 +51,11 @@ def pieces_of(shapes: Shapes) -> Pieces:
     rings = (fixed(shapes.ring_starts), fixed(shapes.rings))
     places = (fixed(shapes.coord_starts), fixed(shapes.coords))
     made = _build(fixed(shapes.kind), *rings, *places)
-    return Pieces(*made[:4], places[1], *made[4:])
+    starts, first, width, corner, boxes, largest = made
+    return Pieces(starts, first, width, corner, places[1], boxes, largest)
 
 
-def fixed(array: Kinds | Numbers | Offsets) -> Kinds | Numbers | Offsets:
+def fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A read-only view: to numba that is another type, and one form of each kernel is enough."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
@@ -72,7 +73,7 @@ def _build(kind, ring_starts, rings, coord_starts, coords):  # type: ignore[no-u
         if kind[i] == POLYGON:
             largest_polygon = max(largest_polygon, n)
     starts, largest = np.empty(values + 1, np.int64), np.empty(values, np.float64)
-    first, count = np.empty(pieces, np.int64), np.empty(pieces, np.int64)
+    first, width = np.empty(pieces, np.int64), np.empty(pieces, np.int64)
     corner = np.empty(corners, np.int64)
     triangles = np.empty((largest_polygon, 3), np.int64)
     p = c = 0
@@ -87,13 +88,13 @@ def _build(kind, ring_starts, rings, coord_starts, coords):  # type: ignore[no-u
             made = triangulate(
                 coords, low, high, rings, ring_starts[i], ring_starts[i + 1], triangles
             )
-        p, c = _write(kind[i], low, high, triangles, made, first, count, corner, p, c)
+        p, c = _write(kind[i], low, high, triangles, made, first, width, corner, p, c)
     starts[values] = p
     boxes = np.empty((2 * p, 6), np.float64)
     waiting = np.empty((DEPTH, 3), np.int64)
     for i in range(values):
-        _arrange(starts[i], starts[i + 1], first, count, corner, coords, boxes, waiting)
-    return starts, first[:p], count[:p], corner[:c], boxes, largest
+        _arrange(starts[i], starts[i + 1], first, width, corner, coords, boxes, waiting)
+    return starts, first[:p], width[:p], corner[:c], boxes, largest
 
 
 @numba.njit(**INNER)
@@ -121,19 +122,19 @@ def _largest(coords, low, high):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**INNER)
-def _write(kind, low, high, triangles, made, first, count, corner, p, c):  # type: ignore[no-untyped-def]
+def _write(kind, low, high, triangles, made, first, width, corner, p, c):  # type: ignore[no-untyped-def]
     """The pieces of one value, from place p on, their corners from c on; the places behind."""
     if kind == POLYGON:
-        width, number = 3, made
+        each, number = 3, made
     elif kind == HULL:
-        width, number = high - low, 1
+        each, number = high - low, 1
     elif kind == LINESTRING and high - low > 1:
-        width, number = 2, high - low - 1
+        each, number = 2, high - low - 1
     else:
-        width, number = 1, high - low
+        each, number = 1, high - low
     for k in range(number):
-        first[p], count[p] = c, width
-        for j in range(width):
+        first[p], width[p] = c, each
+        for j in range(each):
             corner[c] = triangles[k, j] if kind == POLYGON else low + k + j
             c += 1
         p += 1
@@ -141,7 +142,7 @@ def _write(kind, low, high, triangles, made, first, count, corner, p, c):  # typ
 
 
 @numba.njit(**INNER)
-def _arrange(start, end, first, count, corner, coords, boxes, waiting):  # type: ignore[no-untyped-def]
+def _arrange(start, end, first, width, corner, coords, boxes, waiting):  # type: ignore[no-untyped-def]
     """Orders the pieces start … end and writes the boxes of their tree."""
     if start == end:
         return
@@ -150,7 +151,7 @@ def _arrange(start, end, first, count, corner, coords, boxes, waiting):  # type:
     while top:
         top -= 1
         node, low, high = waiting[top, 0], waiting[top, 1], waiting[top, 2]
-        _write_box(low, high, first, count, corner, coords, boxes, node)
+        _write_box(low, high, first, width, corner, coords, boxes, node)
         if high - low == 1:
             continue
         middle = (low + high) // 2
@@ -159,7 +160,7 @@ def _arrange(start, end, first, count, corner, coords, boxes, waiting):  # type:
             for i in range(1, 3):
                 if _side(boxes, node, i) > _side(boxes, node, axis):
                     axis = i
-            _select(low, high, middle, axis, first, count, corner, coords)
+            _select(low, high, middle, axis, first, width, corner, coords)
         _wait(waiting, top, node + 2 * (middle - low), middle, high)
         _wait(waiting, top + 1, node + 1, low, middle)
         top += 2
@@ -176,11 +177,11 @@ def _side(boxes, node, axis):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**INNER)
-def _write_box(low, high, first, count, corner, coords, boxes, node):  # type: ignore[no-untyped-def]
+def _write_box(low, high, first, width, corner, coords, boxes, node):  # type: ignore[no-untyped-def]
     for i in range(3):
         boxes[node, i], boxes[node, i + 3] = np.inf, -np.inf
     for p in range(low, high):
-        for k in range(first[p], first[p] + count[p]):
+        for k in range(first[p], first[p] + width[p]):
             for i in range(3):
                 x = coords[corner[k], i]
                 boxes[node, i] = min(boxes[node, i], x)
@@ -188,28 +189,28 @@ def _write_box(low, high, first, count, corner, coords, boxes, node):  # type: i
 
 
 @numba.njit(**INNER)
-def _key(p, axis, first, count, corner, coords):  # type: ignore[no-untyped-def]
+def _key(p, axis, first, width, corner, coords):  # type: ignore[no-untyped-def]
     """Where a piece lies along an axis: the mean of its first and last corner."""
-    a, b = corner[first[p]], corner[first[p] + count[p] - 1]
+    a, b = corner[first[p]], corner[first[p] + width[p] - 1]
     return coords[a, axis] * 0.5 + coords[b, axis] * 0.5
 
 
 @numba.njit(**INNER)
-def _select(low, high, middle, axis, first, count, corner, coords):  # type: ignore[no-untyped-def]
+def _select(low, high, middle, axis, first, width, corner, coords):  # type: ignore[no-untyped-def]
     """Moves pieces so that those before `middle` have keys no larger than those from it on
     (Hoare's selection, pivots from the middle of what is left)."""
     high -= 1
     while low < high:
-        pivot = _key((low + high) // 2, axis, first, count, corner, coords)
+        pivot = _key((low + high) // 2, axis, first, width, corner, coords)
         i, j = low, high
         while i <= j:
-            while _key(i, axis, first, count, corner, coords) < pivot:
+            while _key(i, axis, first, width, corner, coords) < pivot:
                 i += 1
-            while _key(j, axis, first, count, corner, coords) > pivot:
+            while _key(j, axis, first, width, corner, coords) > pivot:
                 j -= 1
             if i <= j:
                 first[i], first[j] = first[j], first[i]
-                count[i], count[j] = count[j], count[i]
+                width[i], width[j] = width[j], width[i]
                 i, j = i + 1, j - 1
         if middle <= j:
             high = j

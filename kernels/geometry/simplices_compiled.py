@@ -14,15 +14,11 @@ for triangles. The absolute error is a few units in the last place of the larges
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 
-#: what Python calls: nothing that reorders additions; compiled once, found in the cache later
-ENTRY: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-#: what only compiled code calls: without the doors for others, which take time to compile
-INNER: dict[str, Any] = {**ENTRY, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+from hartonomous.kernels.geometry.compiling import INNER
+
 #: rows of the scratch array: corners of a, corners of b, frame of a, frame of b
 A, B, FRAME_A, FRAME_B = 0, 3, 6, 10
 ROWS = 14

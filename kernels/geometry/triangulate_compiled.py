@@ -17,7 +17,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from hartonomous.kernels.geometry.simplices_compiled import INNER
+from hartonomous.kernels.geometry.compiling import INNER
 
 #: what an orientation may be off by, relative to its two products (Shewchuk 1997: 3 + 16 u)
 _ROUNDING = 4.0 * 2.0**-53
