@@ -127,6 +127,8 @@ class Describer:
                 return Tree(self.scan(source), below)
             case p.ArrowSource():
                 return Tree(f"rows of {source.key} as {source.alias}{self._columns(source)}")
+            case p.Pairs():
+                return Tree(self._pairs(source))
             case p.Derived():
                 lateral = "lateral " if source.lateral else ""
                 return Tree(f"{lateral}derived {source.alias}".rstrip(), [self.query(source.plan)])
@@ -161,6 +163,16 @@ class Describer:
         if scan.limit is not None:
             parts.append(f"limit {self.expr(scan.limit)}")
         return "; ".join(parts)
+
+    def _pairs(self, pairs: p.Pairs) -> str:
+        left, right = (self._aliases.get(r, f"r{r}") for r in (pairs.left, pairs.right))
+        sides = f"{left}.{pairs.left_column} and {right}.{pairs.right_column}"
+        if pairs.nearest is not None:
+            what = f"nearest {self.expr(pairs.nearest)} of"
+        else:
+            near = pairs.distance
+            what = "meeting" if near is None else f"within {self.expr(near)} of each other:"
+        return f"pairs through index {pairs.index.title}, {what} {sides}"
 
     def _region(self, region: p.Region) -> str:
         near = "" if region.distance is None else f"within {self.expr(region.distance)} of "

@@ -23,6 +23,7 @@ from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import Execution, Figures, Measured, Operator, Source
 from hartonomous.hql.operators.fragment import FragmentOperator
 from hartonomous.hql.operators.gather import Gather
+from hartonomous.hql.operators.pairs import PairsOperator
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.wide import WideStore
 
@@ -171,7 +172,7 @@ class _FragmentTree:
 
     def _scan(self, info: Mapping[str, Any]) -> Tree:
         operator = self._match(_texts(info.get("Projections")))
-        if isinstance(operator, ArrowInput):
+        if not isinstance(operator, ScanOperator):
             text = self._describer.source(operator.source).text
             below: list[Tree] = []
         else:
@@ -179,7 +180,7 @@ class _FragmentTree:
             below = self._filter(operator)
         return Tree(text + _measured(operator, self._execution), below)
 
-    def _match(self, columns: list[str]) -> ScanOperator | ArrowInput:
+    def _match(self, columns: list[str]) -> ScanOperator | ArrowInput | PairsOperator:
         """The input that has these columns; the engine names the columns only. One that is read
         twice (a common table that the engine wrote out again) stays for the second time."""
         for place, operator in enumerate(self._left):

@@ -283,6 +283,22 @@ class ArrowSource(Source):
 
 
 @frozen
+class Pairs(Source):
+    """Ordinals (`__left`, `__right`) of rows of two scans, by their relations, that may belong
+    together: whose geometries come within `distance` (None: 0) of each other, or, with `nearest`,
+    for each left row at least the `nearest` right rows that are nearest to it. Found through
+    `index` over `right_column`; a superset, as for a Region."""
+
+    left: int
+    left_column: str
+    right: int
+    right_column: str
+    index: Index
+    distance: Expr | None = None
+    nearest: Expr | None = None
+
+
+@frozen
 class Derived(Source):
     """A subquery. `lateral` may see what stands left of it (APPLY)."""
 

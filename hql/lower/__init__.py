@@ -8,7 +8,7 @@ Gather                    wide values and declared types
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 
 from hartonomous.hql import plan as p
@@ -19,6 +19,7 @@ from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import Operator
 from hartonomous.hql.operators.fragment import Count, FragmentOperator
 from hartonomous.hql.operators.gather import Gather
+from hartonomous.hql.operators.pairs import PairsOperator
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.topk import TopK
 from hartonomous.hql.operators.values import SimpleValues, is_simple_values
@@ -39,14 +40,20 @@ def _fragment(plan: p.Plan, numbers: Iterator[int]) -> FragmentOperator:
     options = dict(plan.options)
     fragment = Fragment(plan, natives, options.get("MAXRECURSION", STEPS_MAX))
     is_single = len(fragment.inputs) == 1 and not plan.ctes
-    inputs = tuple(
-        _input(source, fragment.names.label(source.relation), is_single, numbers)
+    inputs = {
+        number: _input(source, fragment.names.label(number), is_single, numbers)
+        for number, source in fragment.inputs.items()
+        if not isinstance(source, p.Pairs)
+    }
+    pairs = [
+        _pairs(source, fragment.names.label(source.relation), inputs)
         for source in fragment.inputs.values()
-    )
+        if isinstance(source, p.Pairs)
+    ]
     return FragmentOperator(
         text=fragment.text,
         plan=plan,
-        inputs=inputs,
+        inputs=(*inputs.values(), *pairs),
         parameters=tuple(fragment.parameters.values()),
         values=tuple(natives.values),
         calls=tuple(natives.calls),
@@ -66,6 +73,14 @@ def _input(
         where = source.nearest.filter
         top = TopK(source.nearest, None if where is None else _fragment(where, numbers))
     return ScanOperator(source, label, {name: next(numbers) for name in wide}, top)
+
+
+def _pairs(
+    source: p.Pairs, label: str, inputs: Mapping[int, ScanOperator | ArrowInput]
+) -> PairsOperator:
+    left, right = inputs[source.left], inputs[source.right]
+    assert isinstance(left, ScanOperator) and isinstance(right, ScanOperator)
+    return PairsOperator(source, label, left, right)
 
 
 def _counts(plan: p.Plan) -> Iterator[Count]:

@@ -23,6 +23,7 @@ from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import BATCH_ROWS, Execution, Figures
 from hartonomous.hql.operators.calls import BoundCall, value_of_slot
+from hartonomous.hql.operators.pairs import PairsOperator
 from hartonomous.hql.operators.pool import CursorPool, Slot, is_small
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.slots import CallSlot, ValueSlot
@@ -58,7 +59,7 @@ class FragmentOperator:
 
     text: str
     plan: p.Plan
-    inputs: tuple[ScanOperator | ArrowInput, ...]
+    inputs: tuple[ScanOperator | ArrowInput | PairsOperator, ...]
     parameters: tuple[p.Parameter, ...]
     values: tuple[ValueSlot, ...]
     calls: tuple[CallSlot, ...]

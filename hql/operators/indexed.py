@@ -44,7 +44,7 @@ def find_region(region: p.Region, view: TableView, execution: Execution) -> Cand
     reach = 0.0 if region.distance is None else _number(region.distance, execution)
     if box is None or reach is None:
         return Candidates(np.empty(0, np.int64), 0)  # compared with NULL
-    found = search.overlapping(_grown(box, reach, search.scale)[None])
+    found = search.overlapping(grown(box[None], np.array([reach]), search.scale))
     if not (region.index.forced or _pays(search, len(found.addresses), view)):
         return None
     return Candidates(np.sort(found.addresses), found.visited)
@@ -73,7 +73,7 @@ def find_nearest(
     known = np.sort(distances[~np.isnan(distances)])
     # fewer than wanted: every row of the index is one
     reach = float(known[count - 1]) if len(known) >= count else np.inf
-    within = search.overlapping(_grown(box, reach, search.scale)[None])
+    within = search.overlapping(grown(box[None], np.array([reach]), search.scale))
     rows = within.addresses
     missing = search.missing()
     if among is not None:
@@ -106,11 +106,13 @@ def _number(expr: p.Expr, execution: Execution) -> float | None:
     return None if value is None else float(value)
 
 
-def _grown(box: Box, reach: float, scale: float) -> Box:
-    """The box grown by a distance and by the tolerance of comparisons."""
-    largest = max(scale, float(np.abs(box).max()), 0.0 if np.isinf(reach) else abs(reach))
-    slack = reach + _TOLERANCE * largest
-    return np.concatenate((box[:3] - slack, box[3:] + slack))
+def grown(boxes: Box, reach: Box, scale: float) -> Box:
+    """float64[N, 6] boxes grown by float64[N] distances and by the tolerance of comparisons with
+    coordinates up to `scale`."""
+    known = np.where(np.isinf(reach), 0.0, np.abs(reach))
+    largest = np.maximum(np.maximum(np.abs(boxes).max(axis=1, initial=0.0), known), scale)
+    slack = (reach + _TOLERANCE * largest)[:, None]
+    return np.concatenate((boxes[:, :3] - slack, boxes[:, 3:] + slack), axis=1)
 
 
 def _distances(

@@ -9,6 +9,7 @@ order is the storage's. Which rows: all that the zone maps let through, or those
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from hartonomous.hql.operators.values import column_value
 from hartonomous.hql.operators.wide import Int64, handles
 from hartonomous.hql.rules.simple import value_of
 from hartonomous.hql.rules.tree import columns_in
-from hartonomous.hql.types import Type
+from hartonomous.hql.types import Type, parse_type
 from hartonomous.storage.table import ColumnRange, ScanResult, TableView
 
 if TYPE_CHECKING:
@@ -82,6 +83,15 @@ class ScanOperator:
             for c in self.scan.computed
         }
         return self.shape(stored, execution, nulls)
+
+    def stored_column(self, column: str, execution: Execution) -> pa.Table:
+        """A stored column, `__address` and `__row_id` of the scan's rows, in its order."""
+        entry = self.scan.table.find_column(column)
+        assert entry is not None, column
+        bare = replace(self.scan, fields=(p.Field(column, parse_type(entry.type)),), computed=())
+        scan = replace(bare, address=True, row_id=True)
+        view = execution.source.view(scan.table.id)
+        return replace(self, scan=scan)._read(view, execution).table
 
     # --- reading ---------------------------------------------------------------------------------
 

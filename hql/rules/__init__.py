@@ -16,6 +16,7 @@ from hartonomous.hql.rules.index_hints import index_hints
 from hartonomous.hql.rules.point_lookup import point_lookup
 from hartonomous.hql.rules.prune_columns import prune_columns
 from hartonomous.hql.rules.push_ranges import push_ranges
+from hartonomous.hql.rules.spatial_join import spatial_join
 from hartonomous.hql.rules.top_k import top_k
 from hartonomous.hql.rules.use_index import use_index, use_index_for_nearest
 
@@ -24,6 +25,7 @@ RULES: tuple[tuple[str, Callable[[Plan], Plan]], ...] = (
     ("push_ranges", push_ranges),
     ("point_lookup", point_lookup),  # reads the ranges
     ("use_index", use_index),  # before top_k, which copies scans with their regions
+    ("spatial_join", spatial_join),
     ("top_k", top_k),  # before hoist_native, which would hide the distance
     ("nearest_index", use_index_for_nearest),
     ("index_hints", index_hints),  # after all rules that choose an index

@@ -12,7 +12,7 @@ from typing import Any
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.errors import BindFault
-from hartonomous.hql.rules.tree import scans, transform
+from hartonomous.hql.rules.tree import scans, transform, walk
 from hartonomous.storage.catalog import fold
 
 
@@ -24,7 +24,8 @@ def index_hints(plan: p.Plan) -> p.Plan:
         return plan
     wanted = hints["USE INDEX"]
     found = _kept(plan, fold(wanted))
-    if not any(s.lookup or s.region or (s.nearest and s.nearest.index) for s in scans(found)):
+    used = any(s.lookup or s.region or (s.nearest and s.nearest.index) for s in scans(found))
+    if not used and not any(isinstance(n, p.Pairs) for n in walk(found)):
         tables = [s.table for s in scans(plan)]
         names = {fold(k.name) for t in tables for k in t.keys}
         names |= {fold(i.name) for t in tables for i in t.indexes}

@@ -8,7 +8,6 @@ an indexed column and a known geometry (one that needs no row), in AND with the 
 of an inner join's ON. The column may stand below methods whose result lies within the geometry's
 box, as in Path.STEndPoint(). The index gives a superset, and only where that costs less than
 reading all rows (decided when the statement runs, from what the index finds); the test stays above.
-
 """
 
 from __future__ import annotations
@@ -20,13 +19,12 @@ from typing import Any
 from hartonomous.hql import plan as p
 from hartonomous.hql.rules.simple import is_known
 from hartonomous.hql.rules.tree import conjuncts, map_sources, sources, transform
-from hartonomous.storage.catalog import IndexEntry
 
 #: predicates that hold only where the two geometries have a point in common
 _MEETS = frozenset({"STINTERSECTS", "STWITHIN", "STCONTAINS", "STEQUALS"})
 #: methods whose result lies inside the box of the geometry they are called on
 _INSIDE = frozenset({"STSTARTPOINT", "STENDPOINT", "STPOINTN", "STCENTROID", "STENVELOPE"})
-_TURNED = {">": "<", ">=": "<="}
+_TURNED = (">", ">=")
 
 #: a test: relation, column, the geometry it is about, and the distance up to which it can hold
 _Test = tuple[int, str, p.Expr, p.Expr | None]
@@ -52,10 +50,9 @@ def use_index_for_nearest(plan: p.Plan) -> p.Plan:
         if not isinstance(expr, p.Call) or expr.function.name.upper() != "STDISTANCE":
             return node
         for column in expr.arguments:
-            index = _index_of(node, column.name) if isinstance(column, p.Column) else None
+            index = find_index(node, column.name) if isinstance(column, p.Column) else None
             if index is not None:
-                used = p.Index(index.id, index.name)
-                return replace(node, nearest=replace(node.nearest, index=used))
+                return replace(node, nearest=replace(node.nearest, index=index))
         return node
 
     return transform(plan, change)
@@ -73,10 +70,9 @@ def _mark_regions(block: p.SelectBlock) -> p.SelectBlock:
     for part in (*conjuncts(block.where), *_inner_conditions(block.source)):
         for relation, column, geometry, distance in _tests(part):
             scan = scans.get(relation)
-            index = None if scan is None else _index_of(scan, column)
+            index = None if scan is None else find_index(scan, column)
             if index is not None and relation not in regions:
-                used = p.Index(index.id, index.name)
-                regions[relation] = p.Region(used, geometry, distance)
+                regions[relation] = p.Region(index, geometry, distance)
     if not regions:
         return block
 
@@ -88,9 +84,11 @@ def _mark_regions(block: p.SelectBlock) -> p.SelectBlock:
     return replace(block, source=map_sources(block.source, mark))
 
 
-def _index_of(scan: p.Scan, column: str) -> IndexEntry | None:
+def find_index(scan: p.Scan, column: str) -> p.Index | None:
+    """The index over a column of a scanned table."""
     entry = scan.table.find_column(column)
-    return next((i for i in scan.table.indexes if entry and i.columns[0] == entry.id), None)
+    own = (i for i in scan.table.indexes if entry is not None and i.columns[0] == entry.id)
+    return next((p.Index(i.id, i.name) for i in own), None)
 
 
 def _inner_conditions(joined: p.Joined | p.Source | None) -> Iterator[p.Expr]:
@@ -101,41 +99,56 @@ def _inner_conditions(joined: p.Joined | p.Source | None) -> Iterator[p.Expr]:
 
 
 def _tests(expr: p.Expr) -> Iterator[_Test]:
-    """What a conjunct says about columns; nothing, if it is none of the above."""
-    if not isinstance(expr, p.Call):
+    """What a conjunct says about columns and known geometries; nothing, if it is of no use."""
+    call, distance = _near(expr)
+    if call is None:
         return
-    op, arguments = expr.function.name.upper(), expr.arguments
-    if op in (*_TURNED, "<", "<=", "=") and len(arguments) == 2:
-        yield from _comparison(op, *arguments)
-    elif op in _MEETS:
-        yield from _pairs(expr, None)
-
-
-def _comparison(op: str, left: p.Expr, right: p.Expr) -> Iterator[_Test]:
-    """`distance < r` either way round; `predicate = 1`."""
-    if op == "=":
-        for call, value in ((left, right), (right, left)):
-            inner = _uncast(call, "BIT")
-            if isinstance(value, p.Constant) and value.value and isinstance(inner, p.Call):
-                yield from _pairs(inner, None) if inner.function.name.upper() in _MEETS else ()
-        return
-    if op in _TURNED:
-        left, right = right, left
-    distance = _uncast(right, "")
-    is_distance = isinstance(left, p.Call) and left.function.name.upper() == "STDISTANCE"
-    if is_distance and is_known(distance):
-        assert isinstance(left, p.Call)
-        yield from _pairs(left, distance)
-
-
-def _pairs(call: p.Call, distance: p.Expr | None) -> Iterator[_Test]:
-    """A method between a column and a known geometry, in either order."""
     a, b = call.arguments
-    for subject, geometry in ((a, b), (b, a)):
-        while isinstance(subject, p.Call) and subject.function.name.upper() in _INSIDE:
-            subject = subject.arguments[0]
+    for subject, geometry in ((_inside(a), b), (_inside(b), a)):
         if isinstance(subject, p.Column) and is_known(geometry):
             yield subject.relation, subject.name, geometry, distance
+
+
+def pair_tests(expr: p.Expr) -> Iterator[tuple[p.Column, p.Column, p.Expr | None]]:
+    """Pairs of columns that a conjunct wants within a known distance (None: 0) of each other, in
+    both orders."""
+    call, distance = _near(expr)
+    if call is None:
+        return
+    a, b = map(_inside, call.arguments)
+    if isinstance(a, p.Column) and isinstance(b, p.Column):
+        yield a, b, distance
+        yield b, a, distance
+
+
+def _near(expr: p.Expr) -> tuple[p.Call | None, p.Expr | None]:
+    """The method that a conjunct calls and the distance up to which it can hold: `distance < r`,
+    either way round; a predicate, or `predicate = 1`."""
+    if not isinstance(expr, p.Call):
+        return None, None
+    op, arguments = expr.function.name.upper(), expr.arguments
+    if op in _MEETS:
+        return expr, None
+    if op == "=" and len(arguments) == 2:
+        for call, value in (arguments, arguments[::-1]):
+            inner = _uncast(call, "BIT")
+            if isinstance(value, p.Constant) and value.value and isinstance(inner, p.Call):
+                return (inner, None) if inner.function.name.upper() in _MEETS else (None, None)
+    if op in ("<", "<=", *_TURNED):
+        left, right = arguments if op not in _TURNED else arguments[::-1]
+        distance = _uncast(right, "")
+        is_distance = isinstance(left, p.Call) and left.function.name.upper() == "STDISTANCE"
+        if is_distance and is_known(distance):
+            assert isinstance(left, p.Call)
+            return left, distance
+    return None, None
+
+
+def _inside(expr: p.Expr) -> p.Expr:
+    """Below methods whose result lies inside the box of what they are called on."""
+    while isinstance(expr, p.Call) and expr.function.name.upper() in _INSIDE:
+        expr = expr.arguments[0]
+    return expr
 
 
 def _uncast(expr: p.Expr, kind: str) -> p.Expr:
