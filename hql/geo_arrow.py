@@ -41,7 +41,7 @@ _KINDS = {
 _SERIALISED = ("geoarrow.wkb", "geoarrow.wkt")
 #: GeoParquet's encodings -> GeoArrow's
 _PARQUET = {"WKB": "geoarrow.wkb"} | {n.removeprefix("geoarrow."): n for n in _KINDS}
-_CODE = re.compile(r"\w+:(\d+)")
+_CODE = re.compile(r"\w+:(\d{1,9})")
 
 
 # --- what a field is -----------------------------------------------------------------------------
@@ -122,30 +122,33 @@ def _is_own(arrow: pa.DataType) -> bool:
 
 def srid_of(field: pa.Field) -> int:
     """The code of the field's coordinate reference system; 0 if it states none with a number."""
-    try:
-        said = json.loads(_said(field)[1] or b"{}")
-    except ValueError:
-        return 0
-    crs = said.get("crs") if isinstance(said, dict) else None
-    if isinstance(crs, dict):
-        identity = crs.get("id") or {}
-        crs = f"{identity.get('authority')}:{identity.get('code')}"
+    crs = _object(_said(field)[1]).get("crs")
+    if isinstance(crs, dict) and isinstance(crs.get("id"), dict):
+        crs = f"{crs['id'].get('authority')}:{crs['id'].get('code')}"
     match = _CODE.fullmatch(str(crs))
     return int(match[1]) if match else 0
 
 
+def _object(text: bytes) -> dict[str, Any]:
+    """The JSON object that a foreign text is; empty if it is none."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
 def with_geoparquet(schema: pa.Schema) -> pa.Schema:
     """A file's schema with what its GeoParquet metadata says about columns put into the fields."""
-    try:
-        columns = json.loads((schema.metadata or {}).get(b"geo", b"{}")).get("columns", {})
-    except (ValueError, AttributeError):
-        return schema
-    for name, said in columns.items():
-        encoding = _PARQUET.get(said.get("encoding"))
+    said = _object((schema.metadata or {}).get(b"geo", b""))
+    columns = said.get("columns")
+    for name, column in columns.items() if isinstance(columns, dict) else ():
+        about = column if isinstance(column, dict) else {}
+        encoding = _PARQUET.get(str(about.get("encoding")))
         place = schema.get_field_index(name)
         if encoding is None or place < 0 or _said(schema.field(place))[0] is not None:
             continue
-        marks = {NAME: encoding, METADATA: json.dumps({"crs": said.get("crs")})}
+        marks = {NAME: encoding, METADATA: json.dumps({"crs": about.get("crs")})}
         schema = schema.set(place, schema.field(place).with_metadata(marks))
     return schema
 

@@ -181,12 +181,19 @@ class Geometry:
         raise AttributeError(f"a Geometry does not change: {name}")
 
 
+_set_kind, _set_coords, _set_radius, _set_srid, _set_rings = (
+    Geometry.__dict__[name].__set__ for name in ("kind", "coords", "radius", "srid", "rings")
+)
+
+
 def _set(
     value: Geometry, kind: str, coords: Numbers, radius: float, srid: int, rings: Srids
 ) -> None:
-    fields = (("kind", kind), ("coords", coords), ("radius", radius), ("srid", srid))
-    for name, field in (*fields, ("rings", rings)):
-        object.__setattr__(value, name, field)
+    _set_kind(value, kind)
+    _set_coords(value, coords)
+    _set_radius(value, radius)
+    _set_srid(value, srid)
+    _set_rings(value, rings)
 
 
 def _three(coords: Any) -> Numbers:

@@ -76,9 +76,11 @@ class Renderer:
     def call(self, expr: plan.Call) -> str:
         function = expr.function
         if function.render is None or expr.type.is_wide:
-            native = expr if function.is_native else native_form(expr)
+            if function.is_native:
+                return self.native_call(expr)
+            native = native_form(expr)
             if native is not None:
-                return self.native_call(native)
+                return self.render(native)
         arguments = self.all(expr.arguments)
         types = [a.type for a in expr.arguments]
         if expr.type == BIT and function.name in _COMPARISONS and types[0].is_wide:
@@ -107,7 +109,7 @@ class Renderer:
         if target.is_wide or source.is_wide:
             native = native_form(expr)
             assert native is not None, f"no cast from {source} to {target}"
-            return self.native_call(native)
+            return self.render(native)
         return cast_sql(self.render(expr.operand), source, target, expr.try_, expr.span)
 
     # --- choices and membership ------------------------------------------------------------------

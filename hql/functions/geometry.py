@@ -9,6 +9,7 @@ kernels/geometry/.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -161,8 +162,9 @@ GEOMETRY_AGGREGATES: tuple[Function, ...] = (
 )
 
 
-def native_form(expr: plan.Expr) -> plan.Call | None:
-    """The native call that a Cast from or to GEOMETRY stands for; None for anything else."""
+def native_form(expr: plan.Expr) -> plan.Expr | None:
+    """The native call that a Cast from or to GEOMETRY stands for, below a Cast that cuts the text
+    or the bytes if they are bounded; None for anything else."""
     from hartonomous.hql import plan
 
     if not isinstance(expr, plan.Cast):
@@ -177,5 +179,11 @@ def native_form(expr: plan.Expr) -> plan.Call | None:
         )
     if expr.operand.type != GEOMETRY:
         return None
-    function = TO_BINARY if expr.type.kind == "VARBINARY" else TO_TEXT
-    return plan.Call(type=expr.type, span=expr.span, function=function, arguments=(expr.operand,))
+    is_binary = expr.type.kind == "VARBINARY"
+    call = plan.Call(
+        type=VARBINARY if is_binary else NVARCHAR,
+        span=expr.span,
+        function=TO_BINARY if is_binary else TO_TEXT,
+        arguments=(expr.operand,),
+    )
+    return call if expr.type == call.type else replace(expr, operand=call)

@@ -126,7 +126,7 @@ def with_nulls(array: pa.Array, valid: Mask | None) -> pa.Array:
     """The values of `array` put where `valid` is true, NULL elsewhere."""
     import pyarrow as pa
 
-    if valid is None:
+    if valid is None or valid.all():
         return array
     if not valid.any():
         return pa.nulls(len(valid), array.type)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hartonomous.hql import plan
 
 
-def native_form(expr: plan.Expr) -> plan.Call | None:
+def native_form(expr: plan.Expr) -> plan.Expr | None:
     """The native call that an operator or a Cast on wide values stands for; None for anything
     else."""
     return geometry.native_form(expr) or vectors.native_form(expr)

@@ -111,8 +111,12 @@ def _text_rows(result: Result, length_max: int, numbers_max: int) -> Iterator[li
 
 
 def _cells(array: pa.Array, type_: Type, length_max: int, numbers_max: int) -> list[str]:
+    from hartonomous.hql.functions.geometry_forms import to_text
     from hartonomous.hql.values import format_value, to_python
 
+    if type_.kind == "GEOMETRY":
+        texts = to_text(array).to_pylist()
+        return ["NULL" if text is None else _shorten(text, length_max) for text in texts]
     cells = []
     for value in to_python(array, type_):
         if value is None:

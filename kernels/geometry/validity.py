@@ -38,7 +38,7 @@ def first_fault(shapes: Shapes) -> tuple[int, str] | None:
         (is_polygon & ((rings > 0) != (points > 0)), "a POLYGON with points has rings"),
     )
     found = [(int(np.argmax(wrong)), what) for wrong, what in checks if wrong.any()]
-    if not found and is_polygon.any():
+    if not found and rings.any():
         found = _faults_of_rings(shapes)
     if not found:
         return None
