@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, field
+from dataclasses import asdict, field, replace
 from typing import Any
 
 import msgpack
@@ -79,7 +79,9 @@ class CheckEntry:
 @frozen
 class TableEntry:
     """A table. `id` is database-wide and never reused. `next_id` is the next column or key id.
-    `temporary` tables (`#t`) belong to a session and never reach the disk."""
+    `temporary` tables (`#t`) belong to a session and never reach the disk. `dropped` columns are no
+    columns any more, but rows from before hold their values, which the leaves of their commits
+    cover: they are kept for as long as the rows are, and nothing but hashing reads them."""
 
     id: int
     schema: str
@@ -90,11 +92,22 @@ class TableEntry:
     next_id: int = 1
     temporary: bool = False
     indexes: tuple[IndexEntry, ...] = ()
+    dropped: tuple[ColumnEntry, ...] = ()
     kind: str = field(default="table", init=False)
 
     def find_column(self, name: str) -> ColumnEntry | None:
         folded = fold(name)
         return next((c for c in self.columns if fold(c.name) == folded), None)
+
+    def without_column(self, column: ColumnEntry) -> TableEntry:
+        """The table without a column that no key has; if it has data, it is among `dropped`."""
+        used = [k.columns for k in self.keys] + [i.columns for i in self.indexes]
+        assert not any(column.id in ids for ids in used), column
+        rest = tuple(c for c in self.columns if c.id != column.id)
+        if column not in self.stored:
+            return replace(self, columns=rest)
+        gone = ColumnEntry(column.id, column.name, column.type, column.arrow)
+        return replace(self, columns=rest, dropped=(*self.dropped, gone))
 
     @property
     def stored(self) -> tuple[ColumnEntry, ...]:
@@ -230,13 +243,14 @@ def catalog_hash(catalog: Catalog) -> bytes:
 def entry_to_map(entry: Entry) -> dict[str, Any]:
     """Plain values for msgpack; Arrow types as IPC schema bytes."""
     out: dict[str, Any] = asdict(entry)
-    for column in out.get("columns", ()):
+    for column in (*out.get("columns", ()), *out.get("dropped", ())):
         if isinstance(column, dict):
             column["arrow"] = pa.schema([("x", column["arrow"])]).serialize().to_pybytes()
             if column["collation"] is None:  # hashes of catalogs from before it stay what they are
                 del column["collation"]
-    if not out.get("indexes", True):  # likewise
-        del out["indexes"]
+    for name in ("indexes", "dropped"):  # likewise
+        if not out.get(name, True):
+            del out[name]
     for index in out.get("indexes", ()):
         del index["searches"]
     return out
@@ -257,7 +271,10 @@ def entry_from_map(data: Mapping[str, Any]) -> Entry:
     indexes = tuple(
         IndexEntry(**{**i, "columns": tuple(i["columns"])}) for i in fields.pop("indexes", ())
     )
-    return TableEntry(columns=columns, keys=keys, checks=checks, indexes=indexes, **fields)
+    dropped = tuple(_column(c) for c in fields.pop("dropped", ()))
+    return TableEntry(
+        columns=columns, keys=keys, checks=checks, indexes=indexes, dropped=dropped, **fields
+    )
 
 
 def _column(data: Mapping[str, Any]) -> ColumnEntry:

@@ -49,7 +49,7 @@ from hartonomous.storage.objects import Objects
 from hartonomous.storage.packs import write_pack
 from hartonomous.storage.segment import write_segment
 from hartonomous.storage.segment_rows import SegmentRows
-from hartonomous.storage.shape import TableShape, shape_of
+from hartonomous.storage.shape import TableShape, shape_holding, shape_of
 from hartonomous.storage.state import DatabaseState
 from hartonomous.storage.table import TableState
 from hartonomous.storage.tail import merge
@@ -141,6 +141,7 @@ def write_chunk(
 ) -> Chunk:
     """Some chunks as one over a new segment, with their ids, births, deaths and keys."""
     whole = merge(parts, shape) if len(parts) > 1 else parts[0]
+    shape = shape_holding(shape, whole.rows.has)
     schema, ids, births = shape.physical, whole.row_ids, whole.births
     if not isinstance(ids, int):
         schema = schema.append(pa.field(ROW_ID_COLUMN, pa.int64()))

@@ -51,6 +51,9 @@ class Rows(Protocol):
     def column(self, name: str, batch: int) -> pa.Array | None:
         """One column of one batch; None when the chunk is older than the column."""
 
+    def has(self, name: str) -> bool:
+        """Whether the rows hold the column."""
+
     def zone_map(self, name: str) -> ZoneMap | None:
         """Bounds of the column's batches; None if not worth having, or without the column."""
 

@@ -56,6 +56,9 @@ class MemoryRows:
         """All columns of one batch."""
         return self.batches[batch].columns if self._columns is None else self._columns
 
+    def has(self, name: str) -> bool:
+        return bool(self.schema.get_field_index(name) >= 0)
+
     def batch_bytes(self, name: str, batch: int) -> int:
         column = self.column(name, batch)
         return 0 if column is None else int(column.nbytes)

@@ -24,7 +24,7 @@ from hartonomous.storage.load import BULK_BYTES, write_chunks
 from hartonomous.storage.memory import MemoryRows, one_batch, rebatch
 from hartonomous.storage.record import RecordWriter, id_runs
 from hartonomous.storage.segment_rows import SegmentRows
-from hartonomous.storage.shape import TableShape, shape_of
+from hartonomous.storage.shape import TableShape, shape_holding, shape_of
 from hartonomous.storage.small_leaf import ROWS_MAX as SMALL_ROWS_MAX
 from hartonomous.storage.tail import batches_of, merge
 from hartonomous.storage.working import WorkingTable, hidden_offsets
@@ -60,7 +60,8 @@ def prepare(
     born = _born(database, objects, working, shape)
     deleted = list(working.deleted()) if working.changed else []
     ids = NO_ROWS
-    leaves = insert_leaves(born, shape)
+    hashed = shape_holding(shape, lambda name: any(b.chunk.rows.has(name) for b in born))
+    leaves = insert_leaves(born, hashed)
     if deleted:
         ids = np.sort(concat([chunk.row_ids_at(offsets) for chunk, offsets in deleted]))
         leaves.append(NewLeaf(DELETED, len(ids), deletion_leaf_hash(ids)))
@@ -109,7 +110,9 @@ def reshaped(chunk: Chunk, shape: TableShape) -> Chunk:
     """The chunk with the table's columns of now, which the record's batches must have: its rows may
     be from before an ALTER TABLE of the same transaction."""
     rows = chunk.rows
-    if not isinstance(rows, MemoryRows) or rows.schema.equals(shape.physical):
+    if not isinstance(rows, MemoryRows) or rows.schema is shape.physical:
+        return chunk
+    if rows.schema.equals(shape.physical):
         return chunk
     return Chunk(MemoryRows(shape.physical, batches_of([chunk], shape)), chunk.row_ids, 0)
 

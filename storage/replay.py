@@ -25,7 +25,7 @@ from hartonomous.storage.manifest_state import key_of_segment, segment_chunk
 from hartonomous.storage.memory import MemoryRows, rebatch
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.record import InsertRecord, Record, TableRecord, read_batch, read_record
-from hartonomous.storage.shape import TableShape, shape_of
+from hartonomous.storage.shape import TableShape, shape_holding, shape_of
 from hartonomous.storage.state import DatabaseState
 from hartonomous.storage.table import TableState
 from hartonomous.storage.tail import settle
@@ -172,6 +172,9 @@ def memory_chunks(
     shape: TableShape, batches: Sequence[pa.RecordBatch], row_ids: Int64, births: Int64
 ) -> list[Chunk]:
     """Chunks in memory; batches of an older schema get NULLs for the columns they lack."""
+    shape = shape_holding(
+        shape, lambda name: any(b.schema.get_field_index(name) >= 0 for b in batches)
+    )
     fitting = [_fit(batch, shape) for batch in batches]
     pieces = rebatch(shape.physical, fitting)
     out, start = [], 0

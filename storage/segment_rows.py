@@ -45,6 +45,10 @@ class SegmentRows:
         segment = self.segment
         return segment.column(name, batch) if name in self._names else None
 
+    def has(self, name: str) -> bool:
+        self.open()
+        return name in self._names
+
     def zone_map(self, name: str) -> ZoneMap | None:
         return self.segment.zone_map(name)
 

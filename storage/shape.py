@@ -1,6 +1,12 @@
-"""What storage derives from a table entry and needs at every change: schemas, NOT NULL, keys."""
+"""What storage derives from a table entry and needs at every change: schemas, NOT NULL, keys.
+
+New rows have the table's stored columns. Rows from before a DROP COLUMN may hold more, which leaves
+of their commits cover: what merges them or hashes them again goes by `shape_holding`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pyarrow as pa
 
@@ -32,12 +38,22 @@ def shape_of(table: TableEntry) -> TableShape:
     if found is None or found.table is not table:
         if len(_shapes) >= _SHAPES_MAX:
             _shapes.clear()
-        found = _shapes[id(table)] = _shape(table)
+        found = _shapes[id(table)] = _shape(table, table.stored)
     return found
 
 
-def _shape(table: TableEntry) -> TableShape:
-    stored = table.stored
+def shape_holding(shape: TableShape, has: Callable[[str], bool]) -> TableShape:
+    """The shape with those dropped columns that the rows in question have, by physical name; all
+    in the order of their ids."""
+    held = [c for c in shape.table.dropped if has(physical_name(c))]
+    if not held:
+        return shape
+    return _shape(shape.table, tuple(sorted((*shape.stored, *held), key=lambda c: c.id)))
+
+
+def _shape(table: TableEntry, stored: tuple[ColumnEntry, ...]) -> TableShape:
+    ids = [column.id for column in stored]
+    assert ids == sorted(ids), "columns are hashed in the order of their ids"
     places = {column.id: place for place, column in enumerate(stored)}
     required = {place for place, column in enumerate(stored) if not column.nullable}
     unique = []
@@ -51,7 +67,7 @@ def _shape(table: TableEntry) -> TableShape:
     return TableShape(
         table,
         stored,
-        table.arrow_schema,
+        pa.schema([pa.field(c.name, c.arrow, c.nullable) for c in stored]),
         physical,
         physical.types,
         tuple(sorted(required)),

@@ -16,7 +16,7 @@ from hartonomous.storage.catalog import physical_name
 from hartonomous.storage.chunk import BATCH_ROWS, Chunk, DeathLog, Int64
 from hartonomous.storage.keys import merge_keys
 from hartonomous.storage.memory import MemoryRows, rebatch
-from hartonomous.storage.shape import TableShape
+from hartonomous.storage.shape import TableShape, shape_holding
 
 FAN_BITS = 3
 FAN = 1 << FAN_BITS
@@ -52,6 +52,7 @@ def _can_merge(chunk: Chunk) -> bool:
 
 def merge(parts: Sequence[Chunk], shape: TableShape) -> Chunk:
     """One chunk in memory with the rows of all parts, in order, and their deaths."""
+    shape = shape_holding(shape, lambda name: any(p.rows.has(name) for p in parts))
     starts = list(accumulate((p.count for p in parts[:-1]), initial=0))
     rows = _merge_rows(parts, shape)
     deaths = _merge_deaths(parts, starts)

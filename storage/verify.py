@@ -31,7 +31,7 @@ from hartonomous.storage.manifest import Manifest, object_names, read_head, read
 from hartonomous.storage.merkle import Log
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.prepare import run_leaf
-from hartonomous.storage.shape import shape_of
+from hartonomous.storage.shape import shape_holding, shape_of
 from hartonomous.storage.state import DatabaseState
 from hartonomous.storage.table import TableState
 from hartonomous.storage.wal_frames import read_frames
@@ -185,7 +185,9 @@ class _Rows:
 
     def __init__(self, entry: TableEntry, table: TableState) -> None:
         self.entry, self.chunks = entry, table.chunks
-        self.shape = shape_of(entry)
+        self.shape = shape_holding(
+            shape_of(entry), lambda name: any(c.rows.has(name) for c in self.chunks)
+        )
         ids, births, places, dead_ids, dead_at = [], [], [], [], []
         for number, chunk in enumerate(self.chunks):
             count = chunk.deaths.prefix(table.sequence)

@@ -1,29 +1,31 @@
-"""ALTER TABLE: columns added and renamed, tables renamed.
+"""ALTER TABLE: columns added, dropped and renamed, tables renamed.
 
-A column is its id: segments written before it was added give NULL for it, and renaming one touches
-no file. Expressions that a table keeps (CHECK, computed columns) name columns by text, so a rename
-rewrites them. (To drop one is not built: the hashes of earlier commits cover its values, so that
-the catalog has to go on knowing it.)
+A column is its id: segments written before it was added give NULL for it, and dropping or renaming
+one touches no file. Expressions that a table keeps (CHECK, computed columns) name columns by text,
+so a rename rewrites them. A dropped column stays in the catalog, out of everyone's sight: hashes of
+earlier commits cover its values (storage/shape.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.definitions import Definition, check_new_name, check_word
-from hartonomous.hql.changes.dml import find_column, run_update
+from hartonomous.hql.changes.dml import get_column, run_update
 from hartonomous.hql.changes.targets import find_entry, get_table, place
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.result import Result
+from hartonomous.hql.rules.prune_columns import prune_columns
+from hartonomous.hql.rules.tree import scans
 from hartonomous.hql.statements.alter_table import Add, AlterTable, Drop, Rename
 from hartonomous.hql.statements.parts import Assignment, ColumnDefinition
 from hartonomous.hql.statements.update import Update
 from hartonomous.hql.syntax import trees
-from hartonomous.hql.syntax.parse import parse_expression
-from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
+from hartonomous.hql.syntax.parse import parse_expression, parse_query
+from hartonomous.storage.catalog import ColumnEntry, TableEntry, ViewEntry, fold
 from hartonomous.storage.errors import AlreadyExists
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ def run_alter_table(statement: AlterTable, context: Context) -> Result:
             _rename_table(statement, statement.action, table, context)
         case Rename():
             _rename_column(statement.action, table, context)
+        case Drop(kind="COLUMN"):
+            _drop_columns(statement.action, table, context)
         case Drop(kind=kind):
             raise place(NotSupported(f"not supported yet: DROP {kind}"), statement.action)
         case _:
@@ -89,12 +93,77 @@ def _fill(statement: AlterTable, context: Context, columns: Sequence[ColumnEntry
     run_update(Update(statement.table, None, tuple(assignments), span=statement.span), context)
 
 
+# --- DROP ----------------------------------------------------------------------------------------
+
+
+def _drop_columns(action: Drop, table: TableEntry, context: Context) -> None:
+    """One after the other, so that a computed column may go together with what it reads."""
+    for name in action.names:
+        if action.if_exists and table.find_column(name.text) is None:
+            continue
+        column = get_column(table, name)
+        _refuse_used(column, list(_own_users(table, column)), name)
+        smaller = table.without_column(column)
+        if not smaller.stored:
+            message = f'"{table.name}" would hold no data without "{column.name}"'
+            raise place(BindFault(message, hint=f"DROP TABLE {table.name}"), name)
+        before = {e.name: _read_by(e, context) for e in _views(context)}
+        context.transaction.replace(smaller)
+        changed = [e.name for e in _views(context) if before[e.name] != _read_by(e, context)]
+        _refuse_used(column, [f'the view "{v}"' for v in changed], name)
+        table = smaller
+
+
+def _refuse_used(column: ColumnEntry, users: Sequence[str], name: ast.Identifier) -> None:
+    if users:
+        message = f'"{column.name}" is used by {", ".join(users)}'
+        raise place(BindFault(message, hint="drop or change what uses it first"), name)
+
+
+def _own_users(table: TableEntry, column: ColumnEntry) -> Iterator[str]:
+    """What of the table itself needs the column."""
+    for key in table.keys:
+        if column.id in key.columns:
+            yield f'{key.kind} "{key.name}"'
+    for index in table.indexes:
+        if column.id in index.columns:
+            yield f'INDEX "{index.name}"'
+    for check in table.checks:
+        if _names(check.text, column):
+            yield f'CHECK "{check.name}"'
+    for other in table.columns:
+        if other is not column and other.computed is not None and _names(other.computed, column):
+            yield f'the computed column "{other.name}"'
+
+
+def _names(kept: str, column: ColumnEntry) -> bool:
+    """Whether a kept expression over the table's columns names this one."""
+    nodes = trees.walk(parse_expression(kept))
+    return any(
+        isinstance(n, ast.ColumnName) and fold(n.parts[-1].text) == fold(column.name) for n in nodes
+    )
+
+
+def _views(context: Context) -> list[ViewEntry]:
+    views = [e for e in context.catalog.entries.values() if isinstance(e, ViewEntry)]
+    return sorted(views, key=lambda e: e.id)
+
+
+def _read_by(view: ViewEntry, context: Context) -> Any:
+    """A view's columns, and the stored ones that they come from; None if it does not bind."""
+    try:
+        plan = prune_columns(context.bind(parse_query(view.text)).plan)
+    except BindFault:
+        return None
+    return plan.fields, {(s.table.id, f.name) for s in scans(plan) for f in s.fields}
+
+
 # --- RENAME --------------------------------------------------------------------------------------
 
 
 def _rename_column(action: Rename, table: TableEntry, context: Context) -> None:
     assert action.name is not None
-    column = find_column(table, action.name)
+    column = get_column(table, action.name)
     check_word(action.new)
     taken = table.find_column(action.new.text)
     if taken is not None and taken is not column:

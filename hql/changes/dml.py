@@ -143,6 +143,16 @@ def target_columns(table: TableEntry, statement: Insert) -> list[ColumnEntry]:
 
 def find_column(table: TableEntry, name: ast.Identifier) -> ColumnEntry:
     """The column that is assigned to; UNKNOWN_COLUMN with the nearest name, BIND if computed."""
+    column = get_column(table, name)
+    if column.computed is not None or column not in assignable(table):
+        kind = "derived" if column.computed is None else "computed"
+        message = f'"{column.name}" is {kind} and cannot be assigned to'
+        raise place(BindFault(message), name)
+    return column
+
+
+def get_column(table: TableEntry, name: ast.Identifier) -> ColumnEntry:
+    """The column of that name; UNKNOWN_COLUMN with the nearest one."""
     column = table.find_column(name.text)
     if column is None:
         import difflib
@@ -157,10 +167,6 @@ def find_column(table: TableEntry, name: ast.Identifier) -> ColumnEntry:
             ),
             name,
         )
-    if column.computed is not None or column not in assignable(table):
-        kind = "derived" if column.computed is None else "computed"
-        message = f'"{column.name}" is {kind} and cannot be assigned to'
-        raise place(BindFault(message), name)
     return column
 
 
