@@ -30,6 +30,7 @@ from hartonomous.hql.types import (
     VARBINARY,
     Type,
 )
+from hartonomous.storage.access.search import Search
 from hartonomous.storage.catalog import SchemaEntry, TableEntry, ViewEntry, fold
 from hartonomous.storage.errors import Error
 
@@ -140,26 +141,27 @@ INDEXES = _fields(
     kind=NVARCHAR,
     is_unique=BIT,
     columns=NVARCHAR,
+    bytes=BIGINT,
+    searches=BIGINT,
 )
 
 
 def _indexes(context: Context) -> pa.Table:
-    rows = []
+    """Keys, and indexes by access methods with their size in memory or mapped, and how often they
+    were searched since the database was opened (both NULL for keys)."""
+    rows: list[tuple[Any, ...]] = []
     for table in _sorted_tables(context):
         names = {c.id: c.name for c in table.columns}
+        place = (table.id or None, table.schema, table.name)
         for key in table.keys:
             columns = ", ".join(names[i] for i in key.columns)
-            rows.append(
-                (
-                    table.id or None,
-                    table.schema,
-                    table.name,
-                    key.name,
-                    key.kind,
-                    key.is_unique,
-                    columns,
-                )
-            )
+            rows.append((*place, key.name, key.kind, key.is_unique, columns, None, None))
+        for index in table.indexes:
+            view = context.transaction.view(table.id)
+            size = sum(part.bytes for _, _, part in Search(view, index).parts())
+            columns = ", ".join(names[i] for i in index.columns)
+            used = index.searches[0]
+            rows.append((*place, index.name, index.method, False, columns, size, used))
     return _table(INDEXES, rows)
 
 

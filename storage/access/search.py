@@ -33,7 +33,8 @@ class Search:
         self.entry, self._view = entry, view
         self._column = indexed_column(view.table, entry)
 
-    def _parts(self) -> list[tuple[int, Selection, IndexPart]]:
+    def parts(self) -> list[tuple[int, Selection, IndexPart]]:
+        """Of each chunk with visible rows: its ordinal, these rows, and its part of the index."""
         return [
             (ordinal, s, chunk_index(s.chunk, self.entry).part(s.chunk, self._column))
             for ordinal, s in self._view.parts
@@ -43,12 +44,12 @@ class Search:
     @property
     def scale(self) -> float:
         """The largest coordinate of any row, by magnitude."""
-        return max((part.scale for _, _, part in self._parts()), default=0.0)
+        return max((part.scale for _, _, part in self.parts()), default=0.0)
 
     def missing(self) -> Int64:
         """Addresses of visible rows that the index knows nothing about, ascending."""
         found = []
-        for ordinal, selection, part in self._parts():
+        for ordinal, selection, part in self.parts():
             offsets = part.missing[selection.is_visible(part.missing)]
             found.append(offsets + (ordinal << ADDRESS_BITS))
         return concat(found)
@@ -57,7 +58,7 @@ class Search:
         """Visible rows whose boxes meet one of float64[Q, 6]; addresses ascend for each box and
         over each chunk."""
         queries, addresses, visited = [], [], 0
-        for ordinal, selection, part in self._parts():
+        for ordinal, selection, part in self.parts():
             starts, offsets, nodes = part.overlapping(boxes)
             visited += nodes
             numbers = np.repeat(np.arange(len(boxes)), np.diff(starts))
@@ -71,7 +72,7 @@ class Search:
         contain the nearest by their boxes; `among`: only rows at these addresses."""
         wanted = None if among is None else dict(split_addresses(np.sort(among)))
         queries, addresses, visited = [], [], 0
-        for ordinal, selection, part in self._parts():
+        for ordinal, selection, part in self.parts():
             keep = _keep(ordinal, selection, wanted)
             if keep is not None and not keep.any():
                 continue
