@@ -6,6 +6,7 @@ Text form is the canonical one (`DECIMAL(18,0)`, `VECTOR(3)`), and `parse_type(s
 from __future__ import annotations
 
 import re
+from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -68,11 +69,13 @@ KINDS = (
 class Type:
     """One HQL type. `a` is precision (DECIMAL), maximal length (NVARCHAR characters, VARBINARY
     bytes; None = no bound) or dimensions (VECTOR; None only for a value of unknown length);
-    `b` is scale (DECIMAL)."""
+    `b` is scale (DECIMAL). `space` is the encoder whose vectors a VECTOR holds, None where that is
+    not known: it is no part of the type's name, and types that differ in it alone are equal."""
 
     kind: str
     a: int | None = None
     b: int | None = None
+    space: str | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         if self.kind == "DECIMAL":

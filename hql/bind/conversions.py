@@ -74,7 +74,7 @@ def implicit(expr: plan.Expr, type_: Type, what: str) -> plan.Expr:
 def common_type(types: Sequence[Type], span: Span) -> Type:
     """The type that all of `types` are converted to; TYPE_MISMATCH naming two that do not meet."""
     first = types[0]
-    if all([t == first for t in types]):
+    if first.kind != "VECTOR" and all([t == first for t in types]):
         return first
     try:
         return coerce.common_type(types)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from hartonomous.hql import ast, plan
@@ -11,7 +12,7 @@ from hartonomous.hql.bind.context import VIEW_DEPTH_MAX, BindContext, fault, nea
 from hartonomous.hql.bind.conversions import cast, unfold
 from hartonomous.hql.bind.scope import Scope, Visible
 from hartonomous.hql.errors import ExecutionFault, NotSupported
-from hartonomous.hql.system_schema import find_stored
+from hartonomous.hql.system_schema import definition_of, find_stored
 from hartonomous.hql.types import BIGINT, Type, parse_type
 from hartonomous.storage.catalog import TableEntry, ViewEntry, fold
 from hartonomous.storage.errors import Error
@@ -100,6 +101,9 @@ def fields_of(entry: TableEntry) -> tuple[plan.Field, ...]:
     fields = tuple(
         [plan.Field(c.name, column_type(c.type), c.collation is not None) for c in entry.stored]
     )
+    system = definition_of(entry)
+    if system is not None:
+        fields = tuple([replace(f, type=system.type_of(f.type)) for f in fields])
     if len(_FIELDS) >= _FIELDS_MAX:
         _FIELDS.clear()
     _FIELDS[id(entry)] = entry, fields

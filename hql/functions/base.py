@@ -45,6 +45,8 @@ class Function:
     `is_distance`: a native FLOAT of two wide arguments, the last two; smaller is nearer, so that
     ORDER BY it with a limit is a search for the nearest. `in_catalog`: the binder asks it for the
     function to call, where that depends on what the catalog holds; raises as a resolver does.
+    `batch_rows`: a native function that is slow takes so many rows at most, so that a statement
+    can be cancelled in between.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Function:
     columns: tuple[tuple[str, Type], ...] = field(default=())  # of a table function
     is_distance: bool = False
     in_catalog: Specialiser | None = None
+    batch_rows: int = 65_536
 
     @property
     def is_native(self) -> bool:

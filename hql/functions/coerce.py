@@ -8,6 +8,7 @@ approximate ones, and a string goes to whatever stands opposite it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -73,6 +74,8 @@ def common_type(types: Sequence[Type]) -> Type:
 
 def meet(a: Type, b: Type) -> Type | None:
     """The type in which values of `a` and `b` meet; None when there is none."""
+    if a.kind == b.kind == "VECTOR":
+        a, b = in_one_space(a, b)
     if a == b or b.kind == "NULL":
         return a
     if a.kind == "NULL":
@@ -92,13 +95,27 @@ def meet(a: Type, b: Type) -> Type | None:
     return None
 
 
+def in_one_space(a: Type, b: Type) -> tuple[Type, Type]:
+    """Two vector types that meet, each with the space that either has; TYPE_MISMATCH for vectors
+    of two spaces, which have nothing in common but their length."""
+    if a.space == b.space:
+        return a, b
+    if a.space is not None and b.space is not None:
+        raise BindFault(
+            f"a vector of {a.space} and one of {b.space}: they are of different spaces",
+            code="TYPE_MISMATCH",
+        )
+    space = a.space or b.space
+    return replace(a, space=space), replace(b, space=space)
+
+
 def _same_kind(a: Type, b: Type) -> Type | None:
     match a.kind:
         case "DECIMAL":
             return _decimals(a, b)
         case "VECTOR":  # lengths must agree; a value of unknown length is checked when it is there
             if a.a is None or b.a is None:
-                return vector(None)
+                return replace(vector(None), space=a.space)
             return None
         case "NVARCHAR" | "VARBINARY":
             bounded = a.a is not None and b.a is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import encoders
@@ -43,7 +44,8 @@ def _resolve(types: Sequence[Type], constants: Sequence[Any]) -> tuple[Type, tup
             code="ARGUMENTS",
             hint=f"EMBED(text, '{encoders.DEFAULT}')",
         )
-    return vector(encoders.find(name).dimensions), (NVARCHAR,) * len(types)
+    entry = encoders.find(name)
+    return replace(vector(entry.dimensions), space=entry.name), (NVARCHAR,) * len(types)
 
 
 def embed(texts: Any, model: Any = None) -> pa.Array:
@@ -76,10 +78,16 @@ def cache_of(model: str = encoders.DEFAULT) -> VectorCache:
         return _caches[encoder.name]
 
 
-EMBEDDING: tuple[Function, ...] = (
-    scalar("EMBED", (P("text", exactly(NVARCHAR)), P("model", exactly(NVARCHAR), optional=True)),
-           NVARCHAR, None,
-           "The vector of a text: texts of like meaning have near vectors. The model is the "
-           "embedded 'wordllama' (VECTOR(256)) unless another is named.",
-           "EMBED('a cat on a mat')", resolve=_resolve, kernel=embed),
-)  # fmt: skip
+_EMBED = scalar(
+    "EMBED",
+    (P("text", exactly(NVARCHAR)), P("model", exactly(NVARCHAR), optional=True)),
+    NVARCHAR,
+    None,
+    "The vector of a text: texts of like meaning have near vectors. The model is the embedded "
+    "'wordllama' (VECTOR(256)) unless another is named.",
+    "EMBED('a cat on a mat')",
+    resolve=_resolve,
+    kernel=embed,
+)
+
+EMBEDDING: tuple[Function, ...] = (replace(_EMBED, batch_rows=1024),)

@@ -65,6 +65,13 @@ def _project_in(function: Function, arguments: Sequence[Expr], catalog: Catalog)
             f"vector {given.a}",
             code="TYPE_MISMATCH",
         )
+    made_by = set(space.encoders.values())
+    if given.space is not None and made_by and given.space not in made_by:
+        raise BindFault(
+            f'fn_ProjectTo3D: the space "{space.name}" is of {", ".join(sorted(made_by))}, the '
+            f"vector of {given.space}",
+            code="TYPE_MISMATCH",
+        )
     return _projecting(function, space)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import hartonomous.hql.functions.vector_kernels as kernels
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.functions.base import Function, Kernel, Resolver
-from hartonomous.hql.functions.coerce import can_cast
+from hartonomous.hql.functions.coerce import can_cast, in_one_space
 from hartonomous.hql.functions.resolve import P, anything, scalar
 from hartonomous.hql.types import BIT, FLOAT, INT, NVARCHAR, Type, vector
 
@@ -46,7 +46,11 @@ def _two(name: str, types: Sequence[Type]) -> tuple[Type, Type]:
         raise BindFault(
             f"{name}: a vector of {left.a} and one of {right.a} dimensions", code="TYPE_MISMATCH"
         )
-    return left, right
+    try:
+        return in_one_space(left, right)
+    except BindFault as fault:
+        fault.message = f"{name}: {fault.message}"
+        raise
 
 
 def _resolve_distance(types: Sequence[Type], constants: Sequence[Any]) -> _Resolved:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.operators.base import BATCH_ROWS
 from hartonomous.hql.operators.values import as_scalar
 from hartonomous.hql.rules.simple import is_simple, value_of
 
@@ -31,6 +32,13 @@ def evaluate(
     result = call_kernel(expr, arguments)
     is_known = all(isinstance(a, pa.Scalar) for a in arguments)
     return result[0] if is_known and not isinstance(result, pa.Scalar) else result
+
+
+def rows_at_once(expr: p.Expr) -> int:
+    """How many rows to evaluate `expr` over between two looks at the statement's limits."""
+    if not isinstance(expr, p.Call):
+        return BATCH_ROWS
+    return min([expr.function.batch_rows, *(rows_at_once(a) for a in expr.arguments)])
 
 
 def call_kernel(expr: p.Call, arguments: list[Any]) -> Any:

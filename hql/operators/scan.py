@@ -19,7 +19,7 @@ from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.vectors import INTERN
 from hartonomous.hql.operators.base import Execution, Figures
-from hartonomous.hql.operators.evaluate import evaluate
+from hartonomous.hql.operators.evaluate import evaluate, rows_at_once
 from hartonomous.hql.operators.indexed import find_nearest, find_region
 from hartonomous.hql.operators.values import column_value
 from hartonomous.hql.operators.wide import Int64, handles
@@ -267,7 +267,7 @@ class ScanOperator:
             return stored.column(expr.name)
         read = sorted({c.name for c in columns_in(expr)})
         parts: list[pa.Array] = []
-        for batch in stored.select(read).to_batches():
+        for batch in stored.select(read).to_batches(max_chunksize=rows_at_once(expr)):
             execution.limits.check()
             row = dict(zip(read, batch.columns, strict=True))
             values = evaluate(expr, row, execution.parameters)

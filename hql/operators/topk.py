@@ -21,7 +21,7 @@ from hartonomous.hql.engine import relational
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.vector_kernels import vector_of
 from hartonomous.hql.operators.base import Execution
-from hartonomous.hql.operators.evaluate import evaluate
+from hartonomous.hql.operators.evaluate import evaluate, rows_at_once
 from hartonomous.hql.operators.wide import Int64, Source
 from hartonomous.hql.rules.simple import is_known, value_of
 from hartonomous.hql.rules.tree import columns_in
@@ -79,7 +79,7 @@ class TopK:
         and the offsets of the rows that count (None: all)."""
         names = [*sorted({c.name for c in columns_in(expr)}), ROW_ID]
         first = 0
-        for batch in stored.select(names).to_batches():
+        for batch in stored.select(names).to_batches(max_chunksize=rows_at_once(expr)):
             rows = None
             if passed is not None:
                 low, high = np.searchsorted(passed, (first, first + batch.num_rows))

@@ -76,4 +76,5 @@ def fields_of(name: str) -> tuple[Field, ...]:
     from hartonomous.hql.plan import Field
     from hartonomous.hql.types import parse_type
 
-    return tuple(Field(c.name, parse_type(c.type)) for c in template(name).columns)
+    stored = TABLES[name]
+    return tuple(Field(c.name, stored.type_of(parse_type(c.type))) for c in template(name).columns)

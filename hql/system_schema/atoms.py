@@ -30,6 +30,7 @@ ATOMS = (
         changeable=True,
         derived=("AtomId", "ContentHash", "HilbertValue", "CreatedAt"),
         behaviour="hartonomous.hql.atoms.rows:ATOMS",
+        space="wordllama",
     ),
     StoredTable(
         "AtomSources",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hartonomous.hql.frozen import frozen
+from hartonomous.hql.types import Type
 
 
 @frozen
@@ -14,6 +17,7 @@ class StoredTable:
     - `indexes`: keys for look-ups beyond those of the text, each a tuple of column names.
     - `changeable`: users may INSERT, UPDATE, DELETE and COPY FROM; else only our own code writes.
     - `derived`: columns that are filled for users, and that they may not assign.
+    - `space`: the encoder whose vectors its VECTOR columns hold, if it is one and the same.
     - `behaviour`: `module:NAME` of a Behaviour (behaviour.py), imported when rows change.
     """
 
@@ -23,3 +27,8 @@ class StoredTable:
     changeable: bool = False
     derived: tuple[str, ...] = ()
     behaviour: str | None = None
+    space: str | None = None
+
+    def type_of(self, type_: Type) -> Type:
+        """The type of a column, which is declared as `type_`."""
+        return replace(type_, space=self.space) if type_.kind == "VECTOR" else type_

@@ -1,13 +1,18 @@
 """Spaces: the shipped one is what its table gives, they last, samples and figures are honest."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
 from hartonomous import hql
 from hartonomous.hql import encoders, spaces
+from hartonomous.hql.dbapi import Connection
+from hartonomous.hql.encoders.base import EncoderEntry
+from hartonomous.hql.errors import BindFault
 from hartonomous.hql.spaces import creating, default
 from hartonomous.hql.spaces.space import Space
 from hartonomous.kernels import hilbert, projection
@@ -130,3 +135,88 @@ def test_a_space_reads_its_entry() -> None:
     space = Space(default.entry())
     assert space.matrix.shape == (3, 256) and not space.matrix.flags.writeable
     assert len(space.content_hash) == 32 and space.landmark_count == 32_000
+
+
+# --- vectors are typed by their space ------------------------------------------------------------
+
+
+class Other:
+    """A second encoder of as many dimensions, whose vectors mean something else."""
+
+    name, dimensions, content_hash = "other", 256, "0"
+    largest = 0
+
+    def encode(self, texts: pa.StringArray) -> npt.NDArray[np.float32]:
+        Other.largest = max(Other.largest, len(texts))
+        return np.ones((len(texts), 256), np.float32)
+
+    def anchors(self) -> npt.NDArray[np.float32]:
+        return np.eye(256, dtype=np.float32)
+
+
+MIXED = [
+    "VECTOR_DISTANCE('cosine', EMBED('a'), EMBED('a', 'other'))",
+    "EMBED('a') + EMBED('a', 'other') * 2",
+    "VECTOR_DISTANCE('dot', VECTOR_NORMALIZE(EMBED('a')), -EMBED('a', 'other'))",
+    "(EMBED('a') = EMBED('a', 'other'))",
+    "CASE WHEN 1 = 1 THEN EMBED('a') ELSE EMBED('a', 'other') END",
+    "fn_ProjectTo3D(EMBED('a', 'other'))",
+    "fn_ProjectTo3D(EMBED('a'), 'others')",
+    "VECTOR_DISTANCE('cosine', (SELECT MAX(1) * EMBED('a') AS v), EMBED('b', 'other'))",
+]
+ALIKE = [
+    "VECTOR_DISTANCE('cosine', EMBED('a'), EMBED('b') + [VECTOR])",
+    "VECTOR_DISTANCE('cosine', EMBED('a', 'other'), [VECTOR])",
+    "fn_ProjectTo3D(EMBED('a', 'other'), 'others')",
+    "fn_ProjectTo3D([VECTOR], 'others')",
+]
+
+
+@pytest.fixture(scope="module")
+def two_encoders() -> Iterator[Connection]:
+    with pytest.MonkeyPatch.context() as patch:
+        entry = EncoderEntry("other", 256, Other)
+        patch.setitem(encoders.ENCODERS, "other", entry)
+        patch.setattr(encoders, "_loaded", dict(encoders._loaded))
+        with hql.connect(":memory:") as db:
+            db.execute("CREATE SPACE others WITH (text = 'other')")
+            db.execute("INSERT INTO Atoms (Modality, CanonicalText) VALUES ('text', 'a cat')")
+            yield db
+
+
+@pytest.mark.parametrize("text", MIXED)
+def test_vectors_of_two_spaces_do_not_mix(text: str, two_encoders: Connection) -> None:
+    with pytest.raises(BindFault, match="wordllama.* other|other.* wordllama") as caught:
+        two_encoders.execute(f"SELECT {text} AS x")
+    assert caught.value.code == "TYPE_MISMATCH" and caught.value.line == 1
+
+
+@pytest.mark.parametrize("text", ALIKE)
+def test_a_vector_of_no_known_space_goes_with_any(text: str, two_encoders: Connection) -> None:
+    text = text.replace("[VECTOR]", f"[{', '.join('1' * 256)}]")
+    assert two_encoders.execute(f"SELECT {text} AS x").fetchall()[0][0] is not None
+
+
+def test_atoms_embeddings_are_of_the_default_encoder(two_encoders: Connection) -> None:
+    near = "SELECT VECTOR_DISTANCE('cosine', Embedding, EMBED(@q{})) AS d FROM {}"
+    found = two_encoders.execute(near.format("", "Atoms"), {"q": "a cat"}).fetchall()
+    assert found == [(pytest.approx(0.0, abs=1e-6),)]
+    for table in ("Atoms", "(SELECT TOP (1) Embedding FROM Atom) AS t"):
+        with pytest.raises(BindFault, match="different spaces"):
+            two_encoders.execute(near.format(", 'other'", table), {"q": "a cat"})
+
+
+def test_a_slow_function_gets_few_rows_at_once(two_encoders: Connection) -> None:
+    """Between batches the statement can be cancelled."""
+    two_encoders.execute("CREATE TABLE many (id INT, body NVARCHAR)")
+    rows = pa.table({"id": range(3000), "body": [f"text {i}" for i in range(3000)]})
+    two_encoders.execute("INSERT INTO many SELECT * FROM @rows", {"rows": rows})
+    Other.largest = 0
+    found = two_encoders.execute("SELECT VECTOR_NORM(EMBED(body, 'other')) AS n FROM many")
+    assert found.fetchall() == [(16.0,)] * 3000
+    nearest = (
+        "SELECT TOP (1) id FROM many ORDER BY VECTOR_DISTANCE('dot', EMBED(body, 'other'), @q)"
+    )
+    ones = np.ones(256, np.float32)
+    assert two_encoders.execute(nearest, {"q": ones}).fetchall() == [(0,)]
+    assert 0 < Other.largest <= 1024
