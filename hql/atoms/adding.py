@@ -20,6 +20,7 @@ from hartonomous.storage.catalog import TableEntry
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
+    from hartonomous.hql.spaces.space import Space
 
 Int64 = npt.NDArray[np.int64]
 
@@ -54,9 +55,9 @@ def content_hashes(rows: pa.Table) -> pa.Array:
     return hashes
 
 
-def add_atoms(context: Context, rows: pa.Table) -> Added:
-    """Stores the atoms that are not there. `rows`: all columns of Atoms but AtomId, Embedding …
-    that are derived, plus ContentHash; Modality and ContentHash are not NULL."""
+def add_atoms(context: Context, rows: pa.Table, space: Space | None = None) -> Added:
+    """Stores the atoms that are not there, placed in `space`. `rows`: all columns of Atoms that are
+    not derived, and ContentHash; Modality and ContentHash are not NULL."""
     from hartonomous.hql.atoms.derived import derive
 
     table = ensure(context, "Atoms")
@@ -65,7 +66,7 @@ def add_atoms(context: Context, rows: pa.Table) -> Added:
     ids = _find(context, table, distinct)
     missing = np.flatnonzero(ids < 0)
     lacking = distinct if len(missing) == len(ids) else distinct.take(pa.array(missing))
-    new = derive(context, lacking)
+    new = derive(context, lacking, space)
     new = new.append_column("AtomId", number(context, table, len(missing)))
     new = new.append_column("CreatedAt", moment(context, len(missing)))
     new = new.select(table.arrow_schema.names).cast(table.arrow_schema)

@@ -1,7 +1,8 @@
 """What follows from an atom's content: Embedding, SpatialKey, HilbertValue.
 
-Texts and code get the vector of the default encoder. Other modalities have no encoder yet: their
-Embedding and SpatialKey are what the user gives, or NULL.
+Texts and code get the vector of a space's encoder (the default one's, if none is named), its point
+in that space, and the place of the point on the space's curve. Other modalities have no encoder
+yet: their Embedding and SpatialKey are what the user gives, or NULL.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hartonomous.hql.atoms.adding import as_array
-from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.errors import BindFault, ExecutionFault
 from hartonomous.hql.types import GEOMETRY, vector
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
+    from hartonomous.hql.spaces.space import Space
 
 #: modalities whose CanonicalText the default encoder embeds
 EMBEDDED = pa.array(["text", "code"])
@@ -25,16 +27,24 @@ DIMENSIONS = 256
 DERIVED = ("Embedding", "SpatialKey", "HilbertValue")
 
 
-def derive(context: Context, rows: pa.Table) -> pa.Table:
+def derive(context: Context, rows: pa.Table, space: Space | None = None) -> pa.Table:
     """The rows with their derived columns filled. `Embedding` and `SpatialKey` may be given, for
-    rows that no encoder is for; BAD_VALUE for others."""
+    rows that no encoder is for."""
+    from hartonomous.hql.functions.spaces import hilbert_values
+    from hartonomous.hql.spaces import default_space
+
     is_embedded = embedded_rows(rows)
-    check_given(rows, is_embedded)
-    embedding = _fill(_given(rows, "Embedding", vector(DIMENSIONS).arrow), rows, is_embedded)
+    embedding = _given(rows, "Embedding", vector(DIMENSIONS).arrow)
+    point = _given(rows, "SpatialKey", GEOMETRY.arrow)
+    if is_embedded.any():
+        texts = rows.column("CanonicalText").filter(pa.array(is_embedded))
+        vectors, points = place(as_array(texts), space or default_space())
+        embedding = _filled(embedding, vectors, is_embedded)
+        point = _filled(point, points, is_embedded)
     columns = {
         "Embedding": embedding,
-        "SpatialKey": _given(rows, "SpatialKey", GEOMETRY.arrow),
-        "HilbertValue": pa.nulls(rows.num_rows, pa.int64()),
+        "SpatialKey": point,
+        "HilbertValue": hilbert_values(tuple(context.catalog.spaces()), point),
     }
     rows = rows.drop_columns([n for n in DERIVED if n in rows.column_names])
     for name, values in columns.items():
@@ -71,22 +81,28 @@ def _given(rows: pa.Table, name: str, type_: pa.DataType) -> pa.Array:
     return pa.nulls(rows.num_rows, type_)
 
 
-def _fill(given: pa.Array, rows: pa.Table, is_embedded: np.ndarray) -> pa.Array:
-    """The vectors of the rows that an encoder is for, beside those given."""
-    if not is_embedded.any():
-        return given
-    texts = as_array(rows.column("CanonicalText").filter(pa.array(is_embedded)))
-    vectors = encode(texts)
-    if is_embedded.all():
-        return vectors
-    places = np.where(is_embedded, np.cumsum(is_embedded) - 1, len(vectors) + np.arange(len(given)))
-    return pa.concat_arrays([vectors, given]).take(pa.array(places))
+def _filled(given: pa.Array, made: pa.Array, is_made: np.ndarray) -> pa.Array:
+    """The values made for some rows, beside those given for the others."""
+    if is_made.all():
+        return made
+    places = np.where(is_made, np.cumsum(is_made) - 1, len(made) + np.arange(len(given)))
+    return pa.concat_arrays([made, given]).take(pa.array(places))
 
 
-def encode(texts: pa.Array) -> pa.Array:
-    """VECTOR(256) of each text, none of them NULL."""
+def place(texts: pa.Array, space: Space) -> tuple[pa.Array, pa.Array]:
+    """VECTOR(256) and point of each text, none of them NULL."""
     from hartonomous.hql import encoders
 
-    vectors = encoders.get().encode(texts)
+    vectors = encoders.get(space.encoders["text"]).encode(texts)
     flat = pa.array(vectors.reshape(-1))
-    return pa.FixedSizeListArray.from_arrays(flat, type=vector(DIMENSIONS).arrow)
+    embedding = pa.FixedSizeListArray.from_arrays(flat, type=vector(DIMENSIONS).arrow)
+    return embedding, space.geometries(space.project(vectors))
+
+
+def check_space(space: Space) -> None:
+    """BIND if atoms cannot lie in the space: Embedding has so many dimensions, and no others."""
+    if "text" not in space.encoders or space.dimensions != DIMENSIONS:
+        raise BindFault(
+            f'atoms of text cannot lie in the space "{space.name}"',
+            hint=f"it needs an encoder of text with {DIMENSIONS} dimensions",
+        )

@@ -130,10 +130,10 @@ def _hilbert_in(function: Function, arguments: Sequence[Expr], catalog: Catalog)
 
 @lru_cache(16)
 def _in_boxes(function: Function, entries: tuple[SpaceEntry, ...]) -> Function:
-    return replace(function, kernel=partial(_hilbert_values, entries))
+    return replace(function, kernel=partial(hilbert_values, entries))
 
 
-def _hilbert_values(entries: tuple[SpaceEntry, ...], values: Any) -> pa.Array:
+def hilbert_values(entries: tuple[SpaceEntry, ...], values: Any) -> pa.Array:
     """The kernel of HilbertValue."""
     import numpy as np
     import pyarrow as pa

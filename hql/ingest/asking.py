@@ -19,6 +19,7 @@ from hartonomous.storage.errors import ReadOnly
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
+    from hartonomous.hql.spaces.space import Space
     from hartonomous.hql.statements.ingest import Ingest
 
 
@@ -31,14 +32,27 @@ def check(statement: Ingest, context: Context) -> None:
         raise place(
             BindFault(f"INGEST knows no modality {statement.kind}", hint=f"AS {known}"), statement
         )
-    if statement.space is not None:
-        raise place(NotSupported("not supported yet: INGEST … IN SPACE"), statement.space)
     if statement.into is not None:
         stored = find_stored(*split_name(statement.into))
         if stored is None or stored.name != "Atoms":
             raise place(BindFault("INGEST fills Atoms, and no other table"), statement.into)
     if context.session.read_only:
         raise place(ReadOnly("the database was opened read-only"), statement)
+
+
+def space_of(statement: Ingest, context: Context) -> Space | None:
+    """The space that IN SPACE names; None for the default one."""
+    if statement.space is None:
+        return None
+    from hartonomous.hql.atoms.derived import check_space
+    from hartonomous.hql.spaces import find_space
+
+    try:
+        space = find_space(context.catalog, statement.space.text)
+        check_space(space)
+    except BindFault as fault:
+        raise place(fault, statement.space) from None
+    return space
 
 
 def requests_of(

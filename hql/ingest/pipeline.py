@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from hartonomous.hql.copying.progress import Progress
-from hartonomous.hql.ingest.asking import check, chooser, requests_of
+from hartonomous.hql.ingest.asking import check, chooser, requests_of, space_of
 from hartonomous.hql.ingest.reading import Ahead, Known, Piece, read_all
 from hartonomous.hql.ingest.storing import SOURCES, Figures, Stored, source_addresses, store
 from hartonomous.hql.plan import Field, schema_of
@@ -31,6 +31,7 @@ from hartonomous.storage.errors import Conflict
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
+    from hartonomous.hql.spaces.space import Space
     from hartonomous.hql.statements.ingest import Ingest
 
 #: a batch is stored when it has so many chunks, or so many bytes of sources were read
@@ -59,7 +60,7 @@ def run_ingest(statement: Ingest, context: Context) -> Result:
     requests, total, rows = requests_of(statement, context)
     figures = Figures()
     progress = Progress("INGEST")
-    writer = _Writer(context)
+    writer = _Writer(context, space_of(statement, context))
     pieces = read_all(requests, _known(context), chooser(statement))
     try:
         with writer, Ahead(pieces) as ahead:
@@ -117,8 +118,9 @@ def _known(context: Context) -> Known:
 class _Writer:
     """Stores batches: in the session's transaction, or each in one of its own."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, space: Space | None) -> None:
         self._context = context
+        self._space = space
         self._carried: dict[str, list[pa.Table]] = {}
         self._undoing = (
             context.session.undoing(context.transaction)
@@ -138,7 +140,7 @@ class _Writer:
     def store(self, batch: list[Piece]) -> Figures:
         """Stores a batch, again if others changed the same rows."""
         if self._context.session.in_transaction:
-            stored = store(self._context, batch, self._carried)
+            stored = store(self._context, batch, self._carried, self._space)
         else:
             stored = self._commit(batch)
         self._carried = stored.carried
@@ -150,7 +152,7 @@ class _Writer:
             transaction = session.open_transaction()
             try:
                 context = replace(self._context, transaction=transaction)
-                stored = store(context, batch, self._carried)
+                stored = store(context, batch, self._carried, self._space)
                 transaction.commit(statement=shorten(context.text), author=session.author)
                 return stored
             except Conflict:

@@ -23,6 +23,7 @@ from hartonomous.storage.table import TableView
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
+    from hartonomous.hql.spaces.space import Space
 
 SOURCES, ERRORS = "AtomSources", "IngestErrors"
 
@@ -52,13 +53,18 @@ class Stored:
     carried: dict[str, list[pa.Table]] = field(default_factory=dict)
 
 
-def store(context: Context, pieces: list[Piece], carried: dict[str, list[pa.Table]]) -> Stored:
-    """Stores the pieces in the context's transaction. `carried` is what the batch before it left;
-    it is not changed, so that the batch can be stored again after a Conflict."""
+def store(
+    context: Context,
+    pieces: list[Piece],
+    carried: dict[str, list[pa.Table]],
+    space: Space | None,
+) -> Stored:
+    """Stores the pieces in the context's transaction, in `space`. `carried` is what the batch
+    before it left; it is not changed, so that the batch can be stored again after a Conflict."""
     out = Stored(_count(pieces), {uri: list(tables) for uri, tables in carried.items()})
     read = [p for p in pieces if p.count]
     if read:
-        out.figures.new_atoms = _store_atoms(context, read, out.carried)
+        out.figures.new_atoms = _store_atoms(context, read, out.carried, space)
     ended = [p for p in pieces if p.is_last and p.fault is None and not p.is_unchanged]
     failed = [p for p in pieces if p.fault is not None]
     _replace(context, SOURCES, [p.uri for p in ended if p.is_known], keep_times=out.carried)
@@ -83,12 +89,17 @@ def _count(pieces: list[Piece]) -> Figures:
     )
 
 
-def _store_atoms(context: Context, read: list[Piece], carried: dict[str, list[pa.Table]]) -> int:
+def _store_atoms(
+    context: Context,
+    read: list[Piece],
+    carried: dict[str, list[pa.Table]],
+    space: Space | None,
+) -> int:
     """Adds the atoms; `carried` gets the rows of AtomSources. How many atoms were new."""
     counts = [p.count for p in read]
     which = pa.array(np.repeat(np.arange(len(read)), counts))
     rows = _atom_rows(read, which)
-    added = add_atoms(context, rows)
+    added = add_atoms(context, rows, space)
     sources = pa.table(
         {
             "AtomId": pa.array(added.ids),
