@@ -134,7 +134,7 @@ def _in_boxes(function: Function, entries: tuple[SpaceEntry, ...]) -> Function:
 
 
 def hilbert_values(entries: tuple[SpaceEntry, ...], values: Any) -> pa.Array:
-    """The kernel of HilbertValue."""
+    """The kernel of HilbertValue: BIGINT of each geometry; `entries` are the catalog's spaces."""
     import numpy as np
     import pyarrow as pa
 

@@ -12,7 +12,7 @@ from hartonomous import hql
 from hartonomous.hql import encoders, spaces
 from hartonomous.hql.dbapi import Connection
 from hartonomous.hql.encoders.base import EncoderEntry
-from hartonomous.hql.errors import BindFault
+from hartonomous.hql.errors import BindFault, ExecutionFault
 from hartonomous.hql.spaces import creating, default
 from hartonomous.hql.spaces.space import Space
 from hartonomous.kernels import hilbert, projection
@@ -135,6 +135,17 @@ def test_a_space_reads_its_entry() -> None:
     space = Space(default.entry())
     assert space.matrix.shape == (3, 256) and not space.matrix.flags.writeable
     assert len(space.content_hash) == 32 and space.landmark_count == 32_000
+
+
+def test_a_vector_that_is_no_number_has_no_point() -> None:
+    rows = pa.table({"v": pa.array([[1.0, np.inf, 0.0]], pa.list_(pa.float32(), 3))})
+    with hql.connect(":memory:") as db:
+        db.execute("CREATE SPACE s LANDMARKS (SELECT v FROM (VALUES ([1, 2, 3])) AS t (v))")
+        with pytest.raises(ExecutionFault, match="NaN or infinity"):
+            db.execute("SELECT fn_ProjectTo3D(v, 's') AS p FROM @rows", {"rows": rows}).fetchall()
+        with pytest.raises(BindFault, match="NaN or infinite"):
+            db.execute("CREATE SPACE t LANDMARKS (SELECT v FROM @rows)", {"rows": rows})
+        assert db.execute("SELECT COUNT(*) AS n FROM Spaces").fetchall() == [(2,)]
 
 
 # --- vectors are typed by their space ------------------------------------------------------------
