@@ -5,7 +5,8 @@
 A row with NaN is no box and never found. The distance to a box is that to its nearest point, from
 inside 0: sqrt((dx² + dy²) + dz²), each step rounded to float64, where dx is how far x lies outside
 min x to max x. So squares overflow beyond 1e154 and vanish below 1e-162, here as in the searches.
-Nothing is near a center that is not finite; boxes may be infinite.
+Nothing is near a center that is not finite; boxes may be infinite. Between points these are the
+distances of geometry/distance.py, which takes care to scale coordinates beyond 1e100, too.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hartonomous.kernels import rtree_check, rtree_layout
+from hartonomous.kernels.geometry.distance import point_distances
+from hartonomous.kernels.geometry.layout import POINT, Shapes
 from hartonomous.kernels.rtree import Tree, build, curve_order
 from hartonomous.kernels.rtree_reference import (
     nearest_reference,
@@ -83,7 +85,7 @@ trees = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(trees, st.sampled_from((16, 32, 48)), st.sampled_from((0, 1, 3, 10, 40, 10_000)))
 @example(("lattice", 5000, 1.0, "boxes", True, 0), 16, 40)
 @example(("one place", 5000, 1e170, "points", True, 0), 32, 10)
@@ -191,12 +193,30 @@ def test_arrays_are_searched_where_they_lie(points: Floats, tmp_path: Path) -> N
     assert not opened.leaves.flags.writeable
     again = build(points).arrays()
     for tree in (opened, pickle.loads(pickle.dumps(built)), copy.deepcopy(built)):
+        assert tree.frame[rtree_layout.LEAVES] == tree.leaves.__array_interface__["data"][0]
         for name, array in tree.arrays().items():
             assert np.array_equal(array, again[name], equal_nan=True), name
         for a, b in zip(
             tree.nearest(points[0], 7), nearest_reference(points, points[0], 7), strict=True
         ):
             assert_same(a, b)
+
+
+def test_distances_are_those_of_geometry() -> None:
+    """So a query over points may take the tree's distances for its own."""
+    points = np.random.default_rng(5).normal(size=(3000, 3)) * 1e4
+    center = points[17] + 3.0
+    distances, rows = build(points).nearest(center, 3000)
+    assert_same(
+        distances, point_distances(points_as_shapes(points), points_as_shapes(center[None]))[rows]
+    )
+
+
+def points_as_shapes(points: Floats) -> Shapes:
+    count = len(points)
+    starts, none = np.arange(count + 1), np.zeros(count + 1, np.int64)
+    kinds, no_rings = np.full(count, POINT, np.int8), np.empty(0, np.int32)
+    return Shapes(kinds, np.zeros(count), np.zeros(count, np.int32), none, no_rings, starts, points)
 
 
 def test_one_compiled_form_serves_all_memory(points: Floats) -> None:
