@@ -25,6 +25,10 @@ def fold(name: str) -> str:
     return name.casefold()
 
 
+#: the collation that compares texts in lower case
+NOCASE = "NOCASE"
+
+
 @frozen
 class ColumnEntry:
     """One column. `id` is unique within its table and never reused: it names the column in
@@ -39,7 +43,7 @@ class ColumnEntry:
     identity: tuple[int, int] | None = None  # (seed, step)
     computed: str | None = None  # HQL expression
     persisted: bool = False  # a computed column that is stored; the others have no data
-    collation: str | None = None  # NOCASE: how the column's texts compare; storage never looks
+    collation: str | None = None  # NOCASE: how the column's texts compare, in unique keys too
 
 
 @frozen

@@ -118,7 +118,7 @@ def check_committed_keys(working: WorkingTable, head: TableState, sequence: int)
             if selection.hidden:
                 kept = pa.array(selection.offsets())
                 columns = [c.take(kept) for c in columns]
-            if _was_added(key, Probe(columns), fresh, head.sequence, sequence):
+            if _was_added(key, Probe(key.compared(columns)), fresh, head.sequence, sequence):
                 raise conflict(
                     f'a row with the same {key.key.kind} "{key.key.name}" was added to '
                     f'table "{working.table.name}"'

@@ -55,7 +55,7 @@ def check_keys(
         columns = [chunk_columns(chunks, shape, position) for position in positions]
         if rows is not None:
             columns = [c.take(pa.array(rows)) for c in columns]
-        probe = Probe(columns)
+        probe = Probe(key.compared(columns))
         twice = find_duplicate(probe)
         if twice is not None:
             raise unique_violation(grown.table, key, columns, twice)
@@ -123,6 +123,6 @@ def check_new_key(before: TableEntry, view: TableView) -> None:
         if key.key.id in known or not view.row_count:
             continue
         columns = [_one(c) for c in view.scan([c.name for c in key.columns]).table.columns]
-        twice = find_duplicate(Probe(columns))
+        twice = find_duplicate(Probe(key.compared(columns)))
         if twice is not None:
             raise unique_violation(view.table, key, columns, twice)

@@ -18,7 +18,13 @@ import numpy as np
 import pyarrow as pa
 
 from hartonomous.storage.blocks import ObjectRef
-from hartonomous.storage.catalog import ColumnEntry, KeyEntry, TableEntry, physical_name
+from hartonomous.storage.catalog import (
+    NOCASE,
+    ColumnEntry,
+    KeyEntry,
+    TableEntry,
+    physical_name,
+)
 from hartonomous.storage.chunk import BATCH_ROWS, NO_ROWS, Chunk, Int64, Selection, expand
 from hartonomous.storage.errors import ConstraintFault
 from hartonomous.storage.frozen import frozen
@@ -27,19 +33,32 @@ from hartonomous.storage.keyhash import UInt64, equal_rows, hash_rows, integers,
 
 @frozen
 class KeyColumns:
-    """A key with its columns resolved."""
+    """A key with its columns resolved. `folded`: places of the columns that a unique key compares
+    without case."""
 
     key: KeyEntry
     columns: tuple[ColumnEntry, ...]
+    folded: tuple[int, ...] = ()
 
     @staticmethod
     def of(table: TableEntry, key: KeyEntry) -> KeyColumns:
         by_id = {c.id: c for c in table.columns}
-        return KeyColumns(key, tuple(by_id[i] for i in key.columns))
+        columns = tuple(by_id[i] for i in key.columns)
+        folds = [i for i, c in enumerate(columns) if key.is_unique and c.collation == NOCASE]
+        return KeyColumns(key, columns, tuple(folds))
+
+    def compared(self, columns: Sequence[pa.Array]) -> Sequence[pa.Array]:
+        """What the key compares and hashes of its columns: of folded ones the lower case."""
+        if not self.folded:
+            return columns
+        import pyarrow.compute as pc
+
+        return [pc.utf8_lower(c) if i in self.folded else c for i, c in enumerate(columns)]
 
 
 class Probe:
-    """Rows looked for: their key columns, hashes and range. Rows with a NULL match nothing."""
+    """Rows looked for: their key columns (as `compared` gives them), hashes and range. Rows with a
+    NULL match nothing."""
 
     __slots__ = ("_hashes", "columns", "count", "range", "rows")
 
@@ -165,7 +184,7 @@ class ChunkKey:
         picked = pa.array(rows)
         theirs = [c.take(picked) for c in probe.columns]
         mine = [self.chunk.take(physical_name(c), c.arrow, found) for c in self.key.columns]
-        same = equal_rows(mine, theirs)
+        same = equal_rows(self.key.compared(mine), theirs)
         return rows[same], found[same]
 
 
@@ -230,7 +249,7 @@ def build_index(chunk: Chunk, key: KeyColumns) -> tuple[UInt64, Int64]:
         columns = [chunk.column(physical_name(c), c.arrow, batch) for c in key.columns]
         start = batch * BATCH_ROWS
         here = np.arange(start, start + len(columns[0]), dtype=np.int64)
-        hashed, valid = hash_rows(columns), valid_rows(columns)
+        hashed, valid = hash_rows(key.compared(columns)), valid_rows(columns)
         hashes.append(hashed if valid is None else hashed[valid])
         offsets.append(here if valid is None else here[valid])
     if len(hashes) == 1 and len(hashes[0]) <= 1:

@@ -229,13 +229,14 @@ class TableView:
         return concat([chunks[o].row_ids_at(offsets) for o, offsets in split_addresses(addresses)])
 
     def lookup(self, key_id: int, rows: pa.Table) -> Int64:
-        """Addresses, ascending, of visible rows whose key columns equal one of `rows` (columns in
-        the key's order, of the columns' types). NULL never matches. Raises NotFound."""
+        """Addresses, ascending, of visible rows whose key columns equal, as the key compares them,
+        one of `rows` (columns in the key's order, of the columns' types). NULL never matches.
+        Raises NotFound."""
         entry = next((k for k in self.table.keys if k.id == key_id), None)
         if entry is None:
             raise NotFound(f'table "{self.table.name}" has no key number {key_id}')
         key = KeyColumns.of(self.table, entry)
-        probe = Probe([_whole(column) for column in rows.columns])
+        probe = Probe(key.compared([_whole(column) for column in rows.columns]))
         found = [
             offsets + (ordinal << ADDRESS_BITS)
             for ordinal, _, offsets in find_visible(self.parts, key, probe)

@@ -276,9 +276,6 @@ class Definition:
         if is_primary and any(k.kind == "PRIMARY KEY" for k in self.keys):
             raise place(BindFault("a table has one PRIMARY KEY"), constraint)
         ids = key_columns(self.columns, columns, self.name.last)
-        if any(c.collation is not None for c in self.columns if c.id in ids):
-            message = f"not supported yet: {constraint.kind} on a column with COLLATE NOCASE"
-            raise place(NotSupported(message), constraint)
         prefix = "PK" if is_primary else "UQ"
         shown = "" if is_primary else "_" + "_".join(c.text for c in columns)
         name = self._name(constraint, f"{prefix}_{self.name.last}{shown}")

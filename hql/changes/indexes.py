@@ -42,7 +42,6 @@ def run_create_index(statement: CreateIndex, context: Context) -> Result:
     ids = columns(table.columns, [_column(o) for o in statement.columns], table.name)
     name, number = statement.name.text, table.next_id
     if statement.method in (None, "BTREE"):
-        _check_unique(statement, table, ids)
         key = KeyEntry(number, name, ids, "UNIQUE" if statement.unique else "INDEX")
         changed = replace(table, keys=(*table.keys, key), next_id=number + 1)
         context.transaction.replace(changed)
@@ -52,13 +51,6 @@ def run_create_index(statement: CreateIndex, context: Context) -> Result:
     context.transaction.replace(changed)
     _build(index, changed, context)
     return Result()
-
-
-def _check_unique(statement: CreateIndex, table: TableEntry, ids: tuple[int, ...]) -> None:
-    folded = any(c.collation is not None for c in table.columns if c.id in ids)
-    if statement.unique and folded:
-        message = "not supported yet: UNIQUE on a column with COLLATE NOCASE"
-        raise place(NotSupported(message), statement)
 
 
 def _indexed_columns(

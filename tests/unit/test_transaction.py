@@ -146,6 +146,21 @@ def test_two_inserts_of_one_key_conflict(db: Database) -> None:
     commit(third)
 
 
+def test_keys_without_case_conflict_too(db: Database) -> None:
+    plain = entry()
+    columns = tuple(replace(c, collation="NOCASE" if c.id == 2 else None) for c in plain.columns)
+    setup = db.begin()
+    table = setup.create(replace(plain, columns=columns))
+    assert isinstance(table, TableEntry)
+    commit(setup)
+    first, second = db.begin(), db.begin()
+    first.insert(table.id, rows((1, "Anna")))
+    second.insert(table.id, rows((2, "anna")))
+    commit(first)
+    with pytest.raises(Conflict, match="UNIQUE"):
+        commit(second)
+
+
 def test_conflicts_are_found_after_chunks_were_merged(db: Database) -> None:
     table = with_table(db, (1, "a"))
     old, other = db.begin(), db.begin()
