@@ -8,6 +8,7 @@ deleted was never true and is in no leaf.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,7 +26,8 @@ LEAF = np.dtype(
     ]
 )
 LEAF_BYTES = LEAF.itemsize
-assert LEAF_BYTES == 48
+_PACKED = struct.Struct("<QIB3x32s")
+assert LEAF_BYTES == _PACKED.size == 48
 
 
 @frozen
@@ -38,11 +40,7 @@ class NewLeaf:
 
 
 def pack_leaves(leaves: Sequence[NewLeaf], sequence: int) -> bytes:
-    prefix = sequence.to_bytes(8, "little")
-    return b"".join(
-        prefix + leaf.rows.to_bytes(4, "little") + leaf.kind.to_bytes(4, "little") + leaf.hash
-        for leaf in leaves
-    )
+    return b"".join([_PACKED.pack(sequence, x.rows, x.kind, x.hash) for x in leaves])
 
 
 def unpack_leaves(data: bytes | bytearray) -> Leaves:

@@ -133,7 +133,8 @@ class Tree:
     def replace(self, index: int, leaf: bytes) -> None:
         """Put another leaf hash at `index`, which exists."""
         self._levels[0][index] = leaf
-        for below, above in zip(self._levels, self._levels[1:], strict=False):
+        for level in range(1, len(self._levels)):
+            below, above = self._levels[level - 1], self._levels[level]
             left = index & ~1
             index >>= 1
             pair = below[left : left + 2]

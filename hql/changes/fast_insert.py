@@ -36,15 +36,13 @@ GENERAL = "general"
 
 
 class FastInsert:
-    """A prepared INSERT. `cells` holds for each row and given column a parameter's name, or None
-    where `constants` has the value."""
+    """A prepared INSERT. `cells` holds for each row and given column a parameter's name and what
+    converts its value, or None and a constant."""
 
     __slots__ = (
         "behaviour",
         "cells",
         "completion",
-        "constants",
-        "converters",
         "makers",
         "names",
         "places",
@@ -58,22 +56,15 @@ class FastInsert:
         self.names = [c.name for c in columns]
         types = [parse_type(c.type) for c in columns]
         self.makers = [array_maker(t.arrow) for t in types]
-        self.converters: list[Plain] = [plain(t) for t in types]
+        converters = [plain(t) for t in types]
         fields = [Field(c.name, unbounded(t)) for c, t in zip(columns, types, strict=True)]
         self.completion = Completion(given_shape(table), fields)
         self.schema = self.completion.schema
         self.places = self._places()
-        self.cells: list[list[str | None]] = []
-        self.constants: list[list[Any]] = []
-        for row in body.rows:
-            names = [_parameter(cell) for cell in row]
-            self.cells.append(names)
-            self.constants.append(
-                [
-                    None if name is not None else convert(_constant(cell))
-                    for cell, name, convert in zip(row, names, self.converters, strict=True)
-                ]
-            )
+        self.cells = [
+            [_prepared(cell, convert) for cell, convert in zip(row, converters, strict=True)]
+            for row in body.rows
+        ]
 
     def _places(self) -> list[int | pa.Scalar] | None:
         """For each stored column the place of the given one, or its constant default; None if
@@ -88,21 +79,14 @@ class FastInsert:
 
     @property
     def is_constant(self) -> bool:
-        return not any(name for row in self.cells for name in row)
+        return not any(name for row in self.cells for name, _, _ in row)
 
     def rows(self, values: Mapping[str, Any]) -> list[list[Any]]:
         """The rows with parameters put in; KeyError for a missing one, Unusual."""
-        out = []
-        for names, constants in zip(self.cells, self.constants, strict=True):
-            out.append(
-                [
-                    constant if name is None else convert(values[name])
-                    for name, constant, convert in zip(
-                        names, constants, self.converters, strict=True
-                    )
-                ]
-            )
-        return out
+        return [
+            [constant if name is None else convert(values[name]) for name, constant, convert in row]
+            for row in self.cells
+        ]
 
     def arrays_of(self, rows: Iterable[Sequence[Any]]) -> list[pa.Array]:
         """Rows as Arrow columns."""
@@ -168,6 +152,12 @@ def _prepare(statement: Insert, context: Context) -> FastInsert | None:
         return FastInsert(table, columns, query.body)
     except Unusual:
         return None
+
+
+def _prepared(cell: ast.Expression, convert: Plain) -> tuple[str | None, Any, Plain]:
+    """A parameter's name, a constant (converted), what converts parameters."""
+    name = _parameter(cell)
+    return name, None if name is not None else convert(_constant(cell)), convert
 
 
 def _parameter(cell: ast.Expression) -> str | None:
