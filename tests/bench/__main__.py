@@ -22,6 +22,7 @@ BENCHMARKS = (
     "commits",
     "reopen",
     "spatial_index",
+    "embedding",
 )
 REPORT = HERE.parents[1] / "docs" / "BENCHMARKS.md"
 INTRODUCTION = """\
