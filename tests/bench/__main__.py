@@ -23,6 +23,7 @@ BENCHMARKS = (
     "reopen",
     "spatial_index",
     "embedding",
+    "ingest",
 )
 REPORT = HERE.parents[1] / "docs" / "BENCHMARKS.md"
 INTRODUCTION = """\
