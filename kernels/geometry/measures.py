@@ -108,8 +108,8 @@ def _grown(edge: Numbers, radius: Numbers) -> Numbers:
         total = edge + radius
         part = total - edge
         lost = (edge - (total - part)) + (radius - part)
-    out: Numbers = np.where(lost > 0, np.nextafter(total, np.inf), total)
-    return np.minimum(out, limit)
+        grown = np.where(lost > 0, np.nextafter(total, np.inf), total)
+    return np.asarray(np.clip(grown, -limit, limit))
 
 
 def envelope(shapes: Shapes) -> Shapes:
