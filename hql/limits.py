@@ -2,8 +2,9 @@
 
 One Limits object lives as long as a statement and its open stream. Whoever does long work looks at
 it: operators call `check()` between batches; kernels get `flag`, an int8[1] array that turns
-non-zero; the relational engine is interrupted by a callback that `interrupting` registers. A
-deadline is kept by the watchdog's thread, which does what `cancel()` does, with another code.
+non-zero (the kernels of functions find it through `current()`); the relational engine is
+interrupted by a callback that `interrupting` registers. A deadline is kept by the watchdog's
+thread, which does what `cancel()` does, with another code.
 """
 
 from __future__ import annotations
@@ -20,6 +21,14 @@ from hartonomous.hql.engine import watchdog
 from hartonomous.storage.errors import Cancelled
 
 _CANCELLED = "the statement was cancelled"
+
+
+_thread = threading.local()
+
+
+def current() -> Limits | None:
+    """The limits of the statement whose native functions this thread runs."""
+    return getattr(_thread, "limits", None)
 
 
 class Mark:
@@ -131,6 +140,20 @@ class Limits:
                 hint="give it more time with OPTION (TIMEOUT '60s'), or ask for less",
             )
         return Cancelled(_CANCELLED)
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """While the block runs native functions, `current()` is this object in its thread, and
+        Ctrl-C in the main thread is a cancel()."""
+        before = current()
+        _thread.limits = self
+        in_main = watchdog.WATCHDOG.enter_main(self.cancel)
+        try:
+            yield
+        finally:
+            _thread.limits = before
+            if in_main:
+                watchdog.WATCHDOG.leave_main(self.cancel)
 
     @contextmanager
     def interrupting(self, interrupt: Callable[[], object]) -> Iterator[None]:

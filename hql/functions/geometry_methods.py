@@ -25,6 +25,7 @@ from hartonomous.hql.functions.geometry_kernels import (
     srids_of,
     with_nulls,
 )
+from hartonomous.hql.limits import current
 from hartonomous.hql.types import GEOMETRY
 from hartonomous.kernels.geometry.layout import LINESTRING, POINT, Shapes
 
@@ -64,15 +65,20 @@ def _points(shapes: Shapes, valid: Mask | None) -> pa.Array:
 
 
 def _pair(
-    a: Any, b: Any, result: Any, compute: Callable[[Shapes, Shapes], npt.NDArray[Any]]
+    a: Any, b: Any, result: Any, compute: Callable[[Shapes, Shapes, Any], npt.NDArray[Any]]
 ) -> pa.Array:
-    """`compute` over the rows of two geometries; `result` is the Arrow type."""
+    """`compute` over the rows of two geometries, given the statement's cancel flag; `result` is
+    the Arrow type."""
     sides = given(a, b)
     if sides is None:
         return _nulls(result, a, b)
     left, right = sides.values
     srids_of(left, right)
-    return _numbers(compute(left, right), sides.valid)
+    limits = current()
+    values = compute(left, right, None if limits is None else limits.flag)
+    if limits is not None:
+        limits.check()  # a kernel that was stopped gives half an answer
+    return _numbers(values, sides.valid)
 
 
 # --- two geometries ------------------------------------------------------------------------------
@@ -141,13 +147,13 @@ def frechet(a: Any, b: Any) -> pa.Array:
 
     from hartonomous.kernels.geometry import distance as kernels
 
-    def compute(left: Shapes, right: Shapes) -> npt.NDArray[Any]:
+    def compute(left: Shapes, right: Shapes, cancel: Any) -> npt.NDArray[Any]:
         for side in (left, right):
             if not np.isin(side.kind, (POINT, LINESTRING)).all():
                 raise ExecutionFault(
                     "STFrechetDistance compares paths: LINESTRING or POINT", code="BAD_VALUE"
                 )
-        return kernels.frechet(left, right)
+        return kernels.frechet(left, right, cancel)
 
     return _pair(a, b, pa.float64(), compute)
 

@@ -50,9 +50,11 @@ class BoundCall:
 
     def __call__(self, columns: list[pa.Array]) -> pa.Array:
         """The results for the rows of `columns`, as the engine takes them."""
-        self._execution.limits.check()
+        limits = self._execution.limits
+        limits.check()
         try:
-            return self._call(columns)
+            with limits.lent():
+                return self._call(columns)
         except ExecutionFault as fault:
             if fault.line is None:
                 fault.line, fault.column = self._slot.span.line, self._slot.span.column

@@ -9,6 +9,7 @@ order is the storage's. Which rows: all that the zone maps let through, or those
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,12 +52,8 @@ class ScanOperator:
     def table(self, execution: Execution) -> pa.Table:
         """What is registered under the scan's name; at least one column."""
         started = time.perf_counter()
-        view = execution.source.view(self.scan.table.id)
-        if self.top is not None:
-            result, table = self._nearest(self.top, view, execution)
-        else:
-            result = self._read(view, execution)
-            table = self.shape(result.table, execution)
+        with execution.limits.lent() if self.scan.computed else nullcontext():
+            result, table = self._rows(execution)
         if execution.measured is not None:
             figures = Figures(
                 rows=table.num_rows,
@@ -71,6 +68,13 @@ class ScanOperator:
             )
             execution.measured.note(self, figures)
         return table
+
+    def _rows(self, execution: Execution) -> tuple[ScanResult, pa.Table]:
+        view = execution.source.view(self.scan.table.id)
+        if self.top is not None:
+            return self._nearest(self.top, view, execution)
+        result = self._read(view, execution)
+        return result, self.shape(result.table, execution)
 
     def preview(self, execution: Execution) -> pa.Table:
         """As `table`, with NULLs for everything that is computed: enough to plan with."""

@@ -9,14 +9,17 @@ import sys
 import textwrap
 import threading
 import time
+from typing import Any
 
+import numpy as np
 import pytest
 from query_world import World
 from signals import heed_interrupt
 
+from hartonomous import hql
 from hartonomous.hql.engine import watchdog
 from hartonomous.hql.errors import ExecutionFault
-from hartonomous.hql.limits import Limits
+from hartonomous.hql.limits import Limits, current
 from hartonomous.storage.errors import Cancelled
 
 #: minutes of work in the engine
@@ -198,3 +201,47 @@ def test_ctrl_c_ends_what_the_main_thread_runs() -> None:
     finally:
         child.kill()
     assert out == "interrupted [(20000,)]\n"
+
+
+# --- native functions ----------------------------------------------------------------------------
+
+
+def test_lent_limits_are_those_of_the_thread() -> None:
+    outer, inner = Limits(), Limits()
+    assert current() is None
+    with outer.lent():
+        with inner.lent():
+            assert current() is inner
+        assert current() is outer
+        seen: list[object] = []
+        thread = threading.Thread(target=lambda: seen.append(current()))
+        thread.start()
+        thread.join()
+        assert seen == [None]
+    assert current() is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT a.g.STDistance(b.g) FROM t AS a JOIN t AS b ON a.id <= b.id",  # in the fragment
+        "SELECT g.STDistance('POINT (1 1)') FROM t",  # before it
+        "SELECT TOP (1) id FROM t ORDER BY g.STDistance('POINT (1 1)')",
+    ],
+)
+def test_kernels_of_functions_get_the_flag(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that is stopped has no whole answer, so none is shown."""
+    with hql.connect(":memory:") as database:
+        database.execute("CREATE TABLE t (id INT, g GEOMETRY)")
+        database.execute("INSERT INTO t VALUES (1, 'POINT (0 0)'), (2, 'POINT (3 4)')")
+
+        def stopped(a: Any, b: Any, cancel: Any) -> Any:
+            assert cancel is not None and not cancel[0]
+            limits = current()
+            assert limits is not None and limits.flag is cancel
+            limits.cancel()
+            return np.zeros(max(len(a), len(b)))
+
+        monkeypatch.setattr("hartonomous.kernels.geometry.distance.distances", stopped)
+        with pytest.raises(Cancelled):
+            database.execute(text).fetchall()
