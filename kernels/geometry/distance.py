@@ -4,6 +4,9 @@
 
     distances    max(0, core distance - r_a - r_b)
     intersects   distance = 0
+    within       h(core of a -> core of b) + r_a <= r_b, h the directed Hausdorff distance
+    equal_sets   within both ways
+    hausdorff    the larger of h + r_a - r_b both ways
 
 Sets are closed. Predicates allow 1e-12 of the largest number (coordinate or radius) of the pair.
 With an empty value a distance is NaN and a predicate false; two empty values are equal sets.
@@ -46,6 +49,30 @@ def intersects(a: Shapes, b: Shapes, cancel: Cancel | None = None) -> Flags:
     return np.asarray(core <= reach)
 
 
+def within(a: Shapes, b: Shapes, cancel: Cancel | None = None) -> Flags:
+    """bool[N]: STWithin."""
+    reach = b.radius - a.radius + tolerances(a, b)
+    return np.asarray(directed_distances(a, b, reach, reach, cancel) <= reach)
+
+
+def equal_sets(a: Shapes, b: Shapes, cancel: Cancel | None = None) -> Flags:
+    """bool[N]: STEquals."""
+    empty = a.is_empty & b.is_empty
+    return np.asarray((within(a, b, cancel) & within(b, a, cancel)) | empty)
+
+
+def hausdorff(a: Shapes, b: Shapes, cancel: Cancel | None = None) -> Numbers:
+    """float64[N]: max(0, h(a -> b) + r_a - r_b, h(b -> a) + r_b - r_a) of the cores' directed
+    distances h: the least r with which each, swept farther by r, is STWithin's superset of the
+    other. It is a metric. Of the swept sets themselves it is the Hausdorff distance where the cores
+    are convex and neither lies inside the other, and an upper bound always. NaN with an empty
+    value. Good to 2e-13 of the largest coordinate."""
+    grown = a.radius - b.radius
+    there = directed_distances(a, b, np.float64(-1.0), np.float64(np.inf), cancel)
+    back = directed_distances(b, a, np.float64(-1.0), np.float64(np.inf), cancel)
+    return np.asarray(np.maximum(np.maximum(there + grown, back - grown), 0.0))
+
+
 def broadcast(a: Shapes, b: Shapes) -> int:
     """The number of pairs."""
     assert len(a) == len(b) or len(a) == 1 or len(b) == 1, (len(a), len(b))
@@ -85,6 +112,26 @@ def core_distances(
     steps = int(len(a) > 1), int(len(b) > 1)
     broadcasted = (np.array(np.broadcast_to(x, len(out))) for x in (stops, limits))
     compiled.core_distances(pieces_of(a), pieces_of(b), *steps, *broadcasted, flag(cancel), out)
+    return out
+
+
+def directed_distances(
+    a: Shapes,
+    b: Shapes,
+    floors: Numbers | np.float64,
+    ceilings: Numbers | np.float64,
+    cancel: Cancel | None = None,
+) -> Numbers:
+    """float64[N]: directed Hausdorff distances h(core of a -> core of b), NaN where one is empty;
+    something up to floors[n] if it is no larger than that, something above ceilings[n] if it is
+    larger than that."""
+    from hartonomous.kernels.geometry import hausdorff_compiled as compiled
+    from hartonomous.kernels.geometry.pieces_compiled import pieces_of
+
+    out = np.empty(broadcast(a, b))
+    steps = int(len(a) > 1), int(len(b) > 1)
+    limits = (np.array(np.broadcast_to(x, len(out))) for x in (floors, ceilings))
+    compiled.directed_distances(pieces_of(a), pieces_of(b), *steps, *limits, flag(cancel), out)
     return out
 
 

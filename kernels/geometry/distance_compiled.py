@@ -67,8 +67,8 @@ def nearest_pieces(a, i, b, j, scale, limit, stop, waiting, bounds, w, cancel): 
     larger than `limit`; the search ends with the first that is up to `stop`."""
     best, piece = np.inf, -1
     bound = limit * limit  # pairs of boxes farther apart than this are dropped
-    _wait(waiting, 0, 0, 2 * a.starts[i], a.starts[i], a.starts[i + 1])
-    _wait(waiting, 0, 3, 2 * b.starts[j], b.starts[j], b.starts[j + 1])
+    wait(waiting, 0, 0, 2 * a.starts[i], a.starts[i], a.starts[i + 1])
+    wait(waiting, 0, 3, 2 * b.starts[j], b.starts[j], b.starts[j + 1])
     bounds[0] = gap(a.boxes, 2 * a.starts[i], b.boxes, 2 * b.starts[j], scale)
     top, patience = 1, _PATIENCE
     while top:
@@ -107,18 +107,18 @@ def nearest_pieces(a, i, b, j, scale, limit, stop, waiting, bounds, w, cancel): 
                 )
             turn = 1 if near < far else 0
             for place in (top, top + 1):
-                _wait(waiting, place, 0, m, m_low, m_high)
-                _wait(waiting, place, 3, n, n_low, n_high)
+                wait(waiting, place, 0, m, m_low, m_high)
+                wait(waiting, place, 3, n, n_low, n_high)
             column = 0 if is_m else 3
-            _wait(waiting, top + turn, column, left, low, middle)
-            _wait(waiting, top + 1 - turn, column, right, middle, high)
+            wait(waiting, top + turn, column, left, low, middle)
+            wait(waiting, top + 1 - turn, column, right, middle, high)
             bounds[top + turn], bounds[top + 1 - turn] = near, far
             top += 2
     return best, piece
 
 
 @numba.njit(**INNER)
-def _wait(waiting, top, column, node, low, high):  # type: ignore[no-untyped-def]
+def wait(waiting, top, column, node, low, high):  # type: ignore[no-untyped-def]
     waiting[top, column], waiting[top, column + 1], waiting[top, column + 2] = node, low, high
 
 
@@ -145,8 +145,8 @@ def piece_distance(a, p, b, q, scale, limit, w):  # type: ignore[no-untyped-def]
             b.coords, b.corner, b.first[q], b_count, scale, limit, w,
         )  # fmt: skip
         return found if found > ROUNDING else 0.0
-    _load(a, p, a_count, scale, w, A, FRAME_A)
-    _load(b, q, b_count, scale, w, B, FRAME_B)
+    load(a, p, a_count, scale, w, A, FRAME_A)
+    load(b, q, b_count, scale, w, B, FRAME_B)
     if a_count == 1 and b_count == 1:
         return norm(w[A, 0] - w[B, 0], w[A, 1] - w[B, 1], w[A, 2] - w[B, 2])
     found = np.sqrt(simplex_distance(w, a_count, b_count))
@@ -154,7 +154,31 @@ def piece_distance(a, p, b, q, scale, limit, w):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**INNER)
-def _load(pieces, p, count, scale, w, row, frame):  # type: ignore[no-untyped-def]
+def corner_distance(a, k, b, q, scale, w):  # type: ignore[no-untyped-def]
+    """Scaled distance of one corner of `a`, at place k of a.corner, to piece q of `b`."""
+    if b.width[q] > 3:
+        found = hulls.hull_distance(
+            a.coords, a.corner, k, 1,
+            b.coords, b.corner, b.first[q], b.width[q], scale, np.inf, w,
+        )  # fmt: skip
+        return found if found > ROUNDING else 0.0
+    for i in range(3):
+        w[A, i] = a.coords[a.corner[k], i] * scale
+    return point_distance(w, b, q, scale)
+
+
+@numba.njit(**INNER)
+def point_distance(w, b, q, scale):  # type: ignore[no-untyped-def]
+    """Scaled distance of row A of w to piece q of `b`, at most a triangle."""
+    load(b, q, b.width[q], scale, w, B, FRAME_B)
+    if b.width[q] == 1:
+        return norm(w[A, 0] - w[B, 0], w[A, 1] - w[B, 1], w[A, 2] - w[B, 2])
+    found = np.sqrt(simplex_distance(w, 1, b.width[q]))
+    return found if found > ROUNDING else 0.0
+
+
+@numba.njit(**INNER)
+def load(pieces, p, count, scale, w, row, frame):  # type: ignore[no-untyped-def]
     for k in range(count):
         c = pieces.corner[pieces.first[p] + k]
         for i in range(3):
