@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import BindFault
-from hartonomous.hql.functions.base import Function
+from hartonomous.hql.functions.base import Function, Resolver
 from hartonomous.hql.functions.coerce import can_cast
 from hartonomous.hql.functions.resolve import P, anything, meet, meeting, narrow, scalar
 from hartonomous.hql.types import BIGINT, BIT, Type
@@ -50,6 +50,19 @@ def _resolve_isnull(
     return both, (both, both)
 
 
+def _ordered(name: str) -> Resolver:
+    """Arguments that meet in one type, which has an order."""
+    together = meeting(name)
+
+    def resolve(types: Sequence[Type], constants: Sequence[Any]) -> tuple[Type, tuple[Type, ...]]:
+        result, wanted = together(types, constants)
+        if result.is_wide:
+            raise BindFault(f"{name}: {result} has no order", code="TYPE_MISMATCH")
+        return result, wanted
+
+    return resolve
+
+
 _VALUES = (P("value", anything, many=True),)
 
 CONDITIONAL: tuple[Function, ...] = (
@@ -71,8 +84,8 @@ CONDITIONAL: tuple[Function, ...] = (
            "CHOOSE(2, 'a', 'b', 'c')", null_on_null=False, resolve=_resolve_choose),
     scalar("GREATEST", (P("value", narrow, many=True),), 0, "greatest({*})",
            "The largest argument; NULLs are left out.", "GREATEST(1, 5, 3)", null_on_null=False,
-           resolve=meeting("GREATEST")),
+           resolve=_ordered("GREATEST")),
     scalar("LEAST", (P("value", narrow, many=True),), 0, "least({*})",
            "The smallest argument; NULLs are left out.", "LEAST(4, 2, 3)", null_on_null=False,
-           resolve=meeting("LEAST")),
+           resolve=_ordered("LEAST")),
 )  # fmt: skip
