@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hartonomous.hql.dbapi import Connection
+    from hartonomous.hql.geometry_value import Geometry
 
-__all__ = ["apilevel", "connect", "paramstyle", "threadsafety"]
+__all__ = ["Geometry", "apilevel", "connect", "paramstyle", "threadsafety"]
 
 #: PEP 249
 apilevel = "2.0"
@@ -66,6 +67,10 @@ def connect(
 
 
 def __getattr__(name: str) -> Any:
+    if name == "Geometry":
+        from hartonomous.hql.geometry_value import Geometry
+
+        return Geometry
     if name not in _EXCEPTIONS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib

@@ -241,8 +241,8 @@ def _shapes(array: pa.Array, encoding: str, srid: int) -> Shapes:
 
 def _starts(array: pa.Array) -> npt.NDArray[np.int64]:
     """int64[N+1]: where the lists begin in `array.flatten()`."""
-    offsets: npt.NDArray[np.int64] = array.offsets.to_numpy().astype(np.int64)
-    return offsets - offsets[0]
+    offsets = array.offsets.to_numpy().astype(np.int64)
+    return np.asarray(offsets - offsets[0], np.int64)
 
 
 def _coordinates(array: pa.Array) -> npt.NDArray[np.float64]:

@@ -47,6 +47,10 @@ def test_text_and_back(text: str) -> None:
         assert again == value and hash(again) == hash(value)
 
 
+def test_the_package_has_it() -> None:
+    assert hql.Geometry is Geometry
+
+
 def test_fields() -> None:
     value = Geometry.from_wkt(TEXTS[3])
     assert (value.kind, value.radius, value.srid) == ("POLYGON", 0.0, 0)
