@@ -31,7 +31,7 @@ from hartonomous.hql.types import (
     Type,
 )
 from hartonomous.storage.access.search import Search
-from hartonomous.storage.catalog import SchemaEntry, TableEntry, ViewEntry, fold
+from hartonomous.storage.catalog import IndexEntry, SchemaEntry, TableEntry, ViewEntry, fold
 from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
@@ -52,9 +52,6 @@ def _fields(**types: Type) -> tuple[Field, ...]:
 
 #: HQL.md section 5: there, and not built yet
 LATER = (
-    "CodeAtoms",
-    "SessionPaths",
-    "SessionEvents",
     "Models",
     "ModelLayers",
     "TensorAtoms",
@@ -157,12 +154,16 @@ def _indexes(context: Context) -> pa.Table:
             columns = ", ".join(names[i] for i in key.columns)
             rows.append((*place, key.name, key.kind, key.is_unique, columns, None, None))
         for index in table.indexes:
-            view = context.transaction.view(table.id)
-            size = sum(part.bytes for _, _, part in Search(view, index).parts())
+            size = _index_bytes(context, table, index) if table.id else 0
             columns = ", ".join(names[i] for i in index.columns)
             used = index.searches[0]
             rows.append((*place, index.name, index.method, False, columns, size, used))
     return _table(INDEXES, rows)
+
+
+def _index_bytes(context: Context, table: TableEntry, index: IndexEntry) -> int:
+    view = context.transaction.view(table.id)
+    return sum(part.bytes for _, _, part in Search(view, index).parts())
 
 
 CHECKS = _fields(

@@ -2,7 +2,8 @@
 
 INSERT gives an atom that is there another source: AtomSources gets a row, and OUTPUT shows the atom
 that is there. The row count is the number of rows given. UPDATE of what the content is made of
-derives everything again; DELETE takes the atom's sources along.
+derives everything again; DELETE takes the atom's sources and definitions along. The paths of
+sessions follow.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from hartonomous.hql.atoms.adding import add_atoms, add_sources, as_array, content_hashes
 from hartonomous.hql.atoms.derived import DERIVED, check_given, derive, embedded_rows
 from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.sessions.paths import follow_atoms
 from hartonomous.hql.system_schema.behaviour import Behaviour
 from hartonomous.hql.system_schema.writing import find
 from hartonomous.storage.errors import ConstraintFault
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 #: columns from which others follow
 CONTENT = frozenset({"Modality", "CanonicalText", "Content", "Embedding", "SpatialKey"})
 #: tables whose rows belong to an atom
-BELONGING = ("AtomSources", "AtomEmbeddings")
+BELONGING = ("AtomSources", "AtomEmbeddings", "CodeAtoms")
 
 
 class AtomRows(Behaviour):
@@ -60,14 +62,19 @@ class AtomRows(Behaviour):
             _check_modality(rows)
             rows = _derived_again(context, rows, assigned)
             rows = rows.select(table.arrow_schema.names).cast(table.arrow_schema)
-        return super().update(context, table, addresses, rows, assigned)
+        stored = super().update(context, table, addresses, rows, assigned)
+        if assigned & CONTENT:
+            follow_atoms(context, as_array(stored.column("AtomId")))
+        return stored
 
     def delete(self, context: Context, table: TableEntry, addresses: np.ndarray) -> int:
         """Removes atoms and what belongs to them."""
         ids = context.transaction.view(table.id).gather("AtomId", addresses)
         for name in BELONGING:
             _delete_of(context, name, ids)
-        return super().delete(context, table, addresses)
+        count = super().delete(context, table, addresses)
+        follow_atoms(context, ids)
+        return count
 
     def truncate(self, context: Context, table: TableEntry) -> int:
         """Removes all atoms and what belongs to them."""
@@ -75,7 +82,10 @@ class AtomRows(Behaviour):
             entry = find(context, name)
             if entry is not None:
                 context.transaction.truncate(entry.id)
-        return super().truncate(context, table)
+        ids = context.transaction.view(table.id).scan(["AtomId"]).table.column("AtomId")
+        count = super().truncate(context, table)
+        follow_atoms(context, as_array(ids))
+        return count
 
 
 ATOMS = AtomRows()

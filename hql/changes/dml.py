@@ -110,6 +110,9 @@ def store_rows(
     behaviour = find_behaviour(table)
     if behaviour is not None:
         count = 0
+        if behaviour.at_once:
+            whole_input = list(completed)
+            completed = [pa.concat_tables(whole_input)] if whole_input else []
         for rows in completed:
             context.limits.check()
             whole = behaviour.insert(context, table, rows)

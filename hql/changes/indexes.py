@@ -36,6 +36,15 @@ def run_create_index(statement: CreateIndex, context: Context) -> Result:
             AlreadyExists(f'"{table.name}" already has an index "{statement.name.text}"'),
             statement.name,
         )
+    changed, index = with_index(table, statement)
+    context.transaction.replace(changed)
+    if index is not None:
+        _build(index, changed, context)
+    return Result()
+
+
+def with_index(table: TableEntry, statement: CreateIndex) -> tuple[TableEntry, IndexEntry | None]:
+    """The table with a key, or with an index by an access method, which is the second value."""
     if statement.options:
         raise place(NotSupported("not supported yet: CREATE INDEX … WITH"), statement.options[0])
     columns = key_columns if statement.method in (None, "BTREE") else _indexed_columns
@@ -43,14 +52,9 @@ def run_create_index(statement: CreateIndex, context: Context) -> Result:
     name, number = statement.name.text, table.next_id
     if statement.method in (None, "BTREE"):
         key = KeyEntry(number, name, ids, "UNIQUE" if statement.unique else "INDEX")
-        changed = replace(table, keys=(*table.keys, key), next_id=number + 1)
-        context.transaction.replace(changed)
-        return Result()
+        return replace(table, keys=(*table.keys, key), next_id=number + 1), None
     index = IndexEntry(number, name, ids, _method(statement, table, ids))
-    changed = replace(table, indexes=(*table.indexes, index), next_id=number + 1)
-    context.transaction.replace(changed)
-    _build(index, changed, context)
-    return Result()
+    return replace(table, indexes=(*table.indexes, index), next_id=number + 1), index
 
 
 def _indexed_columns(

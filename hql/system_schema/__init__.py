@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 
 from hartonomous.hql.system_schema.atoms import ATOMS
 from hartonomous.hql.system_schema.base import StoredTable
+from hartonomous.hql.system_schema.code import CODE_TABLES
+from hartonomous.hql.system_schema.sessions import SESSION_TABLES
 from hartonomous.hql.system_schema.spaces import SPACE_TABLES
-from hartonomous.storage.catalog import KeyEntry, TableEntry, fold
+from hartonomous.storage.catalog import TableEntry, fold
 
 if TYPE_CHECKING:
     from hartonomous.hql.plan import Field
 
-TABLES: dict[str, StoredTable] = {fold(table.name): table for table in (*ATOMS, *SPACE_TABLES)}
+TABLES: dict[str, StoredTable] = {
+    fold(table.name): table for table in (*ATOMS, *SPACE_TABLES, *SESSION_TABLES, *CODE_TABLES)
+}
 
 
 def singular(name: str) -> str:
@@ -49,25 +53,23 @@ def definition_of(table: TableEntry) -> StoredTable | None:
 def template(name: str) -> TableEntry:
     """The catalog's entry as it is when the table is made, with id 0. `name` is folded."""
     from hartonomous.hql.changes.definitions import define_plain
+    from hartonomous.hql.changes.indexes import with_index
+    from hartonomous.hql.statements.create_index import CreateIndex
     from hartonomous.hql.statements.create_table import CreateTable
     from hartonomous.hql.syntax.parse import parse_batch
 
     stored = TABLES[name]
-    (statement,) = parse_batch(stored.text)
+    statement, *indexes = parse_batch(stored.text)
     assert isinstance(statement, CreateTable), stored.text
     entry = define_plain(statement)
     assert fold(entry.name) == name, (entry.name, name)
-    ids = {fold(c.name): c.id for c in entry.columns}
-    keys, next_id = list(entry.keys), entry.next_id
-    for columns in stored.indexes:
-        ix = f"IX_{stored.name}_{'_'.join(columns)}"
-        keys.append(KeyEntry(next_id, ix, tuple(ids[fold(c)] for c in columns), "INDEX"))
-        next_id += 1
+    for index in indexes:
+        assert isinstance(index, CreateIndex) and fold(index.table.last) == name, index
+        entry, _ = with_index(entry, index)
+    ids = {fold(c.name) for c in entry.columns}
     unknown = [c for c in stored.derived if fold(c) not in ids]
     assert not unknown, f"{stored.name} has no columns {unknown}"
-    from dataclasses import replace
-
-    return replace(entry, keys=tuple(keys), next_id=next_id)
+    return entry
 
 
 @cache

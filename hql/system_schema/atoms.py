@@ -26,7 +26,8 @@ ATOMS = (
             ConceptId BIGINT,
             CreatedAt DATETIMEOFFSET NOT NULL,
             UNIQUE (Modality, ContentHash)
-        )""",
+        );
+        CREATE INDEX IX_Atoms_SpatialKey ON Atoms (SpatialKey) USING RTREE""",
         changeable=True,
         derived=("AtomId", "ContentHash", "HilbertValue", "CreatedAt"),
         behaviour="hartonomous.hql.atoms.rows:ATOMS",
@@ -42,8 +43,9 @@ ATOMS = (
             EndByte BIGINT,
             SourceHash VARBINARY(32),
             IngestedAt DATETIMEOFFSET NOT NULL
-        )""",
-        indexes=(("SourceUri",), ("AtomId",)),
+        );
+        CREATE INDEX IX_AtomSources_SourceUri ON AtomSources (SourceUri);
+        CREATE INDEX IX_AtomSources_AtomId ON AtomSources (AtomId)""",
     ),
     StoredTable(
         "IngestErrors",
@@ -52,8 +54,8 @@ ATOMS = (
             Code NVARCHAR(32) NOT NULL,
             Message NVARCHAR(MAX) NOT NULL,
             At DATETIMEOFFSET NOT NULL
-        )""",
-        indexes=(("SourceUri",),),
+        );
+        CREATE INDEX IX_IngestErrors_SourceUri ON IngestErrors (SourceUri)""",
     ),
     StoredTable(
         "AtomEmbeddings",

@@ -13,20 +13,21 @@ class StoredTable:
     """A system table that is an ordinary table of the catalog, made when its first row comes.
 
     - `text`: its CREATE TABLE, without DEFAULT, CHECK and computed columns (what a column needs
-      beyond its type and keys is its behaviour's).
-    - `indexes`: keys for look-ups beyond those of the text, each a tuple of column names.
+      beyond its type and keys is its behaviour's), and the CREATE INDEX of its indexes.
     - `changeable`: users may INSERT, UPDATE, DELETE and COPY FROM; else only our own code writes.
     - `derived`: columns that are filled for users, and that they may not assign.
+    - `named_by`: what names a row within its source, for tables that modalities fill: reading a
+      source again changes the row of that name.
     - `space`: the encoder whose vectors its VECTOR columns hold, if it is one and the same.
     - `behaviour`: `module:NAME` of a Behaviour (behaviour.py), imported when rows change.
     """
 
     name: str
     text: str
-    indexes: tuple[tuple[str, ...], ...] = ()
     changeable: bool = False
     derived: tuple[str, ...] = ()
     behaviour: str | None = None
+    named_by: tuple[str, ...] = ()
     space: str | None = None
 
     def type_of(self, type_: Type) -> Type:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 class Behaviour:
     """Stores rows as they are. `table` is always of the context's transaction."""
 
+    #: all rows of an INSERT come in one call
+    at_once = False
+
     def insert(self, context: Context, table: TableEntry, rows: pa.Table) -> pa.Table:
         """Adds rows. They have the given columns of `assignable(table)`, of the table's types.
         Returns whole rows in the order given, for OUTPUT."""

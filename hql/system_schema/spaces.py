@@ -17,8 +17,8 @@ SPACE_TABLES = (
             CanonicalText NVARCHAR(MAX),
             Embedding VECTOR({DIMENSIONS}),
             SpatialKey GEOMETRY
-        )""",
-        indexes=(("SpaceName",),),
+        );
+        CREATE INDEX IX_SpatialLandmarks_SpaceName ON SpatialLandmarks (SpaceName)""",
     ),
     StoredTable(
         "Concepts",
