@@ -11,7 +11,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from hartonomous.kernels.geometry.compiling import INNER
+from hartonomous.kernels.geometry.compiling import ENTRY, INNER
 
 _BITS, _LIMBS = 14, 4
 _MASK = 2**_BITS - 1
@@ -19,7 +19,7 @@ _MASK = 2**_BITS - 1
 _TWO, _THREE = 2 * _LIMBS - 1, 3 * _LIMBS - 2
 
 
-@numba.njit(**INNER)
+@numba.njit(**ENTRY)
 def determinant_sign(rows):  # type: ignore[no-untyped-def]
     """int64[3,3] of magnitude up to 2**53 -> -1, 0 or 1."""
     limbs = np.empty((3, 3, _LIMBS), np.int64)

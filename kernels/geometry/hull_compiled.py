@@ -316,25 +316,19 @@ def _surface(grid, corners, allowed):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**INNER)
-def _extreme(grid, facets, used, kept):  # type: ignore[no-untyped-def]
-    """Writes the corners where three planes or more meet into `kept`, the others lie on an edge or
-    a face exactly; returns their number."""
-    turns = np.zeros(len(grid), np.int64)
+def _corners(facets, used, count, kept):  # type: ignore[no-untyped-def]
+    """Writes which of `count` points are corners of facets into `kept`; returns their number."""
+    is_corner = np.zeros(count, np.bool_)
     for f in range(used):
-        if facets[f, _STATE] != _ALIVE:
-            continue
-        for i in range(3):
-            a, b, other = facets[f, i], facets[f, (i + 1) % 3], facets[f, _BEYOND + i]
-            apex = facets[other, 0] + facets[other, 1] + facets[other, 2] - a - b
-            if a < b and _side(grid, facets[f, 0], facets[f, 1], facets[f, 2], apex) != 0:
-                turns[a] += 1
-                turns[b] += 1
-    count = 0
-    for p in range(len(grid)):
-        if turns[p] >= 3:
-            kept[count] = p
-            count += 1
-    return count
+        if facets[f, _STATE] == _ALIVE:
+            for i in range(3):
+                is_corner[facets[f, _CORNER + i]] = True
+    size = 0
+    for p in range(count):
+        if is_corner[p]:
+            kept[size] = p
+            size += 1
+    return size
 
 
 @numba.njit(**INNER)
@@ -377,7 +371,7 @@ def _hull(points, grid, kept, centroid):  # type: ignore[no-untyped-def]
     if dimension == 3:
         facets, used = _surface(grid, corners, allowed)
         _solid_centroid(grid, facets, used, corners[0], centroid)
-        size = _extreme(grid, facets, used, kept)
+        size = _corners(facets, used, count, kept)
         sort(points, kept[:size])
         return HULL, size
     if dimension == 2:

@@ -13,7 +13,7 @@ from geometries import any_number, assert_same, shapes, sliced, small_number
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from hartonomous.kernels.geometry import hull_compiled, measures, wkt
+from hartonomous.kernels.geometry import exact_compiled, hull_compiled, measures, wkt
 from hartonomous.kernels.geometry.hull_reference import extreme_reference
 from hartonomous.kernels.geometry.layout import (
     HULL,
@@ -340,6 +340,54 @@ def test_rounding_noise_makes_no_corners(away: float) -> None:
         assert (face.kind[0], len(face.coords)) == (POLYGON, 5)
         edge = measures.convex_hull(make([(MULTIPOINT, grid[:5] @ turn + away)]))
         assert (edge.kind[0], len(edge.coords)) == (LINESTRING, 2)
+
+
+def test_what_sticks_out_less_than_the_tolerance_makes_no_corners() -> None:
+    """Also where it comes first in the order of x, y, z, or lies farthest from the middle."""
+    for bulge in (1e-16, 1e-13, 3e-12):
+        corners = [(0, 0), (4, 0), (4, 4), (0, 4)]
+        middles = [(2, -bulge), (4 + bulge, 2), (2, 4 + bulge), (-bulge, 2)]
+        ring = measures.convex_hull(parsed_points([(x, y, 0.0) for x, y in middles + corners]))
+        assert sorted(map(tuple, ring.coords[:4, :2])) == sorted(corners)
+        box = [(x, y, z) for x, y in corners for z in (0, 4)]
+        bulging = [(x, y, z) for x, y in middles for z in (0, 2, 4)]
+        bulging += [(2, 2, -bulge), (2, 2, 4 + bulge)]
+        hull = measures.convex_hull(parsed_points(bulging + box))
+        assert list(map(tuple, hull.coords)) == sorted(box)
+
+
+def parsed_points(points: object) -> Shapes:
+    return make([(MULTIPOINT, np.array(points, float))])
+
+
+def test_a_point_on_an_edge_is_no_corner_though_it_was_taken_for_the_farthest() -> None:
+    """b lies between a and e, as high as a within the tolerance, and farther out."""
+    below = 2.0**-37
+    a, b, e = (0, 0, 1), (4, 0, 1 - below), (8, 0, 1 - 2 * below)
+    base = [(-8, -1, -1), (-8, 1, -1), (8, -1, -1), (8, 1, -1)]
+    for seed in range(24):
+        order = np.random.default_rng(seed).permutation(7)
+        points = np.array([a, b, e, *base], float)[order]
+        hull = measures.convex_hull(parsed_points(points))
+        assert b not in {tuple(p) for p in hull.coords}
+
+
+def test_signs_of_determinants_are_exact() -> None:
+    random = np.random.default_rng(0)
+    signs = set()
+    for _ in range(600):
+        most = 2 ** int(random.choice([3, 20, 53]))
+        rows = random.integers(-most, most + 1, (3, 3))
+        if random.random() < 0.6:  # dependent, or nearly
+            rows[2] = rows[0] if random.random() < 0.5 else (rows[0] + rows[1]) // 2
+            rows[1] = np.where(random.random() < 0.5, rows[1], -rows[0])
+            rows[2, random.integers(3)] += random.integers(-1, 2) * (most < 2**53)
+        (a, b, c), (d, e, f), (g, h, i) = rows.tolist()
+        meant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+        sign = (meant > 0) - (meant < 0)
+        signs.add(sign)
+        assert exact_compiled.determinant_sign(rows) == sign
+    assert signs == {-1, 0, 1}
 
 
 def test_hulls_of_many_points() -> None:

@@ -173,6 +173,16 @@ def test_decimals_are_correctly_rounded(text: str) -> None:
         assert each.shapes.coords[0, 0].tobytes() == np.float64(value).tobytes()
 
 
+def test_decimals_at_the_limits_of_exact_arithmetic() -> None:
+    mantissas = [1, 3, 7, 9, 123456789, 2**53 - 1, 2**53, 2**53 + 1, 2**53 + 3, 10**17 + 1]
+    texts = [f"{m}e{e}" for m in mantissas for e in range(-40, 41)]
+    texts += [f"{m}.{'0' * zeros}{m}" for m in mantissas for zeros in range(9)]
+    each = read_text([f"POINT ({text} -{text})" for text in texts])
+    meant = np.array([float(text) for text in texts])
+    assert each.shapes.coords[:, 0].tolist() == meant.tolist()
+    assert each.shapes.coords[:, 1].tolist() == (-meant).tolist()
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(any_number))
 def test_numbers_are_written_as_short_as_they_can_be(numbers: list[float]) -> None:
