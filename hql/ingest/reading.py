@@ -31,7 +31,7 @@ Choice = Callable[[Request], Modality | None]
 
 @dataclass(slots=True)
 class Piece:
-    """What was read of one source. `is_known`: it has rows of an earlier reading."""
+    """What was read of one source."""
 
     uri: str
     modality: Modality | None = None
@@ -39,7 +39,6 @@ class Piece:
     hash: bytes | None = None
     size: int = 0
     is_last: bool = True
-    is_known: bool = False
     is_unchanged: bool = False
     fault: Unreadable | None = None
 
@@ -68,15 +67,14 @@ def read_all(requests: Iterator[Request], known: Known, choose: Choice) -> Itera
 
 def _read(request: Request, modality: Modality, before: bytes | None) -> Iterator[Piece]:
     source, digest = request.open()
-    is_known = before is not None
     if before == digest:
-        yield Piece(request.uri, size=source.size, is_known=True, is_unchanged=True)
+        yield Piece(request.uri, size=source.size, is_unchanged=True)
         return
     prepare(source, modality)
 
     def piece(drafts: Drafts | None, is_last: bool) -> Piece:
         size = source.size if is_last else 0
-        return Piece(request.uri, modality, drafts, digest, size, is_last, is_known)
+        return Piece(request.uri, modality, drafts, digest, size, is_last)
 
     drafts = modality.read(source)
     if source.data is not None:

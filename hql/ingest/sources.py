@@ -18,9 +18,10 @@ from hartonomous.hql.modalities.base import Modality, Source, Unreadable
 from hartonomous.hql.modalities.decoding import (
     BLOCK_BYTES,
     SAMPLE_BYTES,
+    around,
     check_text,
     find_encoding,
-    undecodable,
+    guess,
 )
 
 if TYPE_CHECKING:
@@ -87,19 +88,30 @@ def prepare(source: Source, modality: Modality) -> None:
     if modality.declares is not None:
         match = modality.declares.search(head, 0, DECLARED_BYTES)
         declared = match[1].decode("ascii", "replace") if match is not None else None
-    source.encoding = find_encoding(head, declared, is_whole=source.data is not None)
+    encoding = find_encoding(head, declared, is_whole=source.data is not None)
     if source.data is None:
-        _check_all(source, source.encoding)
+        misfit = _find_misfit(source, encoding)
+        if misfit is not None and encoding == "utf-8":
+            encoding = guess(misfit)  # what made it seem UTF-8 was all before the first accent
+            misfit = _find_misfit(source, encoding)
+        if misfit is not None:
+            raise Unreadable("ENCODING", f"not {encoding}, as it seemed")
+    source.encoding = encoding
 
 
-def _check_all(source: Source, encoding: str) -> None:
-    """Raises Unreadable, before anything of a large file is kept, if it is not text to its end."""
+def _find_misfit(source: Source, encoding: str) -> bytes | None:
+    """The bytes about the first place of a large source that does not decode; None if all does.
+    Raises Unreadable BINARY: nothing of a source is kept that is not text to its end."""
     decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
-    try:
-        for piece in source.pieces(BLOCK_BYTES):
-            if not encoding.startswith(("utf-16", "utf-32")):
-                check_text(piece)
+    for piece in source.pieces(BLOCK_BYTES):
+        if not encoding.startswith(("utf-16", "utf-32")):
+            check_text(piece)
+        try:
             decoder.decode(piece)
+        except UnicodeDecodeError as fault:
+            return around(piece, fault.start)
+    try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as fault:
-        raise undecodable(encoding, fault) from None
+        return bytes(fault.object)
+    return None

@@ -67,7 +67,7 @@ def store(
         out.figures.new_atoms = _store_atoms(context, read, out.carried, space)
     ended = [p for p in pieces if p.is_last and p.fault is None and not p.is_unchanged]
     failed = [p for p in pieces if p.fault is not None]
-    _replace(context, SOURCES, [p.uri for p in ended if p.is_known], keep_times=out.carried)
+    _replace(context, SOURCES, [p.uri for p in ended], keep_times=out.carried)
     sources = [t for p in ended for t in out.carried.pop(p.uri, ())]
     if sources:
         append(context, SOURCES, pa.concat_tables(sources))
@@ -112,10 +112,21 @@ def _store_atoms(
     )
     start = 0
     for piece, count in zip(read, counts, strict=True):
-        carried.setdefault(piece.uri, []).append(sources.slice(start, count))
+        mine = sources.slice(start, count)
+        if piece.drafts is not None and not piece.drafts.exact:
+            mine = _distinct(mine)
+        carried.setdefault(piece.uri, []).append(mine)
         start += count
     _store_rows(context, read, added.ids)
     return len(added.firsts)
+
+
+def _distinct(sources: pa.Table) -> pa.Table:
+    """Without rows that say the same: an element may say the same thing twice, and its chunks have
+    the element's place."""
+    places = np.stack([sources.column(n).to_numpy() for n in ("AtomId", "StartByte")], axis=1)
+    _, firsts = np.unique(places, axis=0, return_index=True)
+    return sources.take(pa.array(np.sort(firsts)))
 
 
 def _atom_rows(read: list[Piece], which: pa.Array) -> pa.Table:
@@ -169,7 +180,7 @@ def _store_rows(context: Context, read: list[Piece], ids: np.ndarray) -> None:
         start = stop
     for name, parts in tables.items():
         table = ensure(context, name)
-        _replace(context, name, [p.uri for p in read if p.is_known])
+        _replace(context, name, [p.uri for p in read])
         rows = _with_atoms_columns(context, table, pa.concat_tables(parts))
         append(context, name, rows)
 

@@ -26,6 +26,10 @@ CONTROL: Final = bytes(b for b in range(32) if b not in b"\t\n\r\f\v\b\x1b") + b
 #: bytes for each such character that a text has at least
 CONTROL_SHARE: Final = 200
 
+#: a piece of a line that is not ASCII, with what stands around it
+TELLING: Final = re.compile(rb"[^\n\x80-\xff]{0,40}(?:[\x80-\xff]+[^\n\x80-\xff]{0,40})+")
+#: of encodings that fit equally well, this one is taken
+USUAL: Final = "cp1252"
 #: byte order marks; UTF-32's begins with UTF-16's
 MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -52,7 +56,7 @@ def find_encoding(data: bytes, declared: str | None = None, *, is_whole: bool = 
     except UnicodeDecodeError as fault:
         # a sequence that the end of a sample cuts is no fault
         if is_whole or fault.end < len(data) or fault.reason != "unexpected end of data":
-            return guess(data[:SAMPLE_BYTES] if fault.start < SAMPLE_BYTES else data)
+            return guess(around(data, fault.start))
     return "utf-8"
 
 
@@ -75,11 +79,24 @@ def usable(name: str) -> str | None:
     return None if UNFIT.fullmatch(known.replace("-", "_")) else known
 
 
+def around(data: bytes, place: int) -> bytes:
+    """A sample of the bytes, with those at `place`."""
+    start = max(0, place - SAMPLE_BYTES // 2)
+    return data[start : start + SAMPLE_BYTES]
+
+
 def guess(sample: bytes) -> str:
-    """What charset-normalizer finds most likely. Raises Unreadable ENCODING."""
+    """What charset-normalizer finds most likely, by the pieces that are not ASCII: the others say
+    nothing, and too many of them mislead it. Raises Unreadable ENCODING."""
     from charset_normalizer import from_bytes
 
-    for match in from_bytes(sample):
+    telling = b"\n".join(m[0] for m in TELLING.finditer(sample))
+    matches = list(from_bytes(telling))
+    for match in matches:
+        best = matches[0].chaos, matches[0].coherence
+        if USUAL in match.could_be_from_charset and (match.chaos, match.coherence) == best:
+            return USUAL
+    for match in matches:
         found = usable(match.encoding)
         if found is not None and not found.startswith(("utf-16", "utf-32")):
             return found

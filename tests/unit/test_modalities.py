@@ -63,6 +63,21 @@ def test_latin_text_is_recognised() -> None:
     assert data.decode(find_encoding(data)) == GERMAN * 3
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Привет мир, это просто текст на русском языке. ", "cp1251"),
+        ("Привет мир, это просто текст на русском языке. ", "koi8-r"),
+        ("日本語のテキストです。これは試験です。", "shift_jis"),
+        ("这是一个中文文本，用来测试编码检测。", "gb18030"),
+        ("Œuvre d’été où l’on mange à l’hôtel — très bien. ", "cp1252"),
+    ],
+)
+def test_other_encodings_are_recognised(text: str, encoding: str) -> None:
+    data = b"Much that is ASCII, before it.\n" * 500 + (text * 5).encode(encoding)
+    assert data.decode(find_encoding(data)).endswith(text * 5)
+
+
 def test_declared_encoding_counts_if_it_is_fit() -> None:
     assert find_encoding(b"\xe9", "iso-8859-2") == "iso8859-2"
     assert find_encoding(b"plain", "rot13") == "utf-8"
