@@ -185,10 +185,10 @@ def _rename_table(
     new = ast.ObjectName((*statement.table.parts[:-1], action.new), span=action.new.span)
     if action.new.text.startswith("#") != table.temporary:
         raise place(BindFault("only the name of a #temp table begins with #"), action.new)
+    check_new_name(context, new)
     taken = find_entry(context, new)
     if taken is not None and taken.id != table.id:
         raise place(AlreadyExists(f'"{new}" already exists'), action.new)
-    check_new_name(context, new)
 
     def unqualified(name: ast.ColumnName) -> ast.ColumnName:
         return ast.ColumnName(name.parts[-1:], span=name.span)

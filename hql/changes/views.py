@@ -21,11 +21,10 @@ def run_create_view(statement: CreateView, context: Context) -> Result:
     """Adds or replaces the view. What it names must exist; it may not name itself or temp
     tables, which end with the session."""
     old = find_entry(context, statement.name)
-    if old is None:
-        if statement.mode == "ALTER":
-            raise unknown_table(context, statement.name, "view")
-        check_new_name(context, statement.name)
-    elif statement.mode == "CREATE":
+    if old is None and statement.mode == "ALTER":
+        raise unknown_table(context, statement.name, "view")
+    check_new_name(context, statement.name)
+    if old is not None and statement.mode == "CREATE":
         if statement.if_not_exists:
             return Result()
         raise place(
@@ -34,7 +33,7 @@ def run_create_view(statement: CreateView, context: Context) -> Result:
             ),
             statement.name,
         )
-    elif not isinstance(old, ViewEntry):
+    if old is not None and not isinstance(old, ViewEntry):
         raise place(BindFault(f'"{statement.name}" is a {old.kind}, not a view'), statement.name)
     schema, name = split_name(statement.name)
     if name.startswith("#"):
