@@ -131,7 +131,12 @@ def directed_distances(
     out = np.empty(broadcast(a, b))
     steps = int(len(a) > 1), int(len(b) > 1)
     limits = (np.array(np.broadcast_to(x, len(out))) for x in (floors, ceilings))
-    compiled.directed_distances(pieces_of(a), pieces_of(b), *steps, *limits, flag(cancel), out)
+    cells, pieces = pieces_of(a), pieces_of(b)
+    if cells.width.max(initial=0) > 4 and np.diff(pieces.starts).max(initial=0) > 1:
+        from hartonomous.kernels.geometry.tetrahedra_compiled import simplices_of
+
+        cells = simplices_of(cells)
+    compiled.directed_distances(cells, pieces, *steps, *limits, flag(cancel), out)
     return out
 
 
