@@ -1,8 +1,8 @@
 """What follows from an atom's content: Embedding, SpatialKey, HilbertValue.
 
-Texts and code get the vector of a space's encoder (the default one's, if none is named), its point
-in that space, and the place of the point on the space's curve. Other modalities have no encoder
-yet: their Embedding and SpatialKey are what the user gives, or NULL.
+Texts get the vector of a space's encoder (the default one's, if none is named), its point in that
+space, and the place of the point on the space's curve; so does code, by the words in it. Other
+modalities have no encoder yet: their Embedding and SpatialKey are what the user gives, or NULL.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ def derive(context: Context, rows: pa.Table, space: Space | None = None) -> pa.T
     embedding = _given(rows, "Embedding", vector(DIMENSIONS).arrow)
     point = _given(rows, "SpatialKey", GEOMETRY.arrow)
     if is_embedded.any():
-        texts = rows.column("CanonicalText").filter(pa.array(is_embedded))
-        vectors, points = place(as_array(texts), space or default_space())
+        vectors, points = place(meanings(rows, is_embedded), space or default_space())
         embedding = _filled(embedding, vectors, is_embedded)
         point = _filled(point, points, is_embedded)
     columns = {
@@ -50,6 +49,18 @@ def derive(context: Context, rows: pa.Table, space: Space | None = None) -> pa.T
     for name, values in columns.items():
         rows = rows.append_column(name, values)
     return rows
+
+
+def meanings(rows: pa.Table, is_embedded: np.ndarray) -> pa.Array:
+    """What is embedded of those rows: texts as they are, of code the words in it."""
+    chosen = rows.filter(pa.array(is_embedded))
+    texts = as_array(chosen.column("CanonicalText"))
+    is_code = as_array(pc.equal(chosen.column("Modality"), "code"))
+    if not pc.any(is_code).as_py():
+        return texts
+    from hartonomous.hql.modalities.code_words import words_of_all
+
+    return pc.replace_with_mask(texts, is_code, words_of_all(texts.filter(is_code)))
 
 
 def embedded_rows(rows: pa.Table) -> np.ndarray:
