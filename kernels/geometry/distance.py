@@ -7,6 +7,7 @@
     within       h(core of a -> core of b) + r_a <= r_b, h the directed Hausdorff distance
     equal_sets   within both ways
     hausdorff    the larger of h + r_a - r_b both ways
+    frechet      of paths
 
 Sets are closed. Predicates allow 1e-12 of the largest number (coordinate or radius) of the pair.
 With an empty value a distance is NaN and a predicate false; two empty values are equal sets.
@@ -21,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hartonomous.kernels.geometry.layout import POINT, Flags, Numbers, Shapes
+from hartonomous.kernels.geometry.layout import LINESTRING, POINT, Flags, Numbers, Shapes
 
 #: what predicates allow, of the largest number of a pair
 TOLERANCE = 1e-12
@@ -71,6 +72,22 @@ def hausdorff(a: Shapes, b: Shapes, cancel: Cancel | None = None) -> Numbers:
     there = directed_distances(a, b, np.float64(-1.0), np.float64(np.inf), cancel)
     back = directed_distances(b, a, np.float64(-1.0), np.float64(np.inf), cancel)
     return np.asarray(np.maximum(np.maximum(there + grown, back - grown), 0.0))
+
+
+def frechet(a: Shapes, b: Shapes, cancel: Cancel | None = None) -> Numbers:
+    """float64[N]: the continuous Fréchet distance of two paths: the least r for which two balls,
+    of radii r_a and r_b, can move along them from start to end, never back, with a Hausdorff
+    distance of at most r: that of the cores plus |r_a - r_b|. A POINT stays where it is. NaN with
+    an empty value, and where one is no path."""
+    from hartonomous.kernels.geometry import frechet_compiled as compiled
+    from hartonomous.kernels.geometry.pieces_compiled import fixed
+
+    out = np.empty(broadcast(a, b))
+    steps = int(len(a) > 1), int(len(b) > 1)
+    paths = (fixed(x) for s in (a, b) for x in (s.coord_starts, s.coords))
+    compiled.frechet_distances(*paths, *steps, flag(cancel), out)
+    is_path = np.isin(a.kind, (POINT, LINESTRING)) & np.isin(b.kind, (POINT, LINESTRING))
+    return np.asarray(np.where(is_path, out + np.abs(a.radius - b.radius), np.nan))
 
 
 def broadcast(a: Shapes, b: Shapes) -> int:
