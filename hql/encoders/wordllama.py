@@ -14,7 +14,6 @@ import hashlib
 import threading
 from functools import cached_property
 from importlib.util import find_spec
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,13 +47,16 @@ class WordLlama:
         from safetensors import safe_open
         from tokenizers import Tokenizer
 
+        from hartonomous.hql.encoders.word_tokens import WordTokens
+
         self._files = folder / WEIGHTS, folder / TOKENIZER
         with safe_open(self._files[0], framework="np") as file:
             self._table: npt.NDArray[np.float16] = file.get_tensor(TENSOR)
         assert self._table.shape[1] == DIMENSIONS, self._table.shape
-        self._tokenizer: Any = Tokenizer.from_file(str(self._files[1]))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+        tokenizer: Any = Tokenizer.from_file(str(self._files[1]))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._tokens = WordTokens(tokenizer, self._files[1])
         self._lock = threading.Lock()
 
     @cached_property
@@ -72,20 +74,14 @@ class WordLlama:
         out = np.empty((len(texts), DIMENSIONS), np.float32)
         start = 0
         for size in _batches(texts):
-            out[start : start + size] = self._encode(texts.slice(start, size).to_pylist())
+            out[start : start + size] = self._encode(texts.slice(start, size))
             start += size
         return out
 
-    def _encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
-        import numpy as np
-
+    def _encode(self, texts: pa.StringArray) -> npt.NDArray[np.float32]:
         from hartonomous.kernels import pooling
 
-        encoded = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        lists = [e.ids for e in encoded]
-        offsets = np.zeros(len(lists) + 1, np.int64)
-        np.cumsum([len(ids) for ids in lists], out=offsets[1:])
-        ids = np.fromiter(chain.from_iterable(lists), np.int32, int(offsets[-1]))
+        ids, offsets = self._tokens.tokenise(texts)
         if pooling.is_compiled_worth(len(ids) * DIMENSIONS):
             return pooling.mean_pool(self._wide_table(), ids, offsets)
         return pooling.mean_pool_reference(self._table, ids, offsets)
