@@ -23,6 +23,7 @@ from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import Execution, Figures, Measured, Operator, Source
 from hartonomous.hql.operators.fragment import FragmentOperator
 from hartonomous.hql.operators.gather import Gather
+from hartonomous.hql.operators.nearest_rows import NearestRows
 from hartonomous.hql.operators.pairs import PairsOperator
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.wide import WideStore
@@ -102,7 +103,17 @@ def _operator(operator: Operator, prepared: PreparedPlan, execution: Execution) 
         return Tree(text, [below]) if wide else below
     if isinstance(operator, FragmentOperator):
         return _FragmentTree(operator, execution).tree()
+    if isinstance(operator, NearestRows):
+        return _nearest_rows(operator, prepared, execution)
     return Tree(describe_plan(prepared.plan))
+
+
+def _nearest_rows(operator: NearestRows, prepared: PreparedPlan, execution: Execution) -> Tree:
+    describer = Describer(prepared.plan)
+    scan = operator.scan
+    text = describer.scan(scan.scan) + _measured(scan, execution)
+    offset = "" if operator.offset is None else f" from {describer.expr(operator.offset)}"
+    return Tree(f"rows in order of distance{offset}", [Tree(text, _filter(scan, execution))])
 
 
 class _FragmentTree:
@@ -177,7 +188,7 @@ class _FragmentTree:
             below: list[Tree] = []
         else:
             text = self._describer.scan(operator.scan)
-            below = self._filter(operator)
+            below = _filter(operator, self._execution)
         return Tree(text + _measured(operator, self._execution), below)
 
     def _match(self, columns: list[str]) -> ScanOperator | ArrowInput | PairsOperator:
@@ -191,16 +202,17 @@ class _FragmentTree:
                 return operator
         return self._left.pop(0) if self._left else self._operator.inputs[0]
 
-    def _filter(self, operator: ScanOperator) -> list[Tree]:
-        if operator.top is None or operator.top.filter is None:
-            return []
-        given = self._execution
-        # a store of its own: sources of the scan around it have the same numbers
-        inner = replace(given, store=WideStore(), closers=[])
-        try:
-            return [_FragmentTree(operator.top.filter, inner).tree()]
-        finally:
-            inner.close()
+
+def _filter(operator: ScanOperator, given: Execution) -> list[Tree]:
+    """The WHERE of a scan for the nearest rows."""
+    if operator.top is None or operator.top.filter is None:
+        return []
+    # a store of its own: sources of the scan around it have the same numbers
+    inner = replace(given, store=WideStore(), closers=[])
+    try:
+        return [_FragmentTree(operator.top.filter, inner).tree()]
+    finally:
+        inner.close()
 
 
 def _columns_below(node: Mapping[str, Any]) -> list[str]:

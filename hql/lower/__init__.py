@@ -4,6 +4,10 @@ Gather                    wide values and declared types
   Fragment                the text, run by the engine
     Scan, ArrowInput …    what the text reads
       TopK, Fragment      the nearest rows, and the WHERE before them
+
+NearestRows               where the nearest rows, as they are, are all that is asked for
+  Scan
+    TopK, Fragment
 """
 
 from __future__ import annotations
@@ -14,11 +18,13 @@ from itertools import count
 from hartonomous.hql import plan as p
 from hartonomous.hql.lower.fragment import Fragment
 from hartonomous.hql.lower.native import Natives
+from hartonomous.hql.lower.nearest import nearest_columns
 from hartonomous.hql.lower.recursion import STEPS_MAX
 from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import Operator
 from hartonomous.hql.operators.fragment import Count, FragmentOperator
 from hartonomous.hql.operators.gather import Gather
+from hartonomous.hql.operators.nearest_rows import NearestRows
 from hartonomous.hql.operators.pairs import PairsOperator
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.topk import TopK
@@ -32,6 +38,11 @@ def lower(plan: p.Plan) -> Operator:
     if is_simple_values(plan):
         assert isinstance(plan.body, p.ValuesBlock)
         return SimpleValues(plan.body, plan.fields)
+    nearest = nearest_columns(plan)
+    if nearest is not None:
+        source, names = nearest
+        scan = _scan(source, source.alias, count())
+        return NearestRows(scan, names, plan.fields, plan.offset, tuple(_counts(plan)))
     return Gather(_fragment(plan, count()), plan.fields, p.schema_of(plan.fields))
 
 
@@ -64,9 +75,14 @@ def _fragment(plan: p.Plan, numbers: Iterator[int]) -> FragmentOperator:
 def _input(
     source: p.Scan | p.ArrowSource, label: str, is_single: bool, numbers: Iterator[int]
 ) -> ScanOperator | ArrowInput:
-    wide = [f.name for f in source.fields if f.type.is_wide]
     if isinstance(source, p.ArrowSource):
+        wide = [f.name for f in source.fields if f.type.is_wide]
         return ArrowInput(source, label, {name: next(numbers) for name in wide}, is_single)
+    return _scan(source, label, numbers)
+
+
+def _scan(source: p.Scan, label: str, numbers: Iterator[int]) -> ScanOperator:
+    wide = [f.name for f in source.fields if f.type.is_wide]
     wide += [c.name for c in source.computed if c.expr.type.is_wide]
     top = None
     if source.nearest is not None:

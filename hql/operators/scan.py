@@ -9,8 +9,10 @@ order is the storage's. Which rows: all that the zone maps let through, or those
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 
 ADDRESS, ROW_ID, ORDINAL = "__address", "__row_id", "__ordinal"
 
+#: stored columns, and computed ones that are known already, to what whoever reads the scan wants
+Form = Callable[[pa.Table, Execution, Mapping[str, Any]], pa.Table]
+
 
 @frozen
 class ScanOperator:
@@ -51,9 +56,17 @@ class ScanOperator:
 
     def table(self, execution: Execution) -> pa.Table:
         """What is registered under the scan's name; at least one column."""
+        return self._formed(self.shape, execution)
+
+    def values(self, names: Sequence[str], execution: Execution) -> pa.Table:
+        """The columns of these names, by position, wide ones as their values: for rows that no
+        fragment reads."""
+        return self._formed(partial(self._values, names), execution)
+
+    def _formed(self, form: Form, execution: Execution) -> pa.Table:
         started = time.perf_counter()
         with execution.limits.lent() if self.scan.computed else nullcontext():
-            result, table = self._rows(execution)
+            result, table = self._rows(form, execution)
         if execution.measured is not None:
             figures = Figures(
                 rows=table.num_rows,
@@ -69,12 +82,12 @@ class ScanOperator:
             execution.measured.note(self, figures)
         return table
 
-    def _rows(self, execution: Execution) -> tuple[ScanResult, pa.Table]:
+    def _rows(self, form: Form, execution: Execution) -> tuple[ScanResult, pa.Table]:
         view = execution.source.view(self.scan.table.id)
         if self.top is not None:
-            return self._nearest(self.top, view, execution)
+            return self._nearest(self.top, view, form, execution)
         result = self._read(view, execution)
-        return result, self.shape(result.table, execution)
+        return result, form(result.table, execution, {})
 
     def preview(self, execution: Execution) -> pa.Table:
         """As `table`, with NULLs for everything that is computed: enough to plan with."""
@@ -166,7 +179,7 @@ class ScanOperator:
         return ScanResult(table, 0, 0, 0, 0, table.nbytes, visited)
 
     def _nearest(
-        self, top: TopK, view: TableView, execution: Execution
+        self, top: TopK, view: TableView, form: Form, execution: Execution
     ) -> tuple[ScanResult, pa.Table]:
         """What was read, and the nearest rows of it."""
         passed = None
@@ -179,9 +192,9 @@ class ScanOperator:
             if found is not None:
                 names = self.stored_names()
                 result = self._gathered(view, names, found.addresses, found.visited)
-                return result, top.table(self, result.table, None, execution)
+                return result, top.table(self.scan, result.table, None, form, execution)
         result = self._read(view, execution)
-        return result, top.table(self, result.table, passed, execution)
+        return result, top.table(self.scan, result.table, passed, form, execution)
 
     def _addresses(self, view: TableView, execution: Execution) -> Int64:
         """The addresses of the scan's rows, by ordinal."""
@@ -211,7 +224,7 @@ class ScanOperator:
     # --- shaping ---------------------------------------------------------------------------------
 
     def shape(
-        self, stored: pa.Table, execution: Execution, known: dict[str, Any] | None = None
+        self, stored: pa.Table, execution: Execution, known: Mapping[str, Any] | None = None
     ) -> pa.Table:
         """The fragment's columns from the stored ones; `known` are computed columns that are there
         already."""
@@ -238,6 +251,18 @@ class ScanOperator:
             names.append(ROW_ID)
             columns.append(stored.column(ROW_ID))
         return pa.table(columns, names=[f"{self.label}.{n}" for n in names])
+
+    def _values(
+        self, names: Sequence[str], stored: pa.Table, execution: Execution, known: Mapping[str, Any]
+    ) -> pa.Table:
+        computed = {c.name: c.expr for c in self.scan.computed if c.name not in known}
+        columns: list[pa.ChunkedArray] = []
+        for name in names:
+            if name in computed:
+                columns.append(self.compute(computed[name], stored, execution))
+            else:
+                columns.append(known[name] if name in known else stored.column(name))
+        return pa.table(columns, names=[str(place) for place in range(len(columns))])
 
     def _column(
         self, name: str, type_: Type, values: pa.ChunkedArray, execution: Execution

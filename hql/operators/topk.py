@@ -1,10 +1,11 @@
 """TopK: the k rows of a scan whose distance is smallest, without handing the scan to the engine.
 
 In: the stored columns of the scan, and where there is a WHERE the ordinals of the rows that it lets
-through (a fragment of its own, run first). Out: at most k rows, shaped as the scan's, with the
-distance as a computed column. Exact: distances come from the function's own kernel, batch by batch,
-ties break by row id. Memory: one batch and k rows. Where many vectors are compared with one, a
-pass in float32 (kernels/nearest.py, all threads) first finds the few rows that can be among the k.
+through (a fragment of its own, run first). Out: at most k rows, nearest first, shaped as the
+scan's, with the distance as a computed column. Exact: distances come from the function's own
+kernel, batch by batch, ties break by row id. Memory: one batch and k rows. Where many vectors are
+compared with one, a pass in float32 (kernels/nearest.py, all threads) first finds the few rows that
+can be among the k.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from hartonomous.kernels.topk import Smallest
 
 if TYPE_CHECKING:
     from hartonomous.hql.operators.fragment import FragmentOperator
-    from hartonomous.hql.operators.scan import ScanOperator
+    from hartonomous.hql.operators.scan import Form
 
 ROW_ID = "__row_id"
 #: with a filter: the part of a batch's rows up to which they are copied out before the kernel runs
@@ -54,13 +55,18 @@ class TopK:
         return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
 
     def table(
-        self, scan: ScanOperator, stored: pa.Table, passed: Int64 | None, execution: Execution
+        self,
+        scan: p.Scan,
+        stored: pa.Table,
+        passed: Int64 | None,
+        form: Form,
+        execution: Execution,
     ) -> pa.Table:
-        """The nearest rows of `stored`, in no particular order; of those at the ordinals `passed`
-        (None: all)."""
+        """The nearest rows of `stored` as `form` makes them, nearest first; of those at the
+        ordinals `passed` (None: all)."""
         count = self.count(execution)
         best = Smallest(min(count, stored.num_rows), self.nearest.nulls_first)
-        expr = next(c.expr for c in scan.scan.computed if c.name == self.nearest.by)
+        expr = next(c.expr for c in scan.computed if c.name == self.nearest.by)
         if best.capacity:
             batches = self._batches(stored, expr, passed)
             for batch, first, rows in _near(batches, expr, best.capacity, execution):
@@ -70,7 +76,7 @@ class TopK:
         kept = pa.table(columns, schema=stored.schema) if columns else stored.slice(0, 0)
         values = np.where(best.is_nan, np.nan, best.keys)
         distances = pa.array(values, mask=best.is_null)
-        return scan.shape(kept, execution, {self.nearest.by: pa.chunked_array([distances])})
+        return form(kept, execution, {self.nearest.by: pa.chunked_array([distances])})
 
     def _batches(
         self, stored: pa.Table, expr: p.Expr, passed: Int64 | None

@@ -35,15 +35,31 @@ def test_trees_are_drawn() -> None:
 
 
 def test_native_and_relational_operators_in_one_tree(world: World) -> None:
-    text = "SELECT TOP (3) id, v FROM t WHERE a > 5 ORDER BY VECTOR_DISTANCE('dot', v, [1,2,3,4])"
+    text = "SELECT TOP (3) -id, v FROM t WHERE a > 5 ORDER BY VECTOR_DISTANCE('dot', v, [1,2,3,4])"
     assert lines(world, text) == [
         "gather v",
         "└─ top n 3 by t.__distance ASC, t.__row_id ASC",
-        "   └─ scan t (id, v); ranges: 5 < a; "
+        "   └─ projection expr1, v, t.__distance, t.__row_id",
+        "      └─ scan t (id, v); ranges: 5 < a; "
         "nearest 3 by VECTOR_DISTANCE('dot', t.v, [1, 2, 3, 4])",
-        "      └─ filter (t.a > 5)",
-        "         └─ scan t (a); ranges: 5 < a",
+        "         └─ filter (t.a > 5)",
+        "            └─ scan t (a); ranges: 5 < a",
     ]
+
+
+def test_nearest_rows_need_no_fragment(world: World) -> None:
+    text = "SELECT id, v FROM t{} ORDER BY VECTOR_DISTANCE('dot', v, [1,2,3,4]) " + (
+        "OFFSET 4 ROWS FETCH NEXT 3 ROWS ONLY"
+    )
+    nearest = "nearest 3 + 4 by VECTOR_DISTANCE('dot', t.v, [1, 2, 3, 4])"
+    assert lines(world, text.format("")) == [
+        "rows in order of distance from 4",
+        f"└─ scan t (id, v); {nearest}",
+    ]
+    found = lines(world, text.format(" WHERE a > 5"), analyze=True)
+    assert found[0] == "rows in order of distance from 4"
+    assert re.match(rf"└─ scan t \(id, v\); .*{re.escape(nearest)}  \[7 rows, {TIME}", found[1])
+    assert re.search(rf"└─ fragment  \[71 rows, {TIME}\]", found[2])  # the WHERE
 
 
 def test_scans_are_matched_to_their_places(world: World) -> None:
@@ -83,7 +99,7 @@ def test_analyze_adds_figures(world: World) -> None:
 
 
 def test_analyze_measures_what_is_around_the_fragment(world: World) -> None:
-    text = "SELECT TOP (3) id, v FROM t WHERE a > 5 ORDER BY VECTOR_DISTANCE('dot', v, [1,2,3,4])"
+    text = "SELECT TOP (3) -id, v FROM t WHERE a > 5 ORDER BY VECTOR_DISTANCE('dot', v, [1,2,3,4])"
     found = lines(world, text, analyze=True)
     assert re.fullmatch(rf"gather v  \[3 rows, {TIME}, 48 bytes\]", found[0])
     assert re.search(rf"└─ fragment  \[3 rows, {TIME}\]", found[1])

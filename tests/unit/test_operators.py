@@ -17,7 +17,9 @@ from hartonomous.hql import types
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.execute import execute
 from hartonomous.hql.limits import Limits
+from hartonomous.hql.operators.nearest_rows import NearestRows
 from hartonomous.hql.operators.values import column_value
+from hartonomous.hql.rules import ALL
 from hartonomous.kernels.topk import Smallest, smallest_reference
 
 COLUMNS: dict[str, tuple[str, list[Any]]] = {
@@ -68,6 +70,41 @@ def test_results_of_expressions_have_their_declared_types(world: World) -> None:
     assert table.schema.types[:6] == [types.parse_type(k).arrow for k in kinds]
     assert table.schema.types[6] == pa.null()
     assert tuples(table)[0][:2] == (-4, Decimal("-99999999999999998.749"))
+
+
+def test_nearest_rows_are_those_of_the_engine(world: World) -> None:
+    """Every type, NULLs first and last, OFFSET, computed columns; the fragment is made by an
+    expression in the list or by switching the rule off."""
+    for tail in (
+        "WHERE f IS NULL ORDER BY VECTOR_DISTANCE('euclidean', v, [0, 1]) DESC",
+        "ORDER BY VECTOR_DISTANCE('euclidean', v, [0, 1])",
+        "WHERE i < 5 ORDER BY VECTOR_DISTANCE('cosine', v, [0, 1])",
+        "ORDER BY VECTOR_DISTANCE('dot', v, [0, 1]) OFFSET 1 ROWS FETCH NEXT 1 ROWS ONLY",
+        "ORDER BY VECTOR_DISTANCE('dot', v, [0, 1]) OFFSET 9 ROWS FETCH NEXT 1 ROWS ONLY",
+    ):
+        top = "" if "FETCH" in tail else "TOP (3) "
+        computed = "VECTOR_DISTANCE('dot', v, [0, 1]) AS d, v + v AS w, VECTOR_NORM(v) AS n"
+        text = f"SELECT {top}{{}}*, {computed}, i AS i FROM all_types {tail}"
+        bare, engine = text.format(""), text.format("i + 0 AS more, ")
+        is_native = type(world.prepare(bare).operator) is NearestRows
+        assert is_native == ("DESC" not in tail)
+        found = world.table(bare)
+        assert found.equals(world.table(bare, off=ALL))
+        assert found.equals(world.table(engine).drop_columns("more"))
+
+
+def test_nearest_rows_check_their_counts_and_limits(world: World) -> None:
+    text = "SELECT id, e FROM v ORDER BY VECTOR_DISTANCE('dot', e, [1,2,3,4]) OFFSET @a ROWS"
+    text += " FETCH NEXT @b ROWS ONLY"
+    types_ = {"a": types.INT, "b": types.INT}
+    assert type(world.prepare(text, types=types_).operator) is NearestRows
+    for a, b in ((-1, 3), (None, 3), (3, -1), (3, None)):
+        with pytest.raises(ExecutionFault, match="not a count of rows"):
+            world.rows(text, {"a": a, "b": b}, types=types_)
+    assert len(world.rows(text, {"a": 199, "b": 3}, types=types_)) == 1
+    assert world.rows(text, {"a": 3, "b": 0}, types=types_) == []
+    with pytest.raises(ExecutionFault, match="memory limit"):
+        world.rows(text, {"a": 0, "b": 9}, types=types_, limits=Limits(memory_bytes=100))
 
 
 def test_duplicate_names_stay(world: World) -> None:
