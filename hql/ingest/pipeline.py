@@ -11,7 +11,7 @@ hash. Inside BEGIN TRAN everything belongs to that transaction.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -20,12 +20,12 @@ import pyarrow as pa
 
 from hartonomous.hql.copying.progress import Progress
 from hartonomous.hql.ingest.asking import check, chooser, requests_of, space_of
-from hartonomous.hql.ingest.reading import Ahead, Known, Piece, read_all
-from hartonomous.hql.ingest.storing import SOURCES, Figures, Stored, source_addresses, store
+from hartonomous.hql.ingest.earlier import known_sources
+from hartonomous.hql.ingest.reading import Ahead, Piece, read_all
+from hartonomous.hql.ingest.storing import Figures, Stored, store
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.result import Result
 from hartonomous.hql.run import shorten
-from hartonomous.hql.system_schema.writing import find
 from hartonomous.hql.types import BIGINT, FLOAT
 from hartonomous.storage.errors import Conflict
 
@@ -61,7 +61,7 @@ def run_ingest(statement: Ingest, context: Context) -> Result:
     figures = Figures()
     progress = Progress("INGEST")
     writer = _Writer(context, space_of(statement, context))
-    pieces = read_all(requests, _known(context), chooser(statement))
+    pieces = read_all(requests, known_sources(context), chooser(statement))
     try:
         with writer, Ahead(pieces) as ahead:
             for batch in _batches(ahead.take(context.limits.check)):
@@ -98,21 +98,6 @@ def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
             held, chunks, size = [], 0, 0
     if held:
         yield held
-
-
-def _known(context: Context) -> Known:
-    """Looks up hashes in the table as it is now: no source is read twice by one statement."""
-    table = find(context, SOURCES)
-    if table is None:
-        return lambda uris: {}
-    view = context.transaction.view(table.id)
-
-    def known(uris: Sequence[str]) -> dict[str, bytes]:
-        addresses = source_addresses(view, uris)
-        names, hashes = (view.gather(n, addresses) for n in ("SourceUri", "SourceHash"))
-        return dict(zip(names.to_pylist(), hashes.to_pylist(), strict=True))
-
-    return known
 
 
 class _Writer:

@@ -23,8 +23,8 @@ AHEAD: Final = 16
 #: seconds between two looks whether the other side still listens
 PATIENCE_S: Final = 0.1
 
-#: hashes that the sources of these URIs had when they were last read
-Known = Callable[[Sequence[str]], dict[str, bytes]]
+#: for sources by their URIs: (URI, Modality of its atoms) -> hash that it had when it was last read
+Known = Callable[[Sequence[str]], dict[tuple[str, str], bytes]]
 #: the modality that a request is to be read by, or None: it is left out. Raises Unreadable
 Choice = Callable[[Request], Modality | None]
 
@@ -60,7 +60,7 @@ def read_all(requests: Iterator[Request], known: Known, choose: Choice) -> Itera
                 if request.uri in seen:
                     raise Unreadable("DUPLICATE", "another source has the same name")
                 seen.add(request.uri)
-                yield from _read(request, modality, before.get(request.uri))
+                yield from _read(request, modality, before.get((request.uri, modality.modality)))
             except Unreadable as fault:
                 yield Piece(request.uri, fault=fault)
 

@@ -7,25 +7,34 @@ and is read again. What a source does not say any more loses its row; the atom s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from hartonomous.hql.atoms.adding import add_atoms, as_array, content_hashes, moment
+from hartonomous.hql.atoms.adding import add_atoms, content_hashes, moment
+from hartonomous.hql.ingest.earlier import SOURCES, take_away, take_away_from
 from hartonomous.hql.ingest.reading import Piece
-from hartonomous.hql.system_schema.writing import append, ensure, find
+from hartonomous.hql.system_schema.writing import append, ensure
 from hartonomous.storage.catalog import TableEntry
-from hartonomous.storage.table import TableView
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
     from hartonomous.hql.spaces.space import Space
 
-SOURCES, ERRORS = "AtomSources", "IngestErrors"
+ERRORS = "IngestErrors"
+#: the columns of AtomSources that INGEST fills
+SOURCE_ROWS = pa.schema(
+    [
+        ("AtomId", pa.int64()),
+        ("SourceUri", pa.string()),
+        ("StartByte", pa.int64()),
+        ("EndByte", pa.int64()),
+        ("SourceHash", pa.binary()),
+        ("IngestedAt", pa.timestamp("us", tz="UTC")),
+    ]
+)
 
 
 @dataclass(slots=True)
@@ -63,17 +72,20 @@ def store(
     before it left; it is not changed, so that the batch can be stored again after a Conflict."""
     out = Stored(_count(pieces), {uri: list(tables) for uri, tables in carried.items()})
     read = [p for p in pieces if p.count]
+    for name, uris in _read_into_tables(pieces).items():
+        take_away_from(context, name, uris)
     if read:
         out.figures.new_atoms = _store_atoms(context, read, out.carried, space)
     ended = [p for p in pieces if p.is_last and p.fault is None and not p.is_unchanged]
     failed = [p for p in pieces if p.fault is not None]
-    _replace(context, SOURCES, [p.uri for p in ended], keep_times=out.carried)
     sources = [t for p in ended for t in out.carried.pop(p.uri, ())]
-    if sources:
-        append(context, SOURCES, pa.concat_tables(sources))
+    new = pa.concat_tables([SOURCE_ROWS.empty_table(), *sources])
+    new = take_away(context, [(p.uri, p.modality.modality) for p in ended if p.modality], new)
+    if new.num_rows:
+        append(context, SOURCES, new)
     for piece in failed:
         out.carried.pop(piece.uri, None)
-    _replace(context, ERRORS, [p.uri for p in (*ended, *failed)])
+    take_away_from(context, ERRORS, [p.uri for p in (*ended, *failed)])
     if failed:
         append(context, ERRORS, _errors(context, failed))
     return out
@@ -108,7 +120,8 @@ def _store_atoms(
             "EndByte": pa.array(_places(read, "ends"), pa.int64()),
             "SourceHash": pa.array([p.hash for p in read], pa.binary()).take(which),
             "IngestedAt": moment(context, len(which)),
-        }
+        },
+        schema=SOURCE_ROWS,
     )
     start = 0
     for piece, count in zip(read, counts, strict=True):
@@ -163,8 +176,17 @@ def _places(read: list[Piece], name: str) -> list[Any]:
 # --- tables of modalities ------------------------------------------------------------------------
 
 
+def _read_into_tables(pieces: list[Piece]) -> dict[str, list[str]]:
+    """The sources that were read by modalities with a table of their own, by the table's name."""
+    tables: dict[str, list[str]] = {}
+    for piece in pieces:
+        if piece.modality is not None and piece.modality.table is not None:
+            tables.setdefault(piece.modality.table, []).append(piece.uri)
+    return tables
+
+
 def _store_rows(context: Context, read: list[Piece], ids: np.ndarray) -> None:
-    """The rows of modalities with a table of their own, in place of those of an earlier reading."""
+    """The rows of modalities with a table of their own."""
     tables: dict[str, list[pa.Table]] = {}
     start = 0
     for piece in read:
@@ -180,7 +202,6 @@ def _store_rows(context: Context, read: list[Piece], ids: np.ndarray) -> None:
         start = stop
     for name, parts in tables.items():
         table = ensure(context, name)
-        _replace(context, name, [p.uri for p in read])
         rows = _with_atoms_columns(context, table, pa.concat_tables(parts))
         append(context, name, rows)
 
@@ -195,63 +216,6 @@ def _with_atoms_columns(context: Context, table: TableEntry, rows: pa.Table) -> 
         for name in wanted:
             rows = rows.append_column(name, atoms.column(name))
     return rows
-
-
-# --- rows of sources -----------------------------------------------------------------------------
-
-
-def source_addresses(view: TableView, uris: Sequence[str]) -> np.ndarray:
-    """Addresses of the rows of those sources, by the table's index of SourceUri."""
-    if not uris or not view.row_count:
-        return np.empty(0, np.int64)
-    column = view.table.find_column("SourceUri")
-    assert column is not None, view.table.name
-    key = next(k for k in view.table.keys if k.columns == (column.id,))
-    return view.lookup(key.id, pa.table({"SourceUri": pa.array(uris, pa.string())}))
-
-
-def _replace(
-    context: Context,
-    name: str,
-    uris: list[str],
-    keep_times: dict[str, list[pa.Table]] | None = None,
-) -> None:
-    """Removes the rows of sources that were read again. In `keep_times`, by URI, the new rows of an
-    atom that the source had already get the time of the old one."""
-    table = find(context, name)
-    if table is None:
-        return
-    addresses = source_addresses(context.transaction.view(table.id), uris)
-    if not len(addresses):
-        return
-    if keep_times is not None:
-        _keep_times(context, table, addresses, uris, keep_times)
-    context.transaction.delete(table.id, addresses)
-
-
-def _keep_times(
-    context: Context,
-    table: TableEntry,
-    addresses: np.ndarray,
-    uris: list[str],
-    new: dict[str, list[pa.Table]],
-) -> None:
-    view = context.transaction.view(table.id)
-    old = pa.table({n: view.gather(n, addresses) for n in ("SourceUri", "AtomId", "IngestedAt")})
-    for uri in uris:
-        for i, rows in enumerate(new.get(uri, ())):
-            found = pc.index_in(_pairs(rows), value_set=_pairs(old))
-            times = pc.coalesce(
-                as_array(old.column("IngestedAt")).take(found), as_array(rows.column("IngestedAt"))
-            )
-            place = rows.schema.get_field_index("IngestedAt")
-            new[uri][i] = rows.set_column(place, "IngestedAt", times)
-
-
-def _pairs(rows: pa.Table) -> pa.Array:
-    """Source and atom as one text."""
-    ids = as_array(rows.column("AtomId")).cast(pa.string())
-    return pc.binary_join_element_wise(ids, as_array(rows.column("SourceUri")), " ")
 
 
 def _errors(context: Context, failed: list[Piece]) -> pa.Table:

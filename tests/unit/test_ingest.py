@@ -90,6 +90,22 @@ def test_a_changed_file_touches_what_changed(database: hql.Connection, tmp_path:
     assert state(database)[12][5].startswith("Part 13")
 
 
+def test_modalities_do_not_touch_each_others_rows(database: hql.Connection, tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text("def f(a):\n    return a + 1\n\n\nclass C:\n    pass\n")
+    assert ingest(database, file, "AS TEXT")["new"] == 1
+    assert ingest(database, file, "AS CODE")["new"] == 2
+    assert ingest(database, file, "AS TEXT")["skipped"] == 1
+    assert ingest(database, file, "AS CODE")["skipped"] == 1
+    kinds = "SELECT Modality, COUNT(*) FROM AtomSources AS s JOIN Atoms AS a ON "
+    kinds += "a.AtomId = s.AtomId GROUP BY Modality ORDER BY Modality"
+    assert rows(database, kinds) == [("code", 2), ("text", 1)]
+    file.write_text("a = 1\n")
+    assert ingest(database, file, "AS CODE")["chunks"] == 0
+    assert rows(database, kinds) == [("text", 1)]
+    assert rows(database, "SELECT COUNT(*) FROM CodeAtoms") == [(0,)]
+
+
 # --- odd files -----------------------------------------------------------------------------------
 
 
