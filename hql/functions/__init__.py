@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hartonomous.hql.functions.aggregates import AGGREGATES
 from hartonomous.hql.functions.base import Function
+from hartonomous.hql.functions.code import CODE
 from hartonomous.hql.functions.conditional import CONDITIONAL
 from hartonomous.hql.functions.dates import DATES
 from hartonomous.hql.functions.embedding import EMBEDDING
@@ -27,7 +28,7 @@ FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
     ("JSON", JSON_FUNCTIONS),
     ("Vectors", VECTORS),
     ("Geometry", GEOMETRIES),
-    ("Meaning", (*EMBEDDING, *SPACE_FUNCTIONS)),
+    ("Meaning", (*EMBEDDING, *SPACE_FUNCTIONS, *CODE)),
     ("Aggregates", AGGREGATES),
     ("Windows", WINDOWS),
     ("Tables", (*TABLES, *JSON_TABLES)),
