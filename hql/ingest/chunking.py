@@ -26,8 +26,10 @@ REST_MAX = 200
 #: how far a decision looks ahead: a text that goes on must have so many characters behind a chunk
 LOOK_AHEAD = CHUNK_MAX + REST_MAX
 
-#: the start of a line behind one or more empty ones
+#: one or more empty lines; what follows begins a line
 PARAGRAPH = re.compile(r"\n(?:[^\S\n]*\n)+")
+#: what stands before the end of a line that may look empty and is not "\n\n"
+BLANKS = (" \n", "\t\n", "\r", "\f", "\v", "\xa0", "\u3000")
 #: what stands between two sentences: a full stop (with closing quotes) before white space, and a
 #: capital, digit or opening mark behind it; ideographic stops need neither
 SENTENCE = re.compile(r"""[.!?…]["'”’)\]]*\s+(?=["'“‘(\[]*[^\W_a-z])|[。！？｡]["'”’」』)]*\s*""")
@@ -35,9 +37,28 @@ SENTENCE = re.compile(r"""[.!?…]["'”’)\]]*\s+(?=["'“‘(\[]*[^\W_a-z])|[
 Span = tuple[int, int]
 
 
-def paragraphs(text: str) -> list[int]:
-    """Where paragraphs begin, but for the first."""
-    return [m.end() for m in PARAGRAPH.finditer(text)]
+class Breaks:
+    """Where paragraphs begin: the last such place in a window. In a text whose empty lines are
+    really empty they are found when they are asked for, at the speed of str.rfind."""
+
+    def __init__(self, text: str, stuck: frozenset[int] = frozenset()) -> None:
+        self._text, self._stuck = text, stuck
+        self._places: list[int] | None = None
+        if any(blank in text for blank in BLANKS):
+            self._places = [m.end() for m in PARAGRAPH.finditer(text) if m.end() not in stuck]
+
+    def last(self, low: int, high: int) -> int | None:
+        """The last place from `low` to `high` where a paragraph begins that is not stuck to what
+        stands before it."""
+        if self._places is not None:
+            i = bisect_right(self._places, high) - 1
+            return self._places[i] if i >= 0 and self._places[i] >= low else None
+        text, stuck = self._text, self._stuck
+        while (found := text.rfind("\n\n", low - 2, high)) >= 0:
+            if found + 2 not in stuck and text[found + 2 : found + 3] != "\n":
+                return found + 2
+            high = found + 1
+        return None
 
 
 def chunk(
@@ -55,7 +76,7 @@ def chunk(
     `headings`: where headings begin, ascending. `stuck`: starts of paragraphs that belong to what
     stands before them (the body behind a heading). Cutting starts at `begin`.
     """
-    breaks = [p for p in paragraphs(text) if p not in stuck] if stuck else paragraphs(text)
+    breaks = Breaks(text, stuck)
     spans: list[Span] = []
     start, length = begin, len(text)
     while start < length:
@@ -70,7 +91,7 @@ def chunk(
 
 
 def _end_of_chunk(
-    text: str, start: int, length: int, headings: Sequence[int], breaks: Sequence[int]
+    text: str, start: int, length: int, headings: Sequence[int], breaks: Breaks
 ) -> int:
     least, usual, most = start + HEADING_MIN, start + CHUNK_MIN, start + CHUNK_MAX
     i = bisect_left(headings, least)
@@ -78,9 +99,9 @@ def _end_of_chunk(
         return headings[i]
     if length - start <= LOOK_AHEAD:
         return length
-    i = bisect_right(breaks, most) - 1
-    if i >= 0 and breaks[i] >= least:
-        return breaks[i]
+    found = breaks.last(least, most)
+    if found is not None:
+        return found
     # white space in front of a chunk counts for nothing, so the window is taken as it stands
     ends = [m.end() for m in SENTENCE.finditer(text, usual, most)]
     if not ends:
@@ -88,17 +109,25 @@ def _end_of_chunk(
     if ends:
         return min(ends[-1], most)
     for mark in ("\n", " ", "\t"):
-        found = text.rfind(mark, least, most)
-        if found >= 0:
-            return found + 1
+        at = text.rfind(mark, least, most)
+        if at >= 0:
+            return at + 1
     return most
 
 
 def _trimmed(text: str, start: int, end: int) -> Span | None:
     """The span without white space at its ends; None if nothing is left."""
-    piece = text[start:end]
-    kept = piece.strip()
-    if not kept:
+    piece = text[start:end].rstrip()
+    if not piece:
         return None
-    first = start + len(piece) - len(piece.lstrip())
-    return first, first + len(kept)
+    return end_of_space(text, start), start + len(piece)
+
+
+SPACE = re.compile(r"\s*")
+
+
+def end_of_space(text: str, start: int) -> int:
+    """Where the white space that begins at `start` ends."""
+    match = SPACE.match(text, start)
+    assert match is not None
+    return match.end()
