@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from hartonomous.hql.atoms.adding import add_atoms, content_hashes, moment
 from hartonomous.hql.ingest.earlier import SOURCES, take_away, take_away_from
+from hartonomous.hql.ingest.own_tables import store_own
 from hartonomous.hql.ingest.reading import Piece
-from hartonomous.hql.system_schema.writing import append, ensure
-from hartonomous.storage.catalog import TableEntry
+from hartonomous.hql.system_schema.writing import append
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -72,10 +72,10 @@ def store(
     before it left; it is not changed, so that the batch can be stored again after a Conflict."""
     out = Stored(_count(pieces), {uri: list(tables) for uri, tables in carried.items()})
     read = [p for p in pieces if p.count]
-    for name, uris in _read_into_tables(pieces).items():
-        take_away_from(context, name, uris)
+    ids: dict[str, np.ndarray] = {}
     if read:
-        out.figures.new_atoms = _store_atoms(context, read, out.carried, space)
+        out.figures.new_atoms = _store_atoms(context, read, out.carried, ids, space)
+    store_own(context, pieces, ids)
     ended = [p for p in pieces if p.is_last and p.fault is None and not p.is_unchanged]
     failed = [p for p in pieces if p.fault is not None]
     sources = [t for p in ended for t in out.carried.pop(p.uri, ())]
@@ -105,9 +105,11 @@ def _store_atoms(
     context: Context,
     read: list[Piece],
     carried: dict[str, list[pa.Table]],
+    ids: dict[str, np.ndarray],
     space: Space | None,
 ) -> int:
-    """Adds the atoms; `carried` gets the rows of AtomSources. How many atoms were new."""
+    """Adds the atoms; `carried` gets the rows of AtomSources, `ids` the AtomIds, both by URI. How
+    many atoms were new."""
     counts = [p.count for p in read]
     which = pa.array(np.repeat(np.arange(len(read)), counts))
     rows = _atom_rows(read, which)
@@ -129,8 +131,8 @@ def _store_atoms(
         if piece.drafts is not None and not piece.drafts.exact:
             mine = _distinct(mine)
         carried.setdefault(piece.uri, []).append(mine)
+        ids[piece.uri] = added.ids[start : start + count]
         start += count
-    _store_rows(context, read, added.ids)
     return len(added.firsts)
 
 
@@ -171,51 +173,6 @@ def _places(read: list[Piece], name: str) -> list[Any]:
         given = getattr(piece.drafts, name)
         values += [None] * piece.count if given is None else given
     return values
-
-
-# --- tables of modalities ------------------------------------------------------------------------
-
-
-def _read_into_tables(pieces: list[Piece]) -> dict[str, list[str]]:
-    """The sources that were read by modalities with a table of their own, by the table's name."""
-    tables: dict[str, list[str]] = {}
-    for piece in pieces:
-        if piece.modality is not None and piece.modality.table is not None:
-            tables.setdefault(piece.modality.table, []).append(piece.uri)
-    return tables
-
-
-def _store_rows(context: Context, read: list[Piece], ids: np.ndarray) -> None:
-    """The rows of modalities with a table of their own."""
-    tables: dict[str, list[pa.Table]] = {}
-    start = 0
-    for piece in read:
-        stop = start + piece.count
-        rows = piece.drafts.rows if piece.drafts is not None else None
-        if rows is not None and piece.modality is not None and piece.modality.table is not None:
-            assert rows.num_rows == piece.count, (piece.uri, rows.num_rows, piece.count)
-            rows = rows.append_column("AtomId", pa.array(ids[start:stop]))
-            uris = pa.array([piece.uri] * piece.count, pa.string())
-            tables.setdefault(piece.modality.table, []).append(
-                rows.append_column("SourceUri", uris)
-            )
-        start = stop
-    for name, parts in tables.items():
-        table = ensure(context, name)
-        rows = _with_atoms_columns(context, table, pa.concat_tables(parts))
-        append(context, name, rows)
-
-
-def _with_atoms_columns(context: Context, table: TableEntry, rows: pa.Table) -> pa.Table:
-    """The rows with Embedding and SpatialKey of their atoms, where the table has such columns."""
-    from hartonomous.hql.atoms.rows import rows_of
-
-    wanted = [n for n in ("Embedding", "SpatialKey") if table.find_column(n) is not None]
-    if wanted:
-        atoms = rows_of(context, ensure(context, "Atoms"), rows.column("AtomId").to_numpy(), wanted)
-        for name in wanted:
-            rows = rows.append_column(name, atoms.column(name))
-    return rows
 
 
 def _errors(context: Context, failed: list[Piece]) -> pa.Table:

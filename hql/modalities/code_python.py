@@ -126,10 +126,9 @@ class Lines:
         first, *lines = LINE.split(text)
         indent = self.line(first_line(node))[: node.col_offset]
         kept = _lines_in_strings(node)
-        numbers = range(first_line(node) + 1, node.end_lineno + 1)
         lines = [
             line if number in kept else line.removeprefix(indent)
-            for number, line in zip(numbers, lines, strict=True)
+            for number, line in enumerate(lines, first_line(node) + 1)
         ]
         return "\n".join([first, *lines])
 

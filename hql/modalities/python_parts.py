@@ -50,7 +50,7 @@ def parse(text: str) -> ast.Module:
 
 
 @cache
-def fields_of(node_type: type[ast.AST]) -> tuple[str, ...]:
+def fields_of(node_type: Any) -> tuple[str, ...]:
     """The fields of a node that are written as they are."""
     binding = BINDING.get(node_type.__name__)
     return tuple(f for f in node_type._fields if f not in IGNORED and f != binding)

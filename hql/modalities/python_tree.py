@@ -130,7 +130,7 @@ class _Walk:
             else:
                 special(self, node, scope)
 
-    def _any(self, node: ast.AST, kind: str, scope: Scope) -> None:
+    def _any(self, node: Any, kind: str, scope: Scope) -> None:
         """A node's type, the fields that it has, and their values."""
         present = []
         items: list[Any] = []

@@ -16,8 +16,8 @@ class StoredTable:
       beyond its type and keys is its behaviour's), and the CREATE INDEX of its indexes.
     - `changeable`: users may INSERT, UPDATE, DELETE and COPY FROM; else only our own code writes.
     - `derived`: columns that are filled for users, and that they may not assign.
-    - `named_by`: what names a row within its source, for tables that modalities fill: reading a
-      source again changes the row of that name.
+    - `named_by`: what names a row within its source, for tables that modalities fill, and last what
+      orders rows of one name: reading a source again changes the row of that name.
     - `space`: the encoder whose vectors its VECTOR columns hold, if it is one and the same.
     - `behaviour`: `module:NAME` of a Behaviour (behaviour.py), imported when rows change.
     """

@@ -30,7 +30,7 @@ CODE_TABLES = (
         CREATE INDEX IX_CodeAtoms_AstHash ON CodeAtoms (AstHash);
         CREATE INDEX IX_CodeAtoms_SpatialSignature ON CodeAtoms (SpatialSignature) USING RTREE;
         CREATE INDEX IX_CodeAtoms_SpatialKey ON CodeAtoms (SpatialKey) USING RTREE""",
-        named_by=("QualifiedName",),
+        named_by=("QualifiedName", "StartLine"),
         space="wordllama",
     ),
 )
