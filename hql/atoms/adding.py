@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.system_schema.writing import append, ensure, number
-from hartonomous.storage.catalog import TableEntry
+from hartonomous.storage.table import TableView
 
 if TYPE_CHECKING:
+    from hartonomous.hql.atoms.derived import Placed
     from hartonomous.hql.context import Context
     from hartonomous.hql.spaces.space import Space
 
@@ -55,18 +56,24 @@ def content_hashes(rows: pa.Table) -> pa.Array:
     return hashes
 
 
-def add_atoms(context: Context, rows: pa.Table, space: Space | None = None) -> Added:
+def add_atoms(
+    context: Context,
+    rows: pa.Table,
+    space: Space | None = None,
+    placed: Placed | None = None,
+) -> Added:
     """Stores the atoms that are not there, placed in `space`. `rows`: all columns of Atoms that are
-    not derived, and ContentHash; Modality and ContentHash are not NULL."""
+    not derived, and ContentHash; Modality and ContentHash are not NULL. `placed`: those of them
+    that were embedded already."""
     from hartonomous.hql.atoms.derived import derive
 
     table = ensure(context, "Atoms")
-    codes, firsts = _distinct(rows)
+    codes, firsts = first_rows(rows)
     distinct = rows if len(firsts) == rows.num_rows else rows.take(pa.array(firsts))
-    ids = _find(context, table, distinct)
+    ids = find_ids(context.transaction.view(table.id), distinct)
     missing = np.flatnonzero(ids < 0)
     lacking = distinct if len(missing) == len(ids) else distinct.take(pa.array(missing))
-    new = derive(context, lacking, space)
+    new = derive(context, lacking, space, placed)
     new = new.append_column("AtomId", number(context, table, len(missing)))
     new = new.append_column("CreatedAt", moment(context, len(missing)))
     new = new.select(table.arrow_schema.names).cast(table.arrow_schema)
@@ -82,7 +89,7 @@ def add_sources(context: Context, rows: pa.Table) -> None:
         append(context, "AtomSources", rows.append_column("IngestedAt", moment(context, len(rows))))
 
 
-def _distinct(rows: pa.Table) -> tuple[Int64, Int64]:
+def first_rows(rows: pa.Table) -> tuple[Int64, Int64]:
     """For each row the number of its identity among the distinct ones, in order of appearance, and
     for each of these the first row that has it."""
     hashes = as_array(rows.column("ContentHash"))
@@ -96,25 +103,25 @@ def _distinct(rows: pa.Table) -> tuple[Int64, Int64]:
     return coded.astype(np.int64), firsts
 
 
-def _find(context: Context, table: TableEntry, rows: pa.Table) -> Int64:
-    """AtomId of each row's atom, -1 where there is none. The rows are distinct."""
+def find_ids(view: TableView, rows: pa.Table) -> Int64:
+    """AtomId of each row's atom in a view of Atoms, -1 where there is none. The rows are
+    distinct."""
     ids = np.full(rows.num_rows, -1, np.int64)
-    view = context.transaction.view(table.id)
     if not view.row_count or not rows.num_rows:
         return ids
-    key = next(k for k in table.keys if k.kind == "UNIQUE" and len(k.columns) == len(IDENTITY))
+    key = next(k for k in view.table.keys if k.kind == "UNIQUE" and len(k.columns) == len(IDENTITY))
     addresses = view.lookup(key.id, rows.select(IDENTITY).combine_chunks())
     if not len(addresses):
         return ids
     found = pa.table({n: view.gather(n, addresses) for n in (*IDENTITY, "AtomId")})
-    index = pc.index_in(_joined(rows), value_set=_joined(found))
+    index = pc.index_in(identities(rows), value_set=identities(found))
     known = index.is_valid().to_numpy(zero_copy_only=False)
     places = index.drop_null().to_numpy()
     ids[known] = found.column("AtomId").to_numpy()[places]
     return ids
 
 
-def _joined(rows: pa.Table) -> pa.Array:
+def identities(rows: pa.Table) -> pa.Array:
     """The identity as one value: 32 bytes of hash, then the modality."""
     return pc.binary_join_element_wise(
         as_array(rows.column("ContentHash")),

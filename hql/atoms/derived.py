@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hartonomous.hql.atoms.adding import as_array
+from hartonomous.hql.atoms.adding import as_array, identities
 from hartonomous.hql.errors import BindFault, ExecutionFault
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.types import GEOMETRY, vector
 
 if TYPE_CHECKING:
@@ -27,19 +28,32 @@ DIMENSIONS = 256
 DERIVED = ("Embedding", "SpatialKey", "HilbertValue")
 
 
-def derive(context: Context, rows: pa.Table, space: Space | None = None) -> pa.Table:
-    """The rows with their derived columns filled. `Embedding` and `SpatialKey` may be given, for
-    rows that no encoder is for."""
+@frozen
+class Placed:
+    """Atoms that were embedded: identities (adding.py), VECTOR(256), points in a space."""
+
+    marks: pa.Array
+    vectors: pa.Array
+    points: pa.Array
+
+
+def derive(
+    context: Context,
+    rows: pa.Table,
+    space: Space | None = None,
+    placed: Placed | None = None,
+) -> pa.Table:
+    """The rows with their derived columns filled; what is in `placed` is not embedded again.
+    `Embedding` and `SpatialKey` may be given, for rows that no encoder is for."""
     from hartonomous.hql.functions.spaces import hilbert_values
-    from hartonomous.hql.spaces import default_space
 
     is_embedded = embedded_rows(rows)
     embedding = _given(rows, "Embedding", vector(DIMENSIONS).arrow)
     point = _given(rows, "SpatialKey", GEOMETRY.arrow)
     if is_embedded.any():
-        vectors, points = place(meanings(rows, is_embedded), space or default_space())
-        embedding = _filled(embedding, vectors, is_embedded)
-        point = _filled(point, points, is_embedded)
+        made = _placed(rows.filter(pa.array(is_embedded)), space, placed)
+        embedding = _filled(embedding, made.vectors, is_embedded)
+        point = _filled(point, made.points, is_embedded)
     columns = {
         "Embedding": embedding,
         "SpatialKey": point,
@@ -51,11 +65,35 @@ def derive(context: Context, rows: pa.Table, space: Space | None = None) -> pa.T
     return rows
 
 
-def meanings(rows: pa.Table, is_embedded: np.ndarray) -> pa.Array:
-    """What is embedded of those rows: texts as they are, of code the words in it."""
-    chosen = rows.filter(pa.array(is_embedded))
-    texts = as_array(chosen.column("CanonicalText"))
-    is_code = as_array(pc.equal(chosen.column("Modality"), "code"))
+def place_rows(rows: pa.Table, space: Space | None) -> Placed:
+    """Embeds the rows that an encoder is for."""
+    return _placed(rows.filter(pa.array(embedded_rows(rows))), space, None)
+
+
+def _placed(rows: pa.Table, space: Space | None, placed: Placed | None) -> Placed:
+    """Vectors and points of rows that an encoder is for: those that are there, and the others
+    made now."""
+    from hartonomous.hql.spaces import default_space
+
+    marks = identities(rows)
+    if placed is None:
+        return Placed(marks, *place(meanings(rows), space or default_space()))
+    index = pc.index_in(marks, value_set=placed.marks)
+    vectors, points = placed.vectors, placed.points
+    if index.null_count:
+        lacking = index.is_null()
+        made = _placed(rows.filter(lacking), space, None)
+        places = np.cumsum(lacking.to_numpy(zero_copy_only=False)) - 1 + len(vectors)
+        vectors = pa.concat_arrays([vectors, made.vectors])
+        points = pa.concat_arrays([points, made.points])
+        index = pc.if_else(lacking, pa.array(places, index.type), index)
+    return Placed(marks, vectors.take(index), points.take(index))
+
+
+def meanings(rows: pa.Table) -> pa.Array:
+    """What is embedded of the rows: texts as they are, of code the words in it."""
+    texts = as_array(rows.column("CanonicalText"))
+    is_code = as_array(pc.equal(rows.column("Modality"), "code"))
     if not pc.any(is_code).as_py():
         return texts
     from hartonomous.hql.modalities.code_words import words_of_all

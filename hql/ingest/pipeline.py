@@ -1,7 +1,7 @@
 """INGEST, from the statement to its figures.
 
-    reading.py, in a thread                    here
-    source → hash → changed? → chunks  ──────▶ batch: identity → embedding → one transaction
+    reading.py, in a thread               embedding.py, in a thread            here
+    source → hash → changed? → chunks ──▶ batch: identity → new? → vectors ──▶ one transaction
 
 Outside a transaction every batch is a commit of its own: an INGEST that is interrupted leaves whole
 batches, and the same statement run again continues, as sources that are done are skipped by their
@@ -21,7 +21,8 @@ import pyarrow as pa
 from hartonomous.hql.copying.progress import Progress
 from hartonomous.hql.ingest.asking import check, chooser, requests_of, space_of
 from hartonomous.hql.ingest.earlier import known_sources
-from hartonomous.hql.ingest.reading import Ahead, Piece, read_all
+from hartonomous.hql.ingest.embedding import UNSTORED_MAX, Batch, embedded
+from hartonomous.hql.ingest.reading import AHEAD, Ahead, Piece, read_all
 from hartonomous.hql.ingest.storing import Figures, Stored, store
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.result import Result
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 #: a batch is stored when it has so many chunks, or so many bytes of sources were read
 BATCH_CHUNKS: Final = 8_192
 BATCH_BYTES: Final = 64 << 20
+#: batches embedded ahead
+BATCHES_AHEAD: Final = 1
+assert BATCHES_AHEAD + 2 <= UNSTORED_MAX, "one waits in the queue, one to get in, one is stored"
 #: how often a batch is stored when others change the same rows
 ATTEMPTS_MAX: Final = 25
 
@@ -60,11 +64,19 @@ def run_ingest(statement: Ingest, context: Context) -> Result:
     requests, total, rows = requests_of(statement, context)
     figures = Figures()
     progress = Progress("INGEST")
-    writer = _Writer(context, space_of(statement, context))
+    space = space_of(statement, context)
     pieces = read_all(requests, known_sources(context), chooser(statement))
     try:
-        with writer, Ahead(pieces) as ahead:
-            for batch in _batches(ahead.take(context.limits.check)):
+        with (
+            _Writer(context, space) as writer,
+            Ahead(lambda check: pieces, AHEAD, "hql ingest reader") as reader,
+            Ahead(
+                lambda check: embedded(_batches(reader.take(check)), context, space),
+                BATCHES_AHEAD,
+                "hql ingest encoder",
+            ) as encoder,
+        ):
+            for batch in encoder.take(context.limits.check):
                 figures.add(writer.store(batch))
                 progress.update(figures.chunks, figures.files / total if total else None)
     finally:
@@ -122,7 +134,7 @@ class _Writer:
         if error is None and self._context.session.in_transaction:
             self._context.session.note_change(self._context.text)
 
-    def store(self, batch: list[Piece]) -> Figures:
+    def store(self, batch: Batch) -> Figures:
         """Stores a batch, again if others changed the same rows."""
         if self._context.session.in_transaction:
             stored = store(self._context, batch, self._carried, self._space)
@@ -131,7 +143,7 @@ class _Writer:
         self._carried = stored.carried
         return stored.figures
 
-    def _commit(self, batch: list[Piece]) -> Stored:
+    def _commit(self, batch: Batch) -> Stored:
         session = self._context.session
         for attempt in range(1, ATTEMPTS_MAX + 1):
             transaction = session.open_transaction()

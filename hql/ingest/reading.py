@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from queue import Empty, Full, Queue
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from hartonomous.hql.ingest.sources import Request, prepare
 from hartonomous.hql.modalities.base import Drafts, Modality, Unreadable
+
+Item = TypeVar("Item")
 
 #: sources whose earlier hashes are looked up at once
 LOOKED_UP: Final = 1_024
@@ -104,17 +107,24 @@ def joined(blocks: list[Drafts]) -> Drafts | None:
     return whole
 
 
-class Ahead:
-    """Runs an iterator in a thread, at most AHEAD items ahead. What it raises is raised where its
-    items are taken. As a context manager it ends the thread."""
+class Stopped(Exception):
+    """Nobody wants what a thread makes any more."""
 
-    def __init__(self, items: Iterator[Piece]) -> None:
-        self._items = items
-        self._queue: Queue[Piece | BaseException | None] = Queue(AHEAD)
+
+class Ahead(Generic[Item]):
+    """Runs an iterator in a thread, at most `ahead` items ahead. What it raises is raised where its
+    items are taken. As a context manager it ends the thread. `make` gives the iterator; it gets a
+    function that raises Stopped when the thread is to end, for those who wait or work long."""
+
+    def __init__(
+        self, make: Callable[[Callable[[], None]], Iterator[Item]], ahead: int, name: str
+    ) -> None:
+        self._make = make
+        self._queue: Queue[Item | BaseException | None] = Queue(ahead)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="hql ingest reader", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    def __enter__(self) -> Ahead:
+    def __enter__(self) -> Ahead[Item]:
         self._thread.start()
         return self
 
@@ -122,26 +132,32 @@ class Ahead:
         self._stopped.set()
         self._thread.join()
 
+    def _check(self) -> None:
+        if self._stopped.is_set():
+            raise Stopped
+
     def _run(self) -> None:
         end: BaseException | None = None
         try:
-            for item in self._items:
-                if not self._put(item):
-                    return
+            for item in self._make(self._check):
+                self._put(item)
+        except Stopped:
+            return
         except BaseException as error:  # raised again in the other thread
             end = error
-        self._put(end)
+        with suppress(Stopped):
+            self._put(end)
 
-    def _put(self, item: Piece | BaseException | None) -> bool:
-        while not self._stopped.is_set():
+    def _put(self, item: Item | BaseException | None) -> None:
+        while True:
+            self._check()
             try:
                 self._queue.put(item, timeout=PATIENCE_S)
-                return True
+                return
             except Full:
                 continue
-        return False
 
-    def take(self, check: Callable[[], None]) -> Iterator[Piece]:
+    def take(self, check: Callable[[], None]) -> Iterator[Item]:
         """The items; `check` is called while waiting and may raise."""
         while True:
             check()

@@ -8,13 +8,14 @@ and is read again. What a source does not say any more loses its row; the atom s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from hartonomous.hql.atoms.adding import add_atoms, content_hashes, moment
+from hartonomous.hql.atoms.adding import add_atoms, moment
 from hartonomous.hql.ingest.earlier import SOURCES, take_away, take_away_from
+from hartonomous.hql.ingest.embedding import Batch, drafted
 from hartonomous.hql.ingest.own_tables import store_own
 from hartonomous.hql.ingest.reading import Piece
 from hartonomous.hql.system_schema.writing import append
@@ -64,17 +65,17 @@ class Stored:
 
 def store(
     context: Context,
-    pieces: list[Piece],
+    batch: Batch,
     carried: dict[str, list[pa.Table]],
     space: Space | None,
 ) -> Stored:
-    """Stores the pieces in the context's transaction, in `space`. `carried` is what the batch
+    """Stores the batch in the context's transaction, in `space`. `carried` is what the batch
     before it left; it is not changed, so that the batch can be stored again after a Conflict."""
+    pieces = batch.pieces
     out = Stored(_count(pieces), {uri: list(tables) for uri, tables in carried.items()})
-    read = [p for p in pieces if p.count]
     ids: dict[str, np.ndarray] = {}
-    if read:
-        out.figures.new_atoms = _store_atoms(context, read, out.carried, ids, space)
+    if batch.rows is not None:
+        out.figures.new_atoms = _store_atoms(context, batch, batch.rows, out.carried, ids, space)
     store_own(context, pieces, ids)
     ended = [p for p in pieces if p.is_last and p.fault is None and not p.is_unchanged]
     failed = [p for p in pieces if p.fault is not None]
@@ -103,25 +104,25 @@ def _count(pieces: list[Piece]) -> Figures:
 
 def _store_atoms(
     context: Context,
-    read: list[Piece],
+    batch: Batch,
+    rows: pa.Table,
     carried: dict[str, list[pa.Table]],
     ids: dict[str, np.ndarray],
     space: Space | None,
 ) -> int:
     """Adds the atoms; `carried` gets the rows of AtomSources, `ids` the AtomIds, both by URI. How
     many atoms were new."""
-    counts = [p.count for p in read]
+    added = add_atoms(context, rows, space, batch.placed)
+    read, counts = batch.read, batch.counts
     which = pa.array(np.repeat(np.arange(len(read)), counts))
-    rows = _atom_rows(read, which)
-    added = add_atoms(context, rows, space)
     sources = pa.table(
         {
             "AtomId": pa.array(added.ids),
             "SourceUri": rows.column("SourceUri"),
-            "StartByte": pa.array(_places(read, "starts"), pa.int64()),
-            "EndByte": pa.array(_places(read, "ends"), pa.int64()),
+            "StartByte": pa.array(drafted(read, "starts"), pa.int64()),
+            "EndByte": pa.array(drafted(read, "ends"), pa.int64()),
             "SourceHash": pa.array([p.hash for p in read], pa.binary()).take(which),
-            "IngestedAt": moment(context, len(which)),
+            "IngestedAt": moment(context, rows.num_rows),
         },
         schema=SOURCE_ROWS,
     )
@@ -142,37 +143,6 @@ def _distinct(sources: pa.Table) -> pa.Table:
     places = np.stack([sources.column(n).to_numpy() for n in ("AtomId", "StartByte")], axis=1)
     _, firsts = np.unique(places, axis=0, return_index=True)
     return sources.take(pa.array(np.sort(firsts)))
-
-
-def _atom_rows(read: list[Piece], which: pa.Array) -> pa.Table:
-    def each(values: list[str]) -> pa.Array:
-        return pa.array(values, pa.string()).take(which)
-
-    texts = [t for p in read if p.drafts is not None for t in p.drafts.texts]
-    modalities = [p.modality for p in read if p.modality is not None]
-    assert len(modalities) == len(read), read
-    rows = pa.table(
-        {
-            "Modality": each([m.modality for m in modalities]),
-            "Subtype": each([m.subtype for m in modalities]),
-            "CanonicalText": pa.array(texts, pa.string()),
-            "Content": pa.nulls(len(texts), pa.binary()),
-            "Metadata": pa.array(_places(read, "metadata"), pa.string()),
-            "SourceUri": each([p.uri for p in read]),
-            "ParentAtomId": pa.nulls(len(texts), pa.int64()),
-            "ConceptId": pa.nulls(len(texts), pa.int64()),
-        }
-    )
-    return rows.append_column("ContentHash", content_hashes(rows))
-
-
-def _places(read: list[Piece], name: str) -> list[Any]:
-    """A column of the drafts; NULLs where they have none."""
-    values: list[Any] = []
-    for piece in read:
-        given = getattr(piece.drafts, name)
-        values += [None] * piece.count if given is None else given
-    return values
 
 
 def _errors(context: Context, failed: list[Piece]) -> pa.Table:

@@ -188,7 +188,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "BLOCK_BYTES", 6_000)
     monkeypatch.setattr(pipeline, "BATCH_CHUNKS", 7)
     monkeypatch.setattr(reading, "LOOKED_UP", 3)
-    monkeypatch.setattr(reading, "AHEAD", 1)
+    monkeypatch.setattr(pipeline, "AHEAD", 1)
 
 
 def test_bounds_do_not_show(tmp_path: Path, request: pytest.FixtureRequest) -> None:
@@ -278,7 +278,7 @@ def test_cancel_ends_the_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr("hartonomous.hql.ingest.storing.add_atoms", cancelling)
         with pytest.raises(Cancelled):
             ingest(connection, STDLIB / "email", "AS TEXT")
-        assert not [t for t in threading.enumerate() if t.name == "hql ingest reader"]
+        assert not [t for t in threading.enumerate() if t.name.startswith("hql ingest")]
         assert rows(connection, "SELECT COUNT(*) FROM Atoms")[0][0] > 0, "a whole batch stays"
 
 
