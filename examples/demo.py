@@ -1,169 +1,97 @@
-"""The demo: real text in, a commit, the folder opened again, questions answered.
+"""The demo: real text and code, found again by meaning, by place, by structure; and proved.
 
     python examples/demo.py [FOLDER]
 
-Loads the source of the Python standard library that runs it. Everything printed is what happened;
-the statements below the `>` marks are what was sent, and their answers follow.
+Reads the source of the Python standard library that runs it, and of two packages that Hartonomous
+stands on. Everything printed is what happened; the statements below the `>` marks are what was
+sent, and their answers follow.
 """
 
 from __future__ import annotations
 
 import platform
-import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from library import read_library
+import pyarrow as pa
+from sources import library_sources, package_source
+from stage import Stage, duration, print_table, size_of
 
 from hartonomous import hql
-from hartonomous.storage.errors import Error
 
-CELL = 200  # characters of a value that are shown
 FOLDER = Path(__file__).parents[1] / "demo.hdb"
+PACKAGES = ("numba", "numpy")
 
-SCHEMA = """\
-CREATE TABLE modules (
-    id INT PRIMARY KEY, name NVARCHAR(100) NOT NULL UNIQUE, package NVARCHAR(50) NOT NULL,
-    line_count INT NOT NULL CHECK (line_count >= 0), docstring NVARCHAR(MAX)
-);
-CREATE TABLE definitions (
-    id INT PRIMARY KEY, module INT NOT NULL, kind NVARCHAR(10) NOT NULL,
-    name NVARCHAR(200) NOT NULL, first_line INT NOT NULL, last_line INT NOT NULL,
-    docstring NVARCHAR(MAX), line_count AS (last_line - first_line + 1)
-);
-CREATE TABLE imports (module INT NOT NULL, target NVARCHAR(100) NOT NULL);
-CREATE TABLE lines (module INT NOT NULL, number INT NOT NULL, text NVARCHAR(MAX))"""
-
-QUESTIONS = {
-    "Which packages are largest, and how much of each is documented?": """\
-SELECT TOP (5) m.package, COUNT(DISTINCT m.id) AS modules, COUNT(*) AS definitions,
-       100 * COUNT(d.docstring) / COUNT(*) AS percent_documented
-FROM modules m JOIN definitions d ON d.module = m.id
-GROUP BY m.package ORDER BY definitions DESC, m.package""",
-    "Who writes about race conditions?": """\
-SELECT m.name AS module, d.name, d.kind
-FROM definitions d JOIN modules m ON m.id = d.module
-WHERE d.docstring LIKE '%race condition%' ORDER BY m.name, d.first_line""",
-    "The longest function or method of each of five modules": """\
-SELECT module, name, line_count
-FROM (
-    SELECT m.name AS module, d.name, d.line_count,
-           ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY d.line_count DESC, d.id) AS place
-    FROM definitions d JOIN modules m ON m.id = d.module
-    WHERE d.kind <> 'class'
-      AND m.name IN ('argparse', 'ast', 'json.decoder', 'random', 'sqlite3.dump')
-) AS ranked
-WHERE place = 1 ORDER BY line_count DESC""",
-    "What does importing json import, directly and behind the scenes?": """\
-WITH reached (name, depth) AS (
-    SELECT 'json', 0
-    UNION ALL
-    SELECT i.target, r.depth + 1
-    FROM reached r JOIN modules m ON m.name = r.name JOIN imports i ON i.module = m.id
-    WHERE r.depth < 4
+QUESTIONS = (
+    "how do I parse command line arguments",
+    "compress data with gzip",
+    "send an email over SMTP",
+    "draw random numbers from a normal distribution",
+    "solve a system of linear equations",
+    "wait until one of several sockets is readable",
+    "compile a function to machine code at run time",
+    "compute the difference between two dates",
+    "parse an XML document",
+    "find the eigenvalues of a symmetric matrix",
 )
-SELECT depth, COUNT(*) AS modules, MIN(name) AS first_by_name
-FROM (SELECT name, MIN(depth) AS depth FROM reached GROUP BY name) AS nearest
-GROUP BY depth ORDER BY depth""",
-}
-
-
-PRUNED = """\
-SELECT COUNT(*) AS lines FROM lines WHERE module BETWEEN 100 AND 110 AND text LIKE '%self%'"""
+NEAREST = """\
+SELECT TOP (4) AtomId, VECTOR_DISTANCE('cosine', Embedding, EMBED(@question)) AS distance,
+       SourceUri, CanonicalText
+FROM Atoms WHERE Modality = 'text' ORDER BY distance"""
+SPACES = """\
+SELECT SpaceName, Dimensions, NeighbourhoodPreservation FROM Spaces"""
+REGION = """\
+SELECT COUNT(*) AS chunks, COUNT(DISTINCT SourceUri) AS files
+FROM Atoms WHERE SpatialKey.STDistance(@point) < 0.02"""
+DUPLICATES = """\
+SELECT SpatialSignature, COUNT(*) AS DuplicateCount
+FROM dbo.CodeAtoms GROUP BY SpatialSignature HAVING COUNT(*) > 1"""
+LONG_DUPLICATES = """\
+SELECT TOP (5) MIN(QualifiedName) AS one, MAX(QualifiedName) AS another,
+       MAX(EndLine - StartLine + 1) AS lines, COUNT(DISTINCT SourceUri) AS files
+FROM CodeAtoms GROUP BY SpatialSignature
+HAVING COUNT(*) > 1 ORDER BY lines DESC, one"""
+EVENTS = """\
+INSERT INTO SessionEvents (SessionId, Seq, AtomId, At) SELECT * FROM @events"""
+ENDED_NEAR = """\
+SELECT SessionId, Path.STNumPoints() AS steps, Path.STEndPoint() AS ended
+FROM dbo.SessionPaths WHERE Path.STEndPoint().STIntersects(@ErrorRegion) = 1"""
+LONGEST = """\
+SELECT name, lines FROM (
+    SELECT QualifiedName AS name, EndLine - StartLine + 1 AS lines, ROW_NUMBER() OVER (
+        PARTITION BY SourceUri ORDER BY EndLine - StartLine DESC, CodeAtomId) AS place
+    FROM CodeAtoms WHERE SourceUri LIKE '%/json/%'
+) AS ranked
+WHERE place = 1 ORDER BY lines DESC, name"""
 UNDONE = """\
 BEGIN TRAN;
-DELETE FROM definitions WHERE docstring IS NULL;
+DELETE FROM SessionEvents;
 ROLLBACK"""
 
 
-class Stage:
-    """One database on show: sends statements, prints their answers and how long they took."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.database: Any = None
-
-    def title(self, text: str) -> None:
-        print(f"\n== {text}")
-
-    @contextmanager
-    def timed(self, what: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        print(f"{what} {duration(time.perf_counter() - start)}")
-
-    def open(self) -> None:
-        self.database = hql.connect(self.folder)
-
-    def ask(self, text: str, parameters: Any = None) -> None:
-        """Sends a text, prints it, its rows or its error, and its messages."""
-        print("> " + text.replace("\n", "\n  "))
-        start = time.perf_counter()
-        try:
-            cursor = self.database.execute(text, parameters)
-            rows = cursor.fetchall() if cursor.description else []
-        except Error as error:
-            print(f"{error.code}: {error}")
-            return
-        taken = time.perf_counter() - start
-        if cursor.description:
-            print_table([column[0] for column in cursor.description], rows)
-        elif cursor.rowcount >= 0:
-            print(f"{cursor.rowcount:,} rows")
-        for message in cursor.messages:
-            print(message)
-        print(duration(taken))
+def ingest(stage: Stage, kind: str, folders: list[str]) -> None:
+    """One INGEST for each folder; the sums of their figures."""
+    print(f"> INGEST @folder AS {kind}")
+    start = time.perf_counter()
+    names: list[str] = []
+    total = [0] * 4
+    for folder in folders:
+        cursor = stage.database.execute(f"INGEST @folder AS {kind}", {"folder": folder})
+        names = [column[0] for column in cursor.description][: len(total)]
+        total = [a + b for a, b in zip(total, cursor.fetchall()[0], strict=False)]
+    print_table(names, [tuple(total)])
+    print(duration(time.perf_counter() - start), flush=True)
 
 
-def duration(seconds: float) -> str:
-    return f"[{seconds * 1000:.0f} ms]" if seconds < 1 else f"[{seconds:.1f} s]"
-
-
-def print_table(names: list[str], rows: list[tuple[Any, ...]]) -> None:
-    """Aligned columns; numbers to the right, hashes by their first bytes."""
-    texts = [[show(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(names, *texts, strict=True)]
-    print("  ".join(n.ljust(w) for n, w in zip(names, widths, strict=True)).rstrip())
-    for row, values in zip(texts, rows, strict=True):
-        cells = [
-            text.rjust(width) if isinstance(value, (int, float)) else text.ljust(width)
-            for text, width, value in zip(row, widths, values, strict=True)
-        ]
-        print("  ".join(cells).rstrip())
-
-
-def show(value: Any) -> str:
-    match value:
-        case None:
-            return "NULL"
-        case bytes():
-            return value[:6].hex() + "…"
-        case float():
-            return f"{value:,.6g}"
-        case int():
-            return f"{value:,}"
-    text = re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", str(value))
-    return text if len(text) <= CELL else text[: CELL - 1] + "…"
-
-
-def load(stage: Stage) -> None:
-    """Reads the library and loads it in one transaction: durable when it is committed."""
-    stage.title("Real text: the source of the Python standard library")
-    with stage.timed(f"read and parsed with Python {platform.python_version()}"):
-        tables = read_library()
+def read_text(stage: Stage) -> None:
+    stage.title("Real text: the source of the Python standard library, of numba and of numpy")
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    print(f"Python {platform.python_version()}, {versions}")
     stage.open()
-    stage.database.execute(SCHEMA)
-    with stage.timed("loaded in one transaction, hashed and durable"), stage.database.transaction():
-        for name, table in tables.items():
-            columns = ", ".join(table.column_names)
-            insert = f"INSERT INTO {name} ({columns}) SELECT * FROM @rows"
-            stage.database.execute(insert, {"rows": table})
-            print(f"  {name:12}{table.num_rows:>10,} rows")
+    ingest(stage, "TEXT", [*library_sources(), *map(package_source, PACKAGES)])
 
 
 def reopen(stage: Stage) -> None:
@@ -173,41 +101,67 @@ def reopen(stage: Stage) -> None:
         stage.open()
 
 
-def size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def ask_questions(stage: Stage) -> None:
-    for question, text in QUESTIONS.items():
-        stage.title(question)
-        stage.ask(text)
-
-
-def show_plan(stage: Stage) -> None:
-    stage.title("What a query costs: batches that cannot match are not read")
-    stage.ask("EXPLAIN ANALYZE " + PRUNED)
-
-
-def show_arrow(stage: Stage) -> None:
-    stage.title("Every line of it as one Arrow table")
-    text = "SELECT module, number, text FROM lines"
+def ask_questions(stage: Stage) -> list[list[int]]:
+    """Prints the nearest chunk to each question; gives the nearest four, best last."""
+    stage.title("Ten questions in words: the nearest chunk of all, exactly")
+    print("> " + NEAREST.replace("\n", "\n  "))
     start = time.perf_counter()
-    table = stage.database.execute(text).fetch_arrow_table()
-    taken = duration(time.perf_counter() - start)
-    print(f"> {text}\n{table.num_rows:,} rows, {table.nbytes / 2**20:,.0f} MiB {taken}")
+    rows, found = [], []
+    for question in QUESTIONS:
+        answers = stage.database.execute(NEAREST, {"question": question}).fetchall()
+        found.append([answer[0] for answer in reversed(answers)])
+        _, distance, source, text = answers[0]
+        rows.append((question, round(distance, 3), "/".join(Path(source).parts[-2:]), text[:60]))
+    taken = duration((time.perf_counter() - start) / len(QUESTIONS))
+    print_table(["question", "distance", "source", "text"], rows)
+    print(f"{taken} a question", flush=True)
+    return found
+
+
+def show_region(stage: Stage, answer: int) -> None:
+    stage.title("The neighbourhood of the first answer in three dimensions, through the R-tree")
+    place = "SELECT SpatialKey FROM Atoms WHERE AtomId = @answer"
+    point = stage.database.execute(place, {"answer": answer}).fetchall()[0][0]
+    stage.ask(REGION, {"point": point})
+    stage.ask("EXPLAIN ANALYZE " + REGION, {"point": point})
+    print("A shadow in three dimensions keeps few of the true neighbours; it says how few:")
+    stage.ask(SPACES)
+
+
+def walk(stage: Stage, found: list[list[int]]) -> None:
+    """Each question is a session that ends at its best answer."""
+    stage.title("Paths of users through these atoms, and who ended in a region of errors")
+    steps = [(s, i, atom) for s, atoms in enumerate(found, 1) for i, atom in enumerate(atoms, 1)]
+    columns = [pa.array(column) for column in zip(*steps, strict=True)]
+    moment = pa.array([time.time_ns() // 1000] * len(steps), pa.timestamp("us", "UTC"))
+    events = pa.table([*columns, moment], ["session", "seq", "atom", "at"])
+    stage.ask(EVENTS, {"events": events})
+    key = "SELECT SpatialKey.STBuffer(0.05) FROM Atoms WHERE AtomId = @answer"
+    region = stage.database.execute(key, {"answer": found[0][-1]}).fetchall()[0][0]
+    stage.ask(ENDED_NEAR, {"ErrorRegion": region})
+
+
+def show_code(stage: Stage) -> None:
+    stage.title("The same source as code: definitions, their structure hashed, renaming aside")
+    ingest(stage, "CODE", library_sources())
+    duplicates = stage.database.execute(DUPLICATES).fetchall()
+    print("> " + DUPLICATES.replace("\n", "\n  "))
+    print(f"{len(duplicates):,} structures that occur more than once, the longest of them:")
+    stage.ask(LONG_DUPLICATES)
+    stage.ask(LONGEST)
 
 
 def show_safety(stage: Stage) -> None:
     stage.title("Mistakes are named, and leave nothing behind")
-    stage.ask("SELECT docstrin FROM definitions")
-    stage.ask("INSERT INTO modules (id, name, package, line_count) VALUES (1, 'mine', 'mine', 1)")
+    stage.ask("SELECT CanonicalTex FROM Atoms")
+    stage.ask("SELECT geometry::Parse('POINT (1 one)')")
     stage.ask(UNDONE)
-    stage.ask("SELECT COUNT(*) AS definitions, COUNT(docstring) AS documented FROM definitions")
+    stage.ask("SELECT COUNT(*) AS events FROM SessionEvents")
 
 
 def show_history(stage: Stage) -> None:
     stage.title("Every change is a commit, every commit names the root of all data")
-    stage.ask("SELECT Sequence, Hash, Parent, Root FROM Commits ORDER BY Sequence DESC")
+    stage.ask("SELECT TOP (3) Sequence, Hash, Parent, Root FROM Commits ORDER BY Sequence DESC")
     stage.ask("VERIFY DATABASE")
 
 
@@ -238,11 +192,18 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     stage, start = Stage(folder), time.perf_counter()
-    for act in (load, reopen, ask_questions, show_plan, show_arrow, show_safety, show_history):
-        act(stage)
+    read_text(stage)
+    reopen(stage)
+    found = ask_questions(stage)
+    show_region(stage, found[0][-1])
+    walk(stage, found)
+    show_code(stage)
+    show_safety(stage)
+    show_history(stage)
     show_tampering(stage)
     print(f"\n{duration(time.perf_counter() - start)} in all. The database stays; ask it yourself:")
-    question = "SELECT TOP (3) name, docstring FROM modules ORDER BY line_count DESC"
+    distance = "VECTOR_DISTANCE('cosine', Embedding, EMBED('lock a file'))"
+    question = f"SELECT TOP (3) SourceUri, CanonicalText FROM Atoms ORDER BY {distance}"
     print(f'  .venv/bin/hql -c "{question}" {folder.name}')
 
 
