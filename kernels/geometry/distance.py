@@ -163,8 +163,8 @@ def point_distances(a: Shapes, b: Shapes) -> Numbers:
     size = np.maximum(np.abs(p).max(axis=1, initial=0), np.abs(q).max(axis=1, initial=0))
     if ((size > 1e-100) & (size < 1e100) | np.isnan(size)).all():
         return _lengths(p - q)
-    with np.errstate(invalid="ignore"):
-        scale = np.ldexp(1.0, np.minimum(-np.frexp(size)[1], 1000))[:, None]
+    with np.errstate(invalid="ignore", over="ignore"):
+        scale = np.ldexp(1.0, np.minimum(-np.frexp(size)[1], 1023))[:, None]
         return np.asarray(_lengths(p * scale - q * scale) / scale[:, 0])
 
 

@@ -38,7 +38,7 @@ _PATIENCE = 1 << 12
 @numba.njit(**INNER)
 def scale_for(largest):  # type: ignore[no-untyped-def]
     """The power of two that brings `largest` to [0.5, 1)."""
-    return math.ldexp(1.0, min(-math.frexp(largest)[1], 1000))
+    return math.ldexp(1.0, min(-math.frexp(largest)[1], 1023))
 
 
 @numba.njit(**ENTRY)

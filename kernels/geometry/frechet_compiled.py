@@ -4,9 +4,10 @@ Alt and Godau 1995: a leash of length r is enough if from (start, start) to (end
 through the free-space diagram that never goes back. The diagram is walked row by row; of each cell
 only the intervals of its borders that can be reached are kept. The least r is found by halving:
 between the distances of the ends, which no leash is shorter than, and a walk over the vertices.
-It is given exactly where it is a distance of ends or of a vertex and a segment, else good to 1e-12.
+It is given exactly where it is a distance of ends or of a vertex and a segment, else good to
+1e-14 of the largest coordinate.
 
-Estimate: 45 walks over P * Q cells, 15 ns a cell; memory O(P + Q).
+Estimate: 50 walks over P * Q cells, 15 ns a cell; memory O(P + Q).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from hartonomous.kernels.geometry.compiling import ENTRY, INNER
 from hartonomous.kernels.geometry.distance_compiled import ROUNDING, norm, scale_for
 
 #: where the halving ends, relative
-_PRECISION = 1e-13
+_PRECISION = 1e-15
 _ROUNDS = 200
 #: by how much a leash may be longer for rounding
 _SLACK = 1.0 + 4.0 * 2.0**-53
