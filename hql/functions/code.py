@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from hartonomous.hql.errors import BindFault, ExecutionFault
@@ -78,17 +79,17 @@ def _fault(message: str) -> ExecutionFault:
     )
 
 
-CODE: tuple[Function, ...] = (
-    scalar(
-        "fn_AstSignature",
-        _PARAMETERS,
-        GEOMETRY,
-        None,
-        "The SpatialSignature of a function or class that is given as text (in 'python'): where it "
-        "lies among CodeAtoms. Equal points are equal trees but for the names of locals, layout, "
-        "comments and docstrings; within 2 there are alike ones.",
-        "fn_AstSignature('def f(x): return x + 1')",
-        resolve=_resolve,
-        kernel=ast_signature,
-    ),
+_SIGNATURE = scalar(
+    "fn_AstSignature",
+    _PARAMETERS,
+    GEOMETRY,
+    None,
+    "The SpatialSignature of a function or class that is given as text (in 'python'): where it "
+    "lies among CodeAtoms. Equal points are equal trees but for the names of locals, layout, "
+    "comments and docstrings; within 2 there are alike ones.",
+    "fn_AstSignature('def f(x): return x + 1')",
+    resolve=_resolve,
+    kernel=ast_signature,
 )
+
+CODE: tuple[Function, ...] = (replace(_SIGNATURE, batch_rows=256),)

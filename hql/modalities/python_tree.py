@@ -134,7 +134,7 @@ class _Walk:
         """A node's type, the fields that it has, and their values."""
         present = []
         items: list[Any] = []
-        for name in fields_of(type(node)):
+        for name in fields_of(node.__class__):
             value = getattr(node, name, None)
             if value is None or value == []:
                 continue
