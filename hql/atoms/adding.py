@@ -69,11 +69,10 @@ def add_atoms(
 
     table = ensure(context, "Atoms")
     codes, firsts = first_rows(rows)
-    distinct = rows if len(firsts) == rows.num_rows else rows.take(pa.array(firsts))
+    distinct = chosen(rows, firsts)
     ids = find_ids(context.transaction.view(table.id), distinct)
     missing = np.flatnonzero(ids < 0)
-    lacking = distinct if len(missing) == len(ids) else distinct.take(pa.array(missing))
-    new = derive(context, lacking, space, placed)
+    new = derive(context, chosen(distinct, missing), space, placed)
     new = new.append_column("AtomId", number(context, table, len(missing)))
     new = new.append_column("CreatedAt", moment(context, len(missing)))
     new = new.select(table.arrow_schema.names).cast(table.arrow_schema)
@@ -101,6 +100,11 @@ def first_rows(rows: pa.Table) -> tuple[Int64, Int64]:
     firsts = np.full(int(coded.max(initial=-1)) + 1, len(coded), np.int64)
     np.minimum.at(firsts, coded, np.arange(len(coded)))
     return coded.astype(np.int64), firsts
+
+
+def chosen(rows: Any, places: Int64) -> Any:
+    """The rows (or values) at ascending distinct places; not copied if these are all of them."""
+    return rows if len(places) == len(rows) else rows.take(pa.array(places))
 
 
 def find_ids(view: TableView, rows: pa.Table) -> Int64:

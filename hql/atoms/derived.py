@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hartonomous.hql.atoms.adding import as_array, identities
+from hartonomous.hql.atoms.adding import as_array, chosen, identities
 from hartonomous.hql.errors import BindFault, ExecutionFault
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.types import GEOMETRY, vector
@@ -51,7 +51,7 @@ def derive(
     embedding = _given(rows, "Embedding", vector(DIMENSIONS).arrow)
     point = _given(rows, "SpatialKey", GEOMETRY.arrow)
     if is_embedded.any():
-        made = _placed(rows.filter(pa.array(is_embedded)), space, placed)
+        made = _placed(chosen(rows, np.flatnonzero(is_embedded)), space, placed)
         embedding = _filled(embedding, made.vectors, is_embedded)
         point = _filled(point, made.points, is_embedded)
     columns = {
@@ -67,7 +67,7 @@ def derive(
 
 def place_rows(rows: pa.Table, space: Space | None) -> Placed:
     """Embeds the rows that an encoder is for."""
-    return _placed(rows.filter(pa.array(embedded_rows(rows))), space, None)
+    return _placed(chosen(rows, np.flatnonzero(embedded_rows(rows))), space, None)
 
 
 def _placed(rows: pa.Table, space: Space | None, placed: Placed | None) -> Placed:
@@ -78,6 +78,8 @@ def _placed(rows: pa.Table, space: Space | None, placed: Placed | None) -> Place
     marks = identities(rows)
     if placed is None:
         return Placed(marks, *place(meanings(rows), space or default_space()))
+    if marks.equals(placed.marks):
+        return placed
     index = pc.index_in(marks, value_set=placed.marks)
     vectors, points = placed.vectors, placed.points
     if index.null_count:

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hartonomous.hql.atoms.adding import content_hashes, find_ids, first_rows, identities
+from hartonomous.hql.atoms.adding import chosen, content_hashes, find_ids, first_rows, identities
 from hartonomous.hql.atoms.derived import Placed, place_rows
 from hartonomous.hql.ingest.reading import Piece
 from hartonomous.storage.catalog import TableEntry
@@ -42,26 +42,29 @@ class Batch:
     placed: Placed | None = None
 
 
-def embedded(
-    batches: Iterator[list[Piece]], context: Context, space: Space | None
-) -> Iterator[Batch]:
-    """The batches with their atoms."""
+def batch_of(pieces: list[Piece]) -> Batch:
+    """The pieces with their atoms' rows, not embedded yet."""
+    read = [p for p in pieces if p.count]
+    batch = Batch(pieces, read, [p.count for p in read])
+    if read:
+        batch.rows = _atom_rows(batch)
+    return batch
+
+
+def embedded(batches: Iterator[Batch], context: Context, space: Space | None) -> Iterator[Batch]:
+    """The batches, embedded."""
     before: deque[pa.Array] = deque(maxlen=UNSTORED_MAX)
-    for pieces in batches:
-        read = [p for p in pieces if p.count]
-        batch = Batch(pieces, read, [p.count for p in read])
-        if read:
-            rows = batch.rows = _atom_rows(batch)
-            batch.placed = place_rows(_unknown(context, rows, before), space)
-            before.append(identities(rows))
+    for batch in batches:
+        if batch.rows is not None:
+            batch.placed = place_rows(_unknown(context, batch.rows, before), space)
+            before.append(identities(batch.rows))
         yield batch
 
 
 def _unknown(context: Context, rows: pa.Table, before: deque[pa.Array]) -> pa.Table:
     """The rows that are the first of their identity, and seem to be no atoms yet."""
     _, firsts = first_rows(rows)
-    if len(firsts) < rows.num_rows:
-        rows = rows.take(pa.array(firsts))
+    rows = chosen(rows, firsts)
     is_new = np.ones(rows.num_rows, np.bool_)
     snapshot = context.session.database.snapshot()
     table = snapshot.catalog.find("dbo", "Atoms")
@@ -70,7 +73,7 @@ def _unknown(context: Context, rows: pa.Table, before: deque[pa.Array]) -> pa.Ta
     marks = identities(rows)
     for earlier in before:
         is_new &= ~pc.is_in(marks, value_set=earlier).to_numpy(zero_copy_only=False)
-    return rows if is_new.all() else rows.filter(pa.array(is_new))
+    return chosen(rows, np.flatnonzero(is_new))
 
 
 def _atom_rows(batch: Batch) -> pa.Table:

@@ -1,7 +1,7 @@
 """INGEST, from the statement to its figures.
 
-    reading.py, in a thread               embedding.py, in a thread            here
-    source → hash → changed? → chunks ──▶ batch: identity → new? → vectors ──▶ one transaction
+    reading.py, in a thread                          embedding.py, in another     here
+    source → hash → changed? → chunks → identity ──▶ batch: new? → vectors ─────▶ one transaction
 
 Outside a transaction every batch is a commit of its own: an INGEST that is interrupted leaves whole
 batches, and the same statement run again continues, as sources that are done are skipped by their
@@ -11,7 +11,7 @@ hash. Inside BEGIN TRAN everything belongs to that transaction.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -21,8 +21,8 @@ import pyarrow as pa
 from hartonomous.hql.copying.progress import Progress
 from hartonomous.hql.ingest.asking import check, chooser, requests_of, space_of
 from hartonomous.hql.ingest.earlier import known_sources
-from hartonomous.hql.ingest.embedding import UNSTORED_MAX, Batch, embedded
-from hartonomous.hql.ingest.reading import AHEAD, Ahead, Piece, read_all
+from hartonomous.hql.ingest.embedding import UNSTORED_MAX, Batch, batch_of, embedded
+from hartonomous.hql.ingest.reading import Ahead, Piece, read_all
 from hartonomous.hql.ingest.storing import Figures, Stored, store
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.result import Result
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from hartonomous.hql.statements.ingest import Ingest
 
 #: a batch is stored when it has so many chunks, or so many bytes of sources were read
-BATCH_CHUNKS: Final = 8_192
+BATCH_CHUNKS: Final = 4_096
 BATCH_BYTES: Final = 64 << 20
-#: batches embedded ahead
-BATCHES_AHEAD: Final = 1
-assert BATCHES_AHEAD + 2 <= UNSTORED_MAX, "one waits in the queue, one to get in, one is stored"
+#: batches that wait between two threads
+AHEAD: Final = 1
+assert AHEAD + 2 <= UNSTORED_MAX, "one waits, one waits to wait, one is stored"
 #: how often a batch is stored when others change the same rows
 ATTEMPTS_MAX: Final = 25
 
@@ -69,10 +69,10 @@ def run_ingest(statement: Ingest, context: Context) -> Result:
     try:
         with (
             _Writer(context, space) as writer,
-            Ahead(lambda check: pieces, AHEAD, "hql ingest reader") as reader,
+            Ahead(lambda check: _batches(pieces, check), AHEAD, "hql ingest reader") as reader,
             Ahead(
-                lambda check: embedded(_batches(reader.take(check)), context, space),
-                BATCHES_AHEAD,
+                lambda check: embedded(reader.take(check), context, space),
+                AHEAD,
                 "hql ingest encoder",
             ) as encoder,
         ):
@@ -97,19 +97,20 @@ def _result(figures: Figures, seconds: float) -> Result:
 # --- batches -------------------------------------------------------------------------------------
 
 
-def _batches(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
-    """Pieces that are stored together."""
+def _batches(pieces: Iterator[Piece], check: Callable[[], None]) -> Iterator[Batch]:
+    """Pieces that are stored together; `check` may raise between two of them."""
     held: list[Piece] = []
     chunks = size = 0
     for piece in pieces:
+        check()
         held.append(piece)
         chunks += piece.count
         size += piece.size
         if chunks >= BATCH_CHUNKS or size >= BATCH_BYTES:
-            yield held
+            yield batch_of(held)
             held, chunks, size = [], 0, 0
     if held:
-        yield held
+        yield batch_of(held)
 
 
 class _Writer:

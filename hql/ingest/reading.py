@@ -21,8 +21,6 @@ Item = TypeVar("Item")
 
 #: sources whose earlier hashes are looked up at once
 LOOKED_UP: Final = 1_024
-#: pieces read ahead, each of at most a few MB
-AHEAD: Final = 16
 #: seconds between two looks whether the other side still listens
 PATIENCE_S: Final = 0.1
 
