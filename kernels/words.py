@@ -26,8 +26,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-#: bytes from which the compiled form is worth importing numba (0.35 s, once per process)
-COMPILE_BYTES: Final = 1 << 16
+#: bytes, in one process, that take as long without the compiled form as numba takes to load (0.5 s)
+COMPILE_BYTES: Final = 1 << 20
+#: bytes that take as long without the compiled form as a call of it does (12 µs)
+CALL_BYTES: Final = 1 << 7
 
 JOINS: Final = 1
 STARTS: Final = 2
@@ -75,10 +77,11 @@ class Pieces(NamedTuple):
     ends: Offsets  # int64[P]
 
 
-def is_compiled_worth(size: int) -> bool:
-    """Whether numba is loaded for this already, or `size` bytes are enough to load it."""
-    return size >= COMPILE_BYTES or (
-        size >= 1 << 7 and "hartonomous.kernels.words_compiled" in sys.modules
+def is_compiled_worth(size: int, before: int) -> bool:
+    """Whether the compiled form is loaded and `size` bytes are enough to call it, or they and those
+    that came before are enough to load it."""
+    return size + before >= COMPILE_BYTES or (
+        size >= CALL_BYTES and "hartonomous.kernels.words_compiled" in sys.modules
     )
 
 

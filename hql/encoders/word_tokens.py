@@ -62,6 +62,7 @@ class WordTokens:
         self._tokenizer, self._file = tokenizer, file
         self._lock = threading.Lock()
         self._known: _Known | None = None
+        self._whole_size = 0  # bytes tokenised whole
 
     def tokenise(self, texts: pa.StringArray) -> tuple[kernel.Ids, kernel.Offsets]:
         """(ids, offsets) of N texts, none of them NULL: the tokens of text n are
@@ -73,7 +74,9 @@ class WordTokens:
         _, bounds, data = texts.buffers()
         offsets = np.frombuffer(bounds, np.int32, len(texts) + 1, 4 * texts.offset)
         size = int(offsets[-1]) - int(offsets[0])
-        if not kernel.is_compiled_worth(size) or size > BATCH_BYTES_MAX or self._rule is None:
+        is_small = not kernel.is_compiled_worth(size, self._whole_size)
+        if is_small or size > BATCH_BYTES_MAX or self._rule is None:
+            self._whole_size += size  # two threads may lose one's: it is an estimate
             return self.tokenise_whole(texts)
         characters = np.frombuffer(data, np.uint8)
         pieces, words = self._find(characters, offsets.astype(np.int64), self._rule)

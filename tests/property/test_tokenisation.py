@@ -23,6 +23,8 @@ from hartonomous.hql.encoders import word_tokens, wordllama
 from hartonomous.hql.encoders.word_tokens import WordTokens, rule_of
 from hartonomous.kernels import words as kernel
 
+is_compiled_worth = kernel.is_compiled_worth
+
 SPACES = [" ", "  ", " " * 17, "\t", "\n", "\r\n", "\x0b\x0c", "\x85", "\xa0", "\u2003", "\u2028"]
 SPACES += ["\u3000", "\u200b", "\ufeff", "▁", "▁▁", " ▁ ", "\x00", "\x1b", "\x7f"]
 MARKS = ["<s>", "</s>", "<unk>", "<s", "</s", "s>", "<", "<<s>>", "< s>", "<▁s>", "<0x0A>", "<S>"]
@@ -64,7 +66,7 @@ def column(values: list[str]) -> pa.StringArray:
 
 @pytest.fixture(autouse=True)
 def always_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel, "is_compiled_worth", lambda _: True)
+    monkeypatch.setattr(kernel, "is_compiled_worth", lambda *_: True)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +143,7 @@ def test_real_text_has_equal_ids_and_vectors(
     assert_exact(tokens, given)
     encoder = encoders.get()
     fast = encoder.encode(given)
-    monkeypatch.setattr(kernel, "is_compiled_worth", lambda _: False)
+    monkeypatch.setattr(kernel, "is_compiled_worth", lambda *_: False)
     assert encoder.encode(given).tobytes() == fast.tobytes()
 
 
@@ -158,6 +160,20 @@ def test_what_was_seen_is_not_asked_again(
     assert asked[2:] == []
     tokens.tokenise(column(["one two", "one <s> four", "\n five"]))
     assert asked[2:] == ["\n \n five\n", "one <s> four"]
+
+
+def test_the_compiled_form_is_loaded_after_enough_bytes(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel, "is_compiled_worth", is_compiled_worth)
+    monkeypatch.setattr(kernel, "COMPILE_BYTES", 150)
+    monkeypatch.delitem(sys.modules, "hartonomous.kernels.words_compiled", raising=False)
+    tokens, given = made(files[1]), column(["a cat on " * 8])
+    assert_exact(tokens, given)
+    assert_exact(tokens, given)
+    assert tokens._known is None
+    assert_exact(tokens, given)
+    assert tokens._known is not None
 
 
 def test_slices_and_nothing(tokens: WordTokens) -> None:
