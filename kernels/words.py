@@ -15,7 +15,7 @@ table of words; a plain text has no pieces. `Words` is grown by one writer at a 
 use what they were given: entries are only ever added, slots are written whole, and a reader takes a
 slot above its own `total` for the end of the chain, as what it looks for was put in before that.
 
-Estimate, compiled and known: 5 ns a byte; the table's cache misses are most of it.
+Estimate, compiled and known: 8 ns a byte; the table's cache misses are most of it.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from hartonomous.kernels import words as kernel
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: words and bytes of words above which a table is left for an empty one: with tokens 50 MB at most
+#: words and bytes of words above which a table is left for an empty one: with tokens, some 50 MB
 WORDS_MAX: Final = 1 << 19
 KEY_BYTES_MAX: Final = 1 << 23
 #: bytes of a batch above which it is tokenised whole: positions in the table are 32 bits
@@ -69,11 +69,14 @@ class WordTokens:
         ids[offsets[n] : offsets[n + 1]]."""
         import numpy as np
 
-        if not len(texts):
-            return np.empty(0, np.int32), np.zeros(1, np.int64)
+        nothing = np.empty(0, np.int32), np.zeros(len(texts) + 1, np.int64)
         _, bounds, data = texts.buffers()
+        if not len(texts):  # then Arrow may have no buffers at all
+            return nothing
         offsets = np.frombuffer(bounds, np.int32, len(texts) + 1, 4 * texts.offset)
         size = int(offsets[-1]) - int(offsets[0])
+        if not size:
+            return nothing
         is_small = not kernel.is_compiled_worth(size, self._whole_size)
         if is_small or size > BATCH_BYTES_MAX or self._rule is None:
             self._whole_size += size  # two threads may lose one's: it is an estimate
