@@ -99,7 +99,7 @@ def assert_exact(tokens: WordTokens, given: pa.StringArray) -> None:
     assert found[0].tolist() == expected[0].tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(texts, max_size=5))
 def test_any_text(tokens: WordTokens, values: list[str]) -> None:
     assert tokens._rule is not None
@@ -185,7 +185,7 @@ def test_slices_and_nothing(tokens: WordTokens) -> None:
     assert_exact(tokens, pa.array(["", ""], pa.string()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(texts)
 def test_pieces_are_those_of_the_definition(tokens: WordTokens, text: str) -> None:
     given = column([text])
@@ -253,7 +253,7 @@ def test_threads_share_a_table_that_grows_and_is_left(
 
     def run(seed: int) -> None:
         try:
-            for start in np.random.default_rng(seed).permutation(starts * 4).tolist():
+            for start in np.random.default_rng(seed).permutation(starts * 2).tolist():
                 found, _ = tokens.tokenise(given.slice(start, 10))
                 if found.tolist() != expected[start].tolist():
                     wrong.append((seed, start))
