@@ -159,6 +159,10 @@ class _Blocks(HTMLParser):
     def handle_decl(self, decl: str) -> None:
         self._end_text(self._here())
 
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """`<![…` that is no CDATA: a comment, as browsers have it; the base class fails there."""
+        return self.parse_bogus_comment(i, report)
+
     def handle_data(self, data: str) -> None:
         if self._dropped:
             return

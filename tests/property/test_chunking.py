@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hartonomous.hql.ingest.chunking import LOOK_AHEAD, chunk
 from hartonomous.hql.modalities import decoding
 from hartonomous.hql.modalities.base import Modality, Source
+from hartonomous.hql.modalities.html import HTML
 from hartonomous.hql.modalities.markdown import MARKDOWN, headings
 from hartonomous.hql.modalities.text import TEXT, underlined, with_bodies
 
@@ -80,6 +81,32 @@ def test_bytes_between_offsets_decode_to_the_chunk(
         once = list(TEXT.read(source))
     assert [t for d in pieces for t in d.texts] == [t for d in once for t in d.texts]
     assert [s for d in pieces for s in d.starts or ()] == [s for d in once for s in d.starts or ()]
+
+
+MARKUP = [
+    *"<>![]-/?&#='\" \n",
+    "a",
+    "p",
+    "é",
+    "pre",
+    "CDATA[",
+    "DOCTYPE",
+    "script",
+    "<h1>",
+    "</h1>",
+]
+
+
+@given(st.lists(st.sampled_from(MARKUP), max_size=40).map("".join))
+@settings(max_examples=400)
+def test_no_markup_is_too_broken(page: str) -> None:
+    data = page.encode()
+    for drafts in HTML.read(Source("x", len(data), data, encoding="utf-8")):
+        assert drafts.starts is not None and drafts.ends is not None
+        for text, start, end in zip(drafts.texts, drafts.starts, drafts.ends, strict=True):
+            assert text.strip() == text != ""
+            assert 0 <= start < end <= len(data)
+            data[start:end].decode()
 
 
 def test_sizes_of_chunks_of_prose() -> None:
