@@ -22,8 +22,11 @@ BENCHMARKS = (
     "commits",
     "reopen",
     "spatial_index",
+    "spatial_sql",
     "embedding",
     "ingest",
+    "retrieval",
+    "top_k",
 )
 REPORT = HERE.parents[1] / "docs" / "BENCHMARKS.md"
 INTRODUCTION = """\

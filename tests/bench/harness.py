@@ -10,10 +10,18 @@ import argparse
 import importlib.metadata
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+import cache  # noqa: E402  (a module of tests/)
+
+#: kept(name, make): a folder outside the repository, made once
+kept = cache.folder
 
 OURS = "Hartonomous"
 
