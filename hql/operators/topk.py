@@ -10,7 +10,7 @@ can be among the k.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from hartonomous.hql.engine import relational
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.vector_kernels import vector_of
 from hartonomous.hql.operators.base import Execution
-from hartonomous.hql.operators.evaluate import evaluate, rows_at_once
+from hartonomous.hql.operators.evaluate import call_kernel, evaluate, rows_at_once
 from hartonomous.hql.operators.wide import Int64, Source
 from hartonomous.hql.rules.simple import is_known, value_of
 from hartonomous.hql.rules.tree import columns_in
@@ -67,11 +67,13 @@ class TopK:
         count = self.count(execution)
         best = Smallest(min(count, stored.num_rows), self.nearest.nulls_first)
         expr = next(c.expr for c in scan.computed if c.name == self.nearest.by)
+        assert isinstance(expr, p.Call), expr
         if best.capacity:
-            batches = self._batches(stored, expr, passed)
-            for batch, first, rows in _near(batches, expr, best.capacity, execution):
+            distance = _Distance(expr, execution)
+            batches = self._batches(stored, distance, passed)
+            for batch, first, rows in _near(batches, distance, best.capacity, execution):
                 execution.limits.check()
-                self._add(best, expr, batch, first, rows, execution)
+                self._add(best, distance, batch, first, rows)
         columns = [Source(c.chunks).take(best.places) for c in stored.columns if len(best.places)]
         kept = pa.table(columns, schema=stored.schema) if columns else stored.slice(0, 0)
         values = np.where(best.is_nan, np.nan, best.keys)
@@ -79,13 +81,13 @@ class TopK:
         return form(kept, execution, {self.nearest.by: pa.chunked_array([distances])})
 
     def _batches(
-        self, stored: pa.Table, expr: p.Expr, passed: Int64 | None
+        self, stored: pa.Table, distance: _Distance, passed: Int64 | None
     ) -> Iterator[tuple[pa.RecordBatch, int, Int64 | None]]:
         """Batches with the columns of the distance and row ids, the ordinal of their first row,
         and the offsets of the rows that count (None: all)."""
-        names = [*sorted({c.name for c in columns_in(expr)}), ROW_ID]
+        names = [*sorted({c.name for c in columns_in(distance.expr)}), ROW_ID]
         first = 0
-        for batch in stored.select(names).to_batches(max_chunksize=rows_at_once(expr)):
+        for batch in stored.select(names).to_batches(max_chunksize=distance.rows_at_once()):
             rows = None
             if passed is not None:
                 low, high = np.searchsorted(passed, (first, first + batch.num_rows))
@@ -97,11 +99,10 @@ class TopK:
     def _add(
         self,
         best: Smallest,
-        expr: p.Expr,
+        distance: _Distance,
         batch: pa.RecordBatch,
         first: int,
         rows: Int64 | None,
-        execution: Execution,
     ) -> None:
         places = np.arange(first, first + batch.num_rows) if rows is None else rows + first
         columns: dict[str, Any] = dict(zip(batch.schema.names, batch.columns, strict=True))
@@ -111,7 +112,7 @@ class TopK:
             row_ids = row_ids[rows]
         if rows is not None and is_sparse:
             columns = {n: Source([c]).take(rows) for n, c in columns.items()}
-        distances = evaluate(expr, columns, execution.parameters)
+        distances = distance.over(columns)
         if rows is not None and not is_sparse:
             distances = distances.take(pa.array(rows))
         nulls = None
@@ -121,14 +122,46 @@ class TopK:
         best.add(distances.to_numpy(), nulls, row_ids, places)
 
 
+class _Distance:
+    """The distance of a scan's rows; its arguments that need no row are computed once."""
+
+    def __init__(self, expr: p.Call, execution: Execution) -> None:
+        self.expr, self._parameters = expr, execution.parameters
+        self._known: list[pa.Scalar | None] = [
+            evaluate(a, {}, self._parameters) if is_known(a) else None for a in expr.arguments
+        ]
+
+    def rows_at_once(self) -> int:
+        of_rows = [a for a, k in zip(self.expr.arguments, self._known, strict=True) if k is None]
+        return min([self.expr.function.batch_rows, *map(rows_at_once, of_rows)])
+
+    def over(self, columns: Mapping[str, pa.Array]) -> pa.Array:
+        """float64[N] for the rows of these columns."""
+        arguments = [
+            evaluate(a, columns, self._parameters) if known is None else known
+            for a, known in zip(self.expr.arguments, self._known, strict=True)
+        ]
+        return call_kernel(self.expr, arguments)
+
+    def query(self) -> tuple[str, str, npt.NDArray[np.float32]] | None:
+        """Metric, column and vector of VECTOR_DISTANCE between a column and a known vector."""
+        if self.expr.function.name != "VECTOR_DISTANCE":
+            return None
+        column = next(a for a, k in zip(self.expr.arguments, self._known, strict=True) if k is None)
+        metric, vector = (k for k in self._known if k is not None)
+        if not isinstance(column, p.Column) or not vector.is_valid:
+            return None
+        return metric.as_py(), column.name, vector_of(vector)
+
+
 _Batch = tuple[pa.RecordBatch, int, Int64 | None]
 
 
 def _near(
-    batches: Iterator[_Batch], expr: p.Expr, count: int, execution: Execution
+    batches: Iterator[_Batch], distance: _Distance, count: int, execution: Execution
 ) -> Iterable[_Batch]:
     """The batches with fewer rows: only those that can be among the `count` nearest."""
-    query = _query(expr, execution)
+    query = distance.query()
     if query is None or count > nearest.COUNT_MAX:
         return batches
     metric, name, vector = query
@@ -158,20 +191,6 @@ def _near(
         for (batch, first, _), parts in zip(kept, chosen, strict=True)
         if parts and len(rows := np.concatenate(parts))
     ]
-
-
-def _query(expr: p.Expr, execution: Execution) -> tuple[str, str, npt.NDArray[np.float32]] | None:
-    """Metric, column and vector of VECTOR_DISTANCE between a column and a known vector."""
-    if not isinstance(expr, p.Call) or expr.function.name != "VECTOR_DISTANCE":
-        return None
-    metric, a, b = expr.arguments
-    column, other = (a, b) if isinstance(a, p.Column) else (b, a)
-    if not isinstance(column, p.Column) or not is_known(other):
-        return None
-    known = evaluate(other, {}, execution.parameters)
-    if not known.is_valid:
-        return None
-    return value_of(metric, execution.parameters), column.name, vector_of(known)
 
 
 def _matrix(array: pa.Array) -> npt.NDArray[np.float32] | None:
