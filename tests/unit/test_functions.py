@@ -93,8 +93,8 @@ def test_families_are_the_files() -> None:
     helpers = {"__init__", "base", "casts", "coerce", "document", "resolve", "vector_kernels"}
     helpers |= {"native_form", "geometry_kernels", "geometry_methods", "geometry_forms"}
     assert {p.stem for p in folder.glob("*.py")} - helpers == {
-        "aggregates", "conditional", "dates", "embedding", "geometry", "json", "math", "operators",
-        "spaces", "strings", "system",
+        "aggregates", "code", "conditional", "dates", "embedding", "geometry", "json", "math",
+        "operators", "spaces", "strings", "system",
         "vectors", "windows",
     }  # fmt: skip
 
