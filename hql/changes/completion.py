@@ -159,12 +159,14 @@ class Completion:
         """The table's stored columns, in order and exactly typed, then the extra ones. `count` is
         the number of rows where `rows` has no columns."""
         count = rows.num_rows if count is None else count
+        if not count:
+            return self.schema.empty_table()
         columns: dict[str, Any] = {n: rows.column(n) for n in rows.column_names}
         for name, scalar in self.constants.items():
             columns[name] = pa.repeat(scalar, count)
         if self.identity is not None:
             self._number(context, columns, self.identity, count)
-        if self.query is not None and count:
+        if self.query is not None:
             columns = self._run_query(context, self.query, columns, count)
         self._check_lengths(columns)
         return self._assemble(columns)
@@ -177,14 +179,11 @@ class Completion:
         seed, step = identity.identity
         database = context.session.database
         if self.numbers_identity:
-            if not count:
-                columns[identity.name] = pa.array([], identity.arrow)
-                return
             first = database.next_identity(self.table.id, count, seed, step)
             context.session.last_identity = first + (count - 1) * step
             columns[identity.name] = _sequence(first, step, count, identity)
             return
-        if identity.name in columns and count:
+        if identity.name in columns:
             values = pc.min_max(columns[identity.name]).as_py()
             furthest = values["max"] if step > 0 else values["min"]
             if isinstance(furthest, int):

@@ -67,7 +67,7 @@ def find_nearest(
     box = _box(of, execution)
     if box is None:
         return None
-    center = (box[:3] + box[3:]) / 2
+    center = box[:3] * 0.5 + box[3:] * 0.5
     first = search.nearest(center[None], count, among)
     distances = _distances(expr, column.name, first.addresses, view, execution)
     known = np.sort(distances[~np.isnan(distances)])

@@ -134,7 +134,7 @@ class _Finder:
     def _reach(self, geometries: pa.Array, boxes: Box) -> Box:
         """float64[N]: a distance within which the k nearest of each lie."""
         assert self._count is not None
-        near = self._search.nearest((boxes[:, :3] + boxes[:, 3:]) / 2, self._count)
+        near = self._search.nearest(boxes[:, :3] * 0.5 + boxes[:, 3:] * 0.5, self._count)
         self.visited += near.visited
         kept, ordinals = self._ordinals(near.addresses)
         queries = near.queries[kept]
