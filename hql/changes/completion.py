@@ -269,6 +269,8 @@ def _sequence(first: int, step: int, count: int, column: ColumnEntry) -> pa.Arra
 
 def check_length(array: Any, name: str, type_: Type) -> None:
     """BAD_VALUE if a value is longer than NVARCHAR(n) or VARBINARY(n) allow."""
+    if pa.types.is_null(array.type):  # a bare NULL in every row
+        return
     measure = pc.utf8_length if type_.kind == "NVARCHAR" else pc.binary_length
     longest = pc.max(measure(array)).as_py()
     if longest is not None and type_.a is not None and longest > type_.a:
