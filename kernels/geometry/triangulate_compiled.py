@@ -144,11 +144,8 @@ def _rightmost(places, link, head):  # type: ignore[no-untyped-def]
 
 @numba.njit(**INNER)
 def _bridge(places, vertex, link, head, hole, count):  # type: ignore[no-untyped-def]
-    """Joins the hole to the loop, by two nodes more: where it touches a node of the loop, else
-    from its rightmost node `hole` to a node that this sees."""
-    hole, seen = _touching(places, link, head, hole)
-    if seen < 0:
-        seen = _seen(places, link, head, hole)
+    """Joins the hole, at its rightmost node, to a node that it sees; two nodes more."""
+    seen = _seen(places, link, head, hole)
     seen = _copy_facing(places, link, seen, link[hole, 1] if _is_at(places, seen, hole) else hole)
     there, back = count, count + 1  # copies of the hole's node and of the one that it sees
     for copy, node in ((there, hole), (back, seen)):
@@ -160,23 +157,6 @@ def _bridge(places, vertex, link, head, hole, count):  # type: ignore[no-untyped
     link[there, 1], link[back, 0] = back, there
     link[back, 1], link[after, 0] = after, back
     return count + 2
-
-
-@numba.njit(**INNER)
-def _touching(places, link, head, hole):  # type: ignore[no-untyped-def]
-    """(node of the hole, node of the loop) at one place, or (hole, -1)."""
-    h = hole
-    while True:
-        node = head
-        while True:
-            if _is_at(places, node, h):
-                return h, node
-            node = link[node, 1]
-            if node == head:
-                break
-        h = link[h, 1]
-        if h == hole:
-            return hole, -1
 
 
 @numba.njit(**INNER)
