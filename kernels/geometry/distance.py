@@ -79,13 +79,13 @@ def frechet(a: Shapes, b: Shapes, cancel: Cancel | None = None) -> Numbers:
     of radii r_a and r_b, can move along them from start to end, never back, with a Hausdorff
     distance of at most r: that of the cores plus |r_a - r_b|. A POINT stays where it is. NaN with
     an empty value, and where one is no path."""
-    from hartonomous.kernels.geometry import frechet_compiled as compiled
-    from hartonomous.kernels.geometry.pieces_compiled import fixed
+    from hartonomous.kernels.geometry.compiling import fixed, run
+    from hartonomous.kernels.geometry.frechet import estimate, frechet_distances
 
     out = np.empty(broadcast(a, b))
     steps = int(len(a) > 1), int(len(b) > 1)
     paths = (fixed(x) for s in (a, b) for x in (s.coord_starts, s.coords))
-    compiled.frechet_distances(*paths, *steps, flag(cancel), out)
+    run(frechet_distances, estimate(a, b), *paths, *steps, flag(cancel), out)
     is_path = np.isin(a.kind, (POINT, LINESTRING)) & np.isin(b.kind, (POINT, LINESTRING))
     return np.asarray(np.where(is_path, out + np.abs(a.radius - b.radius), np.nan))
 
@@ -122,13 +122,16 @@ def core_distances(
 ) -> Numbers:
     """float64[N]: distances of the cores alone, NaN where one is empty; some distance up to
     stops[n] if it is no larger than that, inf if it is larger than limits[n]."""
-    from hartonomous.kernels.geometry import distance_compiled as compiled
-    from hartonomous.kernels.geometry.pieces_compiled import pieces_of
+    from hartonomous.kernels.geometry import core_distance as kernel
+    from hartonomous.kernels.geometry.compiling import run
+    from hartonomous.kernels.geometry.pieces import pieces_of
 
     out = np.empty(broadcast(a, b))
     steps = int(len(a) > 1), int(len(b) > 1)
     broadcasted = (np.array(np.broadcast_to(x, len(out))) for x in (stops, limits))
-    compiled.core_distances(pieces_of(a), pieces_of(b), *steps, *broadcasted, flag(cancel), out)
+    p, q = pieces_of(a), pieces_of(b)
+    seconds = kernel.estimate(p, q)
+    run(kernel.core_distances, seconds, p, q, *steps, *broadcasted, flag(cancel), out)
     return out
 
 
@@ -142,18 +145,21 @@ def directed_distances(
     """float64[N]: directed Hausdorff distances h(core of a -> core of b), NaN where one is empty;
     something up to floors[n] if it is no larger than that, something above ceilings[n] if it is
     larger than that."""
-    from hartonomous.kernels.geometry import hausdorff_compiled as compiled
-    from hartonomous.kernels.geometry.pieces_compiled import pieces_of
+    from hartonomous.kernels.geometry import hausdorff as kernel
+    from hartonomous.kernels.geometry.compiling import run
+    from hartonomous.kernels.geometry.pieces import pieces_of
 
     out = np.empty(broadcast(a, b))
     steps = int(len(a) > 1), int(len(b) > 1)
     limits = (np.array(np.broadcast_to(x, len(out))) for x in (floors, ceilings))
     cells, pieces = pieces_of(a), pieces_of(b)
     if cells.width.max(initial=0) > 4 and np.diff(pieces.starts).max(initial=0) > 1:
-        from hartonomous.kernels.geometry.tetrahedra_compiled import simplices_of
+        from hartonomous.kernels.geometry.tetrahedra import simplices_of
 
         cells = simplices_of(cells)
-    compiled.directed_distances(cells, pieces, *steps, *limits, flag(cancel), out)
+    is_bounded = bool(np.isfinite(ceilings).all())
+    seconds = kernel.estimate(cells, pieces, is_bounded)
+    run(kernel.directed_distances, seconds, cells, pieces, *steps, *limits, flag(cancel), out)
     return out
 
 

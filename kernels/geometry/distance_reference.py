@@ -2,7 +2,7 @@
 
 The distance of two convex hulls is the distance of the origin to the hull of all differences of
 their corners. The nearest point of that lies in a simplex of at most three of them, or the origin
-lies in one of four (Carathéodory): all are tried. Cores are taken apart as pieces_compiled.py does;
+lies in one of four (Carathéodory): all are tried. Cores are taken apart as pieces.py does;
 tests compare what it makes of polygons with another library.
 """
 

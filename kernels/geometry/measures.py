@@ -300,7 +300,7 @@ def _by_area(middle: Numbers, shapes: Shapes, local: _Local, perimeter: Numbers)
     _divide(middle, moment, total)
     bent = np.flatnonzero(has_rings & ~flat & (total > 0))
     if len(bent):
-        from hartonomous.kernels.geometry.measures_compiled import surface_moments
+        from hartonomous.kernels.geometry.surface_moments import surface_moments
 
         moment, total = surface_moments(shapes, local.point, bent)
         replaced = middle[bent]
@@ -320,12 +320,14 @@ class _Hulls(NamedTuple):
 
 def _hulls(shapes: Shapes) -> _Hulls:
     """Of values that are not empty."""
-    from hartonomous.kernels.geometry.hull_compiled import hulls
+    from hartonomous.kernels.geometry.compiling import fixed, run
+    from hartonomous.kernels.geometry.hull import estimate, hulls
 
     count = len(shapes)
     kinds, counts = np.empty(count, np.int8), np.empty(count, np.int64)
     coords, centroids = np.empty((shapes.num_points.sum() + count, 3)), np.empty((count, 3))
-    written = hulls(shapes.coord_starts, shapes.coords, kinds, counts, coords, centroids)
+    given = fixed(shapes.coord_starts), fixed(shapes.coords)
+    written = run(hulls, estimate(shapes), *given, kinds, counts, coords, centroids)
     return _Hulls(kinds, counts, coords[:written].copy(), centroids)
 
 
@@ -335,7 +337,7 @@ def convex_hull(shapes: Shapes) -> Shapes:
     seen from the positive side of the axis nearest to its normal), LINESTRING or POINT.
 
     A hull of the core keeps the radius: that is the hull of the swept set. POINT EMPTY of an empty
-    value. Source and tolerance: hull_compiled.py.
+    value. Source and tolerance: hull.py.
     """
     several = shapes.num_points > 1
     kind = np.full(len(shapes), POINT, np.int8)

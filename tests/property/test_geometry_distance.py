@@ -159,7 +159,7 @@ def turned(s: Shapes, order: list[int]) -> Shapes:
 
 def triangle_areas(polygons: Shapes) -> Numbers:
     """float64[N]: of the triangles that each is made of; more than its own if they overlap."""
-    from hartonomous.kernels.geometry.pieces_compiled import pieces_of
+    from hartonomous.kernels.geometry.pieces import pieces_of
 
     pieces = pieces_of(polygons)
     places = pieces.coords[pieces.corner.reshape(-1, 3)]

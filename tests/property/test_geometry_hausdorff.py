@@ -49,8 +49,8 @@ def test_directed_distance_is_that_of_samples(seed: int) -> None:
 
 def sampled(a: Shapes, rng: np.random.Generator) -> tuple[Numbers, float]:
     """Points of the core, and how far from one of them any of its points may be."""
-    from hartonomous.kernels.geometry.pieces_compiled import pieces_of
-    from hartonomous.kernels.geometry.tetrahedra_compiled import simplices_of
+    from hartonomous.kernels.geometry.pieces import pieces_of
+    from hartonomous.kernels.geometry.tetrahedra import simplices_of
 
     pieces, steps = simplices_of(pieces_of(a)), 12
     made, widest = [], 0.0

@@ -13,7 +13,7 @@ from geometries import any_number, assert_same, shapes, sliced, small_number
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from hartonomous.kernels.geometry import exact_compiled, hull_compiled, measures, wkt
+from hartonomous.kernels.geometry import exact, hull, measures, wkt
 from hartonomous.kernels.geometry.hull_reference import extreme_reference
 from hartonomous.kernels.geometry.layout import (
     HULL,
@@ -386,7 +386,7 @@ def test_signs_of_determinants_are_exact() -> None:
         meant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
         sign = (meant > 0) - (meant < 0)
         signs.add(sign)
-        assert exact_compiled.determinant_sign(rows) == sign
+        assert exact.determinant_sign(rows) == sign
     assert signs == {-1, 0, 1}
 
 
@@ -429,6 +429,6 @@ def test_solid_centroids() -> None:
 
 
 def test_the_tolerance_of_flatness() -> None:
-    for thickness, kind in ((0.5 * hull_compiled.TOLERANCE, POLYGON), (1e-11, HULL)):
+    for thickness, kind in ((0.5 * hull.TOLERANCE, POLYGON), (1e-11, HULL)):
         points = [(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, thickness), (0.5, 0.5, 0)]
         assert measures.convex_hull(make([(MULTIPOINT, points)])).kind[0] == kind

@@ -1,4 +1,4 @@
-"""Squared distances between points, segments and triangles in space. Importing it imports numba.
+"""Squared distances between points, segments and triangles in space.
 
 A simplex is 1 to 3 consecutive rows of a scratch array `w: float64[R,3]`. Coordinates come scaled
 to at most 1, so that squares neither overflow nor vanish where it matters.
@@ -14,23 +14,22 @@ for triangles. The absolute error is a few units in the last place of the larges
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from hartonomous.kernels.geometry.compiling import INNER
+from hartonomous.kernels.geometry.compiling import inner
 
 #: rows of the scratch array: corners of a, corners of b, frame of a, frame of b
 A, B, FRAME_A, FRAME_B = 0, 3, 6, 10
 ROWS = 14
 
 
-@numba.njit(**INNER)
+@inner
 def point_point(w, p, q):  # type: ignore[no-untyped-def]
     x, y, z = w[p, 0] - w[q, 0], w[p, 1] - w[q, 1], w[p, 2] - w[q, 2]
     return x * x + y * y + z * z
 
 
-@numba.njit(**INNER)
+@inner
 def point_segment(w, p, a, b):  # type: ignore[no-untyped-def]
     """Row p to the segment of rows a and b; an end is met exactly."""
     x, y, z = w[p, 0] - w[a, 0], w[p, 1] - w[a, 1], w[p, 2] - w[a, 2]
@@ -45,7 +44,7 @@ def point_segment(w, p, a, b):  # type: ignore[no-untyped-def]
     return x * x + y * y + z * z
 
 
-@numba.njit(**INNER)
+@inner
 def segment_segment(w, a, b, c, d):  # type: ignore[no-untyped-def]
     """Rows a, b to rows c, d: four ends, and the common perpendicular where it meets both."""
     best = min(
@@ -68,7 +67,7 @@ def segment_segment(w, a, b, c, d):  # type: ignore[no-untyped-def]
     return best
 
 
-@numba.njit(**INNER)
+@inner
 def write_frame(w, t, f):  # type: ignore[no-untyped-def]
     """Frame of the triangle in rows t, t+1, t+2 into rows f … f+3: an end of its longest edge, the
     edge's direction, the direction to the third corner across it, and (length of the edge, where
@@ -101,12 +100,12 @@ def write_frame(w, t, f):  # type: ignore[no-untyped-def]
             w[f + 2, i] /= across
 
 
-@numba.njit(**INNER)
+@inner
 def _dot(w, a, b):  # type: ignore[no-untyped-def]
     return w[a, 0] * w[b, 0] + w[a, 1] * w[b, 1] + w[a, 2] * w[b, 2]
 
 
-@numba.njit(**INNER)
+@inner
 def above_triangle(x, y, z, w, f):  # type: ignore[no-untyped-def]
     """Squared distance of a point to the triangle of frame f if its foot lies in it, else inf."""
     length, cx, cy = w[f + 3, 0], w[f + 3, 1], w[f + 3, 2]
@@ -123,14 +122,14 @@ def above_triangle(x, y, z, w, f):  # type: ignore[no-untyped-def]
     return x * x + y * y + z * z
 
 
-@numba.njit(**INNER)
+@inner
 def point_triangle(w, p, t, f):  # type: ignore[no-untyped-def]
     best = min(point_segment(w, p, t, t + 1), point_segment(w, p, t + 1, t + 2))
     best = min(best, point_segment(w, p, t + 2, t))
     return min(best, above_triangle(w[p, 0], w[p, 1], w[p, 2], w, f))
 
 
-@numba.njit(**INNER)
+@inner
 def piercing(w, a, b, f):  # type: ignore[no-untyped-def]
     """0 if the segment of rows a and b goes through the triangle of frame f; else its ends'
     distance to the inside of the triangle, inf if neither is above it."""
@@ -155,7 +154,7 @@ def piercing(w, a, b, f):  # type: ignore[no-untyped-def]
     return best
 
 
-@numba.njit(**INNER)
+@inner
 def segment_triangle(w, a, b, t, f):  # type: ignore[no-untyped-def]
     best = piercing(w, a, b, f)
     for k in range(3):
@@ -165,7 +164,7 @@ def segment_triangle(w, a, b, t, f):  # type: ignore[no-untyped-def]
     return best
 
 
-@numba.njit(**INNER)
+@inner
 def triangle_triangle(w):  # type: ignore[no-untyped-def]
     """Rows A to rows B, both frames written."""
     best = np.inf
@@ -177,7 +176,7 @@ def triangle_triangle(w):  # type: ignore[no-untyped-def]
     return best
 
 
-@numba.njit(**INNER)
+@inner
 def simplex_distance(w, a_count, b_count):  # type: ignore[no-untyped-def]
     """Squared distance of the first `a_count` rows from A and `b_count` rows from B, 1 to 3 each;
     the frame of a triangle must have been written."""

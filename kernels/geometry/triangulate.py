@@ -1,4 +1,4 @@
-"""Triangles of a polygon with holes, by clipping ears. Importing it imports numba.
+"""Triangles of a polygon with holes, by clipping ears.
 
 A polygon in space need not be flat. Its surface is by definition what this makes of it: the rings
 are projected along the axis in which the outer ring's Newell normal is largest, the projection is
@@ -14,10 +14,10 @@ taken, then any. Estimate: points * reflex points.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from hartonomous.kernels.geometry.compiling import INNER
+from hartonomous.kernels.geometry.compiling import inner
+from hartonomous.kernels.geometry.layout import Offsets
 
 #: what an orientation may be off by, relative to its two products (Shewchuk 1997: 3 + 16 u)
 _ROUNDING = 4.0 * 2.0**-53
@@ -25,7 +25,12 @@ _ROUNDING = 4.0 * 2.0**-53
 _CLEAN, _TOUCHED, _ANY = 0, 1, 2
 
 
-@numba.njit(**INNER)
+def estimate(points: Offsets) -> float:
+    """Seconds of Python for polygons of so many points each."""
+    return float((1e-4 * points + 2e-6 * points * points).sum())
+
+
+@inner
 def triangulate(coords, first, last, rings, first_ring, last_ring, triangles):  # type: ignore[no-untyped-def]
     """Writes the triangles of the polygon coords[first:last] as rows of `coords` into
     `triangles: int64[*,3]`, at most last - first + 2 * rings of them; returns their number."""
@@ -54,12 +59,12 @@ def triangulate(coords, first, last, rings, first_ring, last_ring, triangles):  
     return _clip(places, vertex, link, heads[0], count, triangles)
 
 
-@numba.njit(**INNER)
+@inner
 def _ring_end(rings, ring, last_ring, points):  # type: ignore[no-untyped-def]
     return rings[ring + 1] if ring + 1 < last_ring else points
 
 
-@numba.njit(**INNER)
+@inner
 def _projection(coords, start, end):  # type: ignore[no-untyped-def]
     """(the axis in which the Newell normal is largest, a power of 2 that scales sizes to 1)."""
     size = 0.0
@@ -84,7 +89,7 @@ def _projection(coords, start, end):  # type: ignore[no-untyped-def]
     return axis, scale * 0.5
 
 
-@numba.njit(**INNER)
+@inner
 def _add_ring(coords, start, end, axis, scale, is_outer, vertex, places, link, count):  # type: ignore[no-untyped-def]
     """Nodes of one ring, without repeated points: outer rings anticlockwise, holes clockwise."""
     u, v = (axis + 1) % 3, (axis + 2) % 3
@@ -109,7 +114,7 @@ def _add_ring(coords, start, end, axis, scale, is_outer, vertex, places, link, c
     return count
 
 
-@numba.njit(**INNER)
+@inner
 def _same(coords, a, b):  # type: ignore[no-untyped-def]
     return (
         coords[a, 0] == coords[b, 0]
@@ -118,7 +123,7 @@ def _same(coords, a, b):  # type: ignore[no-untyped-def]
     )
 
 
-@numba.njit(**INNER)
+@inner
 def _turn(places, a, b, c):  # type: ignore[no-untyped-def]
     """> 0 where a, b, c turn left, < 0 where they turn right, 0 on one line within rounding."""
     left = (places[b, 0] - places[a, 0]) * (places[c, 1] - places[a, 1])
@@ -127,12 +132,12 @@ def _turn(places, a, b, c):  # type: ignore[no-untyped-def]
     return 0.0 if abs(turn) <= _ROUNDING * (abs(left) + abs(right)) else turn
 
 
-@numba.njit(**INNER)
+@inner
 def _is_at(places, a, b):  # type: ignore[no-untyped-def]
     return places[a, 0] == places[b, 0] and places[a, 1] == places[b, 1]
 
 
-@numba.njit(**INNER)
+@inner
 def _rightmost(places, link, head):  # type: ignore[no-untyped-def]
     best, node = head, link[head, 1]
     while node != head:
@@ -142,7 +147,7 @@ def _rightmost(places, link, head):  # type: ignore[no-untyped-def]
     return best
 
 
-@numba.njit(**INNER)
+@inner
 def _bridge(places, vertex, link, head, hole, count):  # type: ignore[no-untyped-def]
     """Joins the hole, at its rightmost node, to a node that it sees; two nodes more."""
     seen = _seen(places, link, head, hole)
@@ -159,7 +164,7 @@ def _bridge(places, vertex, link, head, hole, count):  # type: ignore[no-untyped
     return count + 2
 
 
-@numba.njit(**INNER)
+@inner
 def _seen(places, link, head, hole):  # type: ignore[no-untyped-def]
     """A node that the hole's rightmost one sees: the ray to the right meets an edge; its end that
     is farther right, or of the points within the triangle of the three, that nearest the ray."""
@@ -187,7 +192,7 @@ def _seen(places, link, head, hole):  # type: ignore[no-untyped-def]
     return best
 
 
-@numba.njit(**INNER)
+@inner
 def _nearest_node(places, link, head, hole):  # type: ignore[no-untyped-def]
     best, nearest, node = head, np.inf, head
     while True:
@@ -199,7 +204,7 @@ def _nearest_node(places, link, head, hole):  # type: ignore[no-untyped-def]
             return best
 
 
-@numba.njit(**INNER)
+@inner
 def _nearest_in_sight(places, link, head, hole, end, met):  # type: ignore[no-untyped-def]
     """Of the edge's end and all nodes in the triangle (hole, point met, end) the one at the least
     angle to the ray, of those the nearest: nothing lies before it."""
@@ -220,7 +225,7 @@ def _nearest_in_sight(places, link, head, hole, end, met):  # type: ignore[no-un
             return best
 
 
-@numba.njit(**INNER)
+@inner
 def _copy_facing(places, link, best, target):  # type: ignore[no-untyped-def]
     """Bridges leave several nodes at one place: the one in whose angle the target lies."""
     node = best
@@ -237,7 +242,7 @@ def _copy_facing(places, link, best, target):  # type: ignore[no-untyped-def]
             return best
 
 
-@numba.njit(**INNER)
+@inner
 def _clip(places, vertex, link, head, nodes, triangles):  # type: ignore[no-untyped-def]
     left, node = 1, link[head, 1]
     while node != head:
@@ -266,12 +271,12 @@ def _clip(places, vertex, link, head, nodes, triangles):  # type: ignore[no-unty
     return written + 1
 
 
-@numba.njit(**INNER)
+@inner
 def _write(triangles, row, vertex, a, b, c):  # type: ignore[no-untyped-def]
     triangles[row, 0], triangles[row, 1], triangles[row, 2] = vertex[a], vertex[b], vertex[c]
 
 
-@numba.njit(**INNER)
+@inner
 def _is_ear(places, link, node, conflict):  # type: ignore[no-untyped-def]
     a, c = link[node, 0], link[node, 1]
     turn = _turn(places, a, node, c)
@@ -296,7 +301,7 @@ def _is_ear(places, link, node, conflict):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(**INNER)
+@inner
 def _is_in_the_way(places, link, a, b, c, p, conflict):  # type: ignore[no-untyped-def]
     """Whether node p, or an edge of it where it lies on a corner, is within the triangle."""
     before, after = link[p, 0], link[p, 1]
@@ -310,7 +315,7 @@ def _is_in_the_way(places, link, a, b, c, p, conflict):  # type: ignore[no-untyp
     return least >= 0.0 if conflict == _CLEAN else least > 0.0
 
 
-@numba.njit(**INNER)
+@inner
 def _is_between(places, a, b, c, p):  # type: ignore[no-untyped-def]
     """Whether p is seen from b strictly between a and c."""
     return _turn(places, a, b, p) > 0.0 and _turn(places, b, c, p) > 0.0

@@ -3,7 +3,7 @@
 The point of A - B nearest to the origin is sought with simplices of at most four of its points. The
 point of a simplex nearest to the origin is the best of its edges, its faces and, where it encloses
 the origin, a convex combination that is refined until it is 0 within rounding: as in
-simplices_compiled.py every candidate is a point that does lie in the simplex. The result is an
+simplices.py every candidate is a point that does lie in the simplex. The result is an
 upper bound by that, and a lower bound by the support plane that stops the search; both meet within
 4e-15 of the largest coordinate (scaled to 1), or no further point of A - B comes nearer.
 
@@ -12,11 +12,10 @@ Estimate: 3 to 8 rounds of (points of A + points of B) products each.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from hartonomous.kernels.geometry.compiling import INNER
-from hartonomous.kernels.geometry.simplices_compiled import (
+from hartonomous.kernels.geometry.compiling import inner
+from hartonomous.kernels.geometry.simplices import (
     FRAME_A,
     above_triangle,
     write_frame,
@@ -35,7 +34,7 @@ ROUNDS = 1000
 REFINEMENTS = 3
 
 
-@numba.njit(**INNER)
+@inner
 def hull_distance(coords, corner, a, a_count, others, other_corner, b, b_count, scale, limit, s):  # type: ignore[no-untyped-def]
     """Distance of the hull of coords[corner[a : a + a_count]] * scale to that of others…, at least
     1 point each; inf as soon as it is known to be more than `limit`. s: float64[ROWS,3] scratch."""
@@ -64,7 +63,7 @@ def hull_distance(coords, corner, a, a_count, others, other_corner, b, b_count, 
     return np.sqrt(square)
 
 
-@numba.njit(**INNER)
+@inner
 def _aim(s, count):  # type: ignore[no-untyped-def]
     """The unit vector from the origin to the nearest point, in row _AIM; False if it is lost. Near
     the origin that point's own digits are too few, and hulls may be long along the simplex: it is
@@ -100,7 +99,7 @@ def _aim(s, count):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(**INNER)
+@inner
 def _support(coords, corner, first, count, sign, scale, is_new, s):  # type: ignore[no-untyped-def]
     """Adds to row _NEW (or begins it with) the point farthest along sign * aim, as a part of
     A - B: that of B is subtracted."""
@@ -116,12 +115,12 @@ def _support(coords, corner, first, count, sign, scale, is_new, s):  # type: ign
         s[_NEW, i] = part if is_new else s[_NEW, i] - part
 
 
-@numba.njit(**INNER)
+@inner
 def _product(s, a, b):  # type: ignore[no-untyped-def]
     return s[a, 0] * s[b, 0] + s[a, 1] * s[b, 1] + s[a, 2] * s[b, 2]
 
 
-@numba.njit(**INNER)
+@inner
 def _is_known(s, count):  # type: ignore[no-untyped-def]
     for k in range(count):
         if s[k, 0] == s[_NEW, 0] and s[k, 1] == s[_NEW, 1] and s[k, 2] == s[_NEW, 2]:
@@ -129,7 +128,7 @@ def _is_known(s, count):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(**INNER)
+@inner
 def _reduce(s, count, best):  # type: ignore[no-untyped-def]
     """The simplex becomes its smallest part that holds its point nearest to the origin, which goes
     to row _TRIED; (points left, its square). Nothing changes if none is nearer than `best`."""
@@ -152,7 +151,7 @@ def _reduce(s, count, best):  # type: ignore[no-untyped-def]
     return left, best
 
 
-@numba.njit(**INNER)
+@inner
 def _edge(s, a, b, best, kept):  # type: ignore[no-untyped-def]
     along, square = 0.0, 0.0
     for i in range(3):
@@ -172,7 +171,7 @@ def _edge(s, a, b, best, kept):  # type: ignore[no-untyped-def]
     return best, kept
 
 
-@numba.njit(**INNER)
+@inner
 def _face(s, a, b, c, best, kept):  # type: ignore[no-untyped-def]
     for i in range(3):
         s[_COPY, i], s[_COPY + 1, i], s[_COPY + 2, i] = s[a, i], s[b, i], s[c, i]
@@ -186,7 +185,7 @@ def _face(s, a, b, c, best, kept):  # type: ignore[no-untyped-def]
     return best, kept
 
 
-@numba.njit(**INNER)
+@inner
 def _inside(s, best, kept):  # type: ignore[no-untyped-def]
     """The combination of all four points that gives the origin, if it is convex: by the inverse of
     their edges, refined, as a flat simplex has a bad one."""

@@ -1,18 +1,17 @@
-"""Areas of polygons that are not flat, over their triangulation. Importing it imports numba."""
+"""Areas of polygons that are not flat, over their triangulation."""
 
 from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
-from hartonomous.kernels.geometry.compiling import ENTRY
+from hartonomous.kernels.geometry.compiling import entry, fixed, run
 from hartonomous.kernels.geometry.layout import Numbers, Offsets, Shapes
-from hartonomous.kernels.geometry.triangulate_compiled import triangulate
+from hartonomous.kernels.geometry.triangulate import estimate, triangulate
 
 
-@numba.njit(**ENTRY)
+@entry
 def _surface_moments(coords, coord_starts, rings, ring_starts, rows, moments, areas):  # type: ignore[no-untyped-def]
     corner = np.empty((3, 3))
     for k in range(len(rows)):
@@ -41,7 +40,7 @@ def surface_moments(shapes: Shapes, local: Numbers, rows: Offsets) -> tuple[Numb
     """(float64[K,3] area times centre, float64[K] area doubled) of the triangulated polygons at
     `rows`, their points taken from `local` in the place of shapes.coords."""
     moments, areas = np.zeros((len(rows), 3)), np.zeros(len(rows))
-    _surface_moments(
-        local, shapes.coord_starts, shapes.rings, shapes.ring_starts, rows, moments, areas
-    )
+    given = (local, shapes.coord_starts, shapes.rings, shapes.ring_starts, rows)
+    seconds = 2.0 * estimate(shapes.num_points[rows])
+    run(_surface_moments, seconds, *map(fixed, given), moments, areas)
     return moments, areas

@@ -1,9 +1,9 @@
-"""Directed Hausdorff distances between cores. Importing it imports numba.
+"""Directed Hausdorff distances between
 
     h(a -> b) = max over x in a of f(x),   f(x) = min over pieces j of b of d_j(x)
 
 Distance to a convex piece is a convex function. So where b is one piece the maximum lies at a
-corner of a. Else each piece of a (1 to 4 corners, game_compiled.py) is a cell of a branch and
+corner of a. Else each piece of a (1 to 4 corners, game.py) is a cell of a branch and
 bound:
 
   lower bound   f at its corners, and at the point that the upper bound shows to be the worst
@@ -22,15 +22,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from hartonomous.kernels.geometry import distance_compiled as cores
-from hartonomous.kernels.geometry.compiling import ENTRY, INNER
-from hartonomous.kernels.geometry.game_compiled import COLUMNS, MOST, play
+from hartonomous.kernels.geometry.compiling import entry, inner
+from hartonomous.kernels.geometry.core_distance import (
+    ROWS,
+    corner_distance,
+    point_distance,
+    scale_for,
+    wait,
+)
+from hartonomous.kernels.geometry.game import COLUMNS, MOST, play
 from hartonomous.kernels.geometry.layout import Numbers, Offsets
-from hartonomous.kernels.geometry.pieces_compiled import DEPTH
-from hartonomous.kernels.geometry.simplices_compiled import (
+from hartonomous.kernels.geometry.pieces import DEPTH, Pieces
+from hartonomous.kernels.geometry.simplices import (
     A,
 )
 
@@ -70,12 +75,22 @@ class Game(NamedTuple):
     mix: Numbers
 
 
-@numba.njit(**ENTRY)
+def estimate(a: Pieces, b: Pieces, is_bounded: bool) -> float:
+    """Seconds that Python would take over all pairs; a ceiling, if there is one, spares half."""
+    m, n = np.diff(a.starts), np.diff(b.starts)
+    wide, other = int(a.width.max(initial=0)), int(b.width.max(initial=0))
+    from_corners = wide * (1e-4 + 1e-5 * other)
+    from_piece = (2e-4, 2e-4, 1e-3)[wide] if wide < 3 else 8e-3
+    each = np.where(n > 1, from_piece * (0.4 if is_bounded else 1.0), from_corners)
+    return float((2e-5 + m * each).sum())
+
+
+@entry
 def directed_distances(a, b, a_step, b_step, floors, ceilings, cancel, out):  # type: ignore[no-untyped-def]
     """out[n] = h(core n * a_step of `a` -> core n * b_step of `b`), NaN where one is empty. Values
     up to floors[n] are not told apart, and the first above ceilings[n] ends the search of a pair.
     Ends early, with the rest unwritten, when cancel[0] is set."""
-    w = np.empty((cores.ROWS, 3))
+    w = np.empty((ROWS, 3))
     search = Search(w, np.empty((DEPTH, 3), np.int64), np.empty(DEPTH))
     cells = Cells(
         np.empty((_CELLS, 4, 3)),
@@ -94,7 +109,7 @@ def directed_distances(a, b, a_step, b_step, floors, ceilings, cancel, out):  # 
         if a.starts[i] == a.starts[i + 1] or pieces == 0:
             out[n] = np.nan
             continue
-        scale = cores.scale_for(max(a.largest[i], b.largest[j]))
+        scale = scale_for(max(a.largest[i], b.largest[j]))
         floor, ceiling = floors[n] * scale, ceilings[n] * scale
         if pieces == 1:
             found = _from_corners(a, i, b, b.starts[j], scale, ceiling, w)
@@ -109,24 +124,24 @@ def directed_distances(a, b, a_step, b_step, floors, ceilings, cancel, out):  # 
         out[n] = found / scale
 
 
-@numba.njit(**INNER)
+@inner
 def _from_corners(a, i, b, q, scale, ceiling, w):  # type: ignore[no-untyped-def]
     """h(core i of `a` -> piece q of `b`), scaled."""
     best = 0.0
     for p in range(a.starts[i], a.starts[i + 1]):
         for k in range(a.first[p], a.first[p] + a.width[p]):
-            best = max(best, cores.corner_distance(a, k, b, q, scale, w))
+            best = max(best, corner_distance(a, k, b, q, scale, w))
             if best > ceiling:
                 return best
     return best
 
 
-@numba.njit(**INNER)
+@inner
 def _nearest(b, j, scale, guess, enough, search):  # type: ignore[no-untyped-def]
     """(distance of row A of w to core j of `b`, its piece); ends with the first up to `enough`."""
     w = search.w
-    best, piece = cores.point_distance(w, b, guess, scale), guess
-    cores.wait(search.nodes, 0, 0, 2 * b.starts[j], b.starts[j], b.starts[j + 1])
+    best, piece = point_distance(w, b, guess, scale), guess
+    wait(search.nodes, 0, 0, 2 * b.starts[j], b.starts[j], b.starts[j + 1])
     search.bounds[0] = 0.0
     top = 1
     while top and best > enough:
@@ -135,7 +150,7 @@ def _nearest(b, j, scale, guess, enough, search):  # type: ignore[no-untyped-def
             continue
         node, low, high = search.nodes[top, 0], search.nodes[top, 1], search.nodes[top, 2]
         if high - low == 1:
-            found = cores.point_distance(w, b, low, scale)
+            found = point_distance(w, b, low, scale)
             if found < best:
                 best, piece = found, low
             continue
@@ -143,14 +158,14 @@ def _nearest(b, j, scale, guess, enough, search):  # type: ignore[no-untyped-def
         left, right = node + 1, node + 2 * (middle - low)
         closer, farther = _reach(w, b.boxes, left, scale), _reach(w, b.boxes, right, scale)
         turn = 1 if closer < farther else 0
-        cores.wait(search.nodes, top + turn, 0, left, low, middle)
-        cores.wait(search.nodes, top + 1 - turn, 0, right, middle, high)
+        wait(search.nodes, top + turn, 0, left, low, middle)
+        wait(search.nodes, top + 1 - turn, 0, right, middle, high)
         search.bounds[top + turn], search.bounds[top + 1 - turn] = closer, farther
         top += 2
     return best, piece
 
 
-@numba.njit(**INNER)
+@inner
 def _reach(w, boxes, node, scale):  # type: ignore[no-untyped-def]
     """Squared distance of row A of w to a box."""
     total = 0.0
@@ -162,7 +177,7 @@ def _reach(w, boxes, node, scale):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(**INNER)
+@inner
 def _from_piece(a, p, b, j, scale, best, guess, floor, ceiling, cancel, search, cells, game):  # type: ignore[no-untyped-def]
     """(the larger of `best` and h(piece p of `a` -> core j of `b`), the last nearest piece)."""
     w, width = search.w, a.width[p]
@@ -199,7 +214,7 @@ def _from_piece(a, p, b, j, scale, best, guess, floor, ceiling, cancel, search, 
     return best, guess
 
 
-@numba.njit(**INNER)
+@inner
 def _bound(b, j, scale, cell, width, best, floor, search, cells, game):  # type: ignore[no-untyped-def]
     """(best value, rows of the table, whether the cell may hold a better one)."""
     w, rows = search.w, 0
@@ -226,7 +241,7 @@ def _bound(b, j, scale, cell, width, best, floor, search, cells, game):  # type:
             return best, rows, True
 
 
-@numba.njit(**INNER)
+@inner
 def _add(b, piece, scale, cell, width, rows, best, floor, cells, game, w):  # type: ignore[no-untyped-def]
     """Adds a piece's distances from the corners to the table, unless it is there or the table is
     full; (rows, whether this piece alone bounds the cell)."""
@@ -240,12 +255,12 @@ def _add(b, piece, scale, cell, width, rows, best, floor, cells, game, w):  # ty
     for k in range(width):
         for i in range(3):
             w[A, i] = cells.corner[cell, k, i]
-        game.table[rows, k] = cores.point_distance(w, b, piece, scale)
+        game.table[rows, k] = point_distance(w, b, piece, scale)
         largest = max(largest, game.table[rows, k])
     return rows + 1, largest <= max(best + GAP, floor)
 
 
-@numba.njit(**INNER)
+@inner
 def _cut(cell, width, known, rows, b, scale, cells, game, w):  # type: ignore[no-untyped-def]
     """(u, v, t): cut the edge from corner u to v at t; u < 0 if the cell is a point."""
     bu, bv, bt, longest = -1, -1, 0.5, 0.0
@@ -266,7 +281,7 @@ def _cut(cell, width, known, rows, b, scale, cells, game, w):  # type: ignore[no
     return bu, bv, bt
 
 
-@numba.njit(**INNER)
+@inner
 def _crossing(cell, u, v, rows, cells, game):  # type: ignore[no-untyped-def]
     """Where along an edge the bounds of the pieces nearest to its ends cross, and their value."""
     p = q = 0
@@ -280,7 +295,7 @@ def _crossing(cell, u, v, rows, cells, game):  # type: ignore[no-untyped-def]
     return t, game.table[p, u] + t * (game.table[p, v] - game.table[p, u])
 
 
-@numba.njit(**INNER)
+@inner
 def _balance(cell, u, v, t, b, scale, cells, w):  # type: ignore[no-untyped-def]
     """Where along the edge the pieces nearest to its ends are equally far, from the guess t: regula
     falsi with halved weights (Dowell and Jarratt 1971, "Illinois")."""
@@ -307,17 +322,17 @@ def _balance(cell, u, v, t, b, scale, cells, w):  # type: ignore[no-untyped-def]
     return min(max(t, _LEAST_CUT), 1.0 - _LEAST_CUT)
 
 
-@numba.njit(**INNER)
+@inner
 def _lead(cell, u, v, t, p, q, b, scale, cells, w):  # type: ignore[no-untyped-def]
     """How much farther piece p is than piece q from a point of an edge."""
     total = 0.0
     for piece, sign in ((p, 1.0), (q, -1.0)):
         _place(cell, u, v, t, cells, w)
-        total += sign * cores.point_distance(w, b, piece, scale)
+        total += sign * point_distance(w, b, piece, scale)
     return total
 
 
-@numba.njit(**INNER)
+@inner
 def _place(cell, u, v, t, cells, w):  # type: ignore[no-untyped-def]
     """Row A of w becomes the point at t of an edge."""
     for i in range(3):
@@ -325,7 +340,7 @@ def _place(cell, u, v, t, cells, w):  # type: ignore[no-untyped-def]
         w[A, i] = start + t * (cells.corner[cell, v, i] - start)
 
 
-@numba.njit(**INNER)
+@inner
 def _split(top, width, u, v, t, b, j, scale, best, floor, search, cells):  # type: ignore[no-untyped-def]
     """Cell `top` becomes two, `top` and the next; the best value."""
     w = search.w

@@ -1,10 +1,10 @@
-"""Convex hulls in three dimensions by quickhull. Importing it imports numba.
+"""Convex hulls in three dimensions by quickhull.
 
     hulls(coord_starts, coords) -> kind, number of points, points and centroid of each value's hull
 
 Coordinates are rounded to whole numbers of 2**-52 of the largest (a power of two above it), so that
 on which side of a facet a point lies can be decided exactly: from the facet's plane where that is
-beyond doubt, else by exact_compiled.py. The surface is therefore convex and closed whatever the
+beyond doubt, else by exact.py. The surface is therefore convex and closed whatever the
 points are. What is no more than `TOLERANCE` of the largest coordinate outside of the hull so far is
 left out: rounding noise on a face does not make vertices, and points as flat as that give a
 POLYGON, LINESTRING or POINT.
@@ -19,14 +19,12 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
-from numba import types as nt
 
-from hartonomous.kernels.geometry.compiling import ENTRY, INNER
-from hartonomous.kernels.geometry.exact_compiled import determinant_sign, is_before, sort
-from hartonomous.kernels.geometry.layout import HULL, LINESTRING, POINT, POLYGON
-from hartonomous.kernels.geometry.polygon_hull_compiled import polygon_hull
+from hartonomous.kernels.geometry.compiling import entry, inner
+from hartonomous.kernels.geometry.exact import determinant_sign, is_before, sort
+from hartonomous.kernels.geometry.layout import HULL, LINESTRING, POINT, POLYGON, Shapes
+from hartonomous.kernels.geometry.polygon_hull import polygon_hull
 
 #: of the largest coordinate: HQL's tolerance of comparisons
 TOLERANCE = 1e-12
@@ -41,7 +39,12 @@ _CORNER, _BEYOND, _HEAD, _STATE, _FACET_COLUMNS = 0, 3, 6, 7, 8
 _DEAD, _ALIVE, _SEEN = 0, 1, 2
 
 
-@numba.njit(**INNER)
+def estimate(shapes: Shapes) -> float:
+    """Seconds that Python would take over the hulls of all values."""
+    return 4e-4 * int(shapes.num_points.sum())
+
+
+@inner
 def _product(a, b):  # type: ignore[no-untyped-def]
     """(a * b rounded, what it lacks), Dekker 1971."""
     p = a * b
@@ -54,7 +57,7 @@ def _product(a, b):  # type: ignore[no-untyped-def]
     return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
 
 
-@numba.njit(**INNER)
+@inner
 def _minor(a, b, c, d):  # type: ignore[no-untyped-def]
     """a * b - c * d, to twice the precision before the last rounding."""
     p, p_rest = _product(a, b)
@@ -65,7 +68,7 @@ def _minor(a, b, c, d):  # type: ignore[no-untyped-def]
     return s + (rest + (p_rest - q_rest))
 
 
-@numba.njit(**INNER)
+@inner
 def _set_plane(grid, facet, plane):  # type: ignore[no-untyped-def]
     """plane: unit normal, outward, and what distances from it may be off by."""
     a, b, c = facet[_CORNER], facet[_CORNER + 1], facet[_CORNER + 2]
@@ -88,7 +91,7 @@ def _set_plane(grid, facet, plane):  # type: ignore[no-untyped-def]
     plane[3] = _DISTANCE_SLACK + 2.0 ** (GRID_BITS + 2) * (longest / size) * 2.0**-100
 
 
-@numba.njit(**INNER)
+@inner
 def _height(grid, facet, plane, p):  # type: ignore[no-untyped-def]
     """Of point p over the facet's plane, in units of the grid."""
     a = facet[_CORNER]
@@ -99,7 +102,7 @@ def _height(grid, facet, plane, p):  # type: ignore[no-untyped-def]
     )
 
 
-@numba.njit(**INNER)
+@inner
 def _side(grid, a, b, c, p):  # type: ignore[no-untyped-def]
     """1 if p is on the side from which a, b, c are anticlockwise, 0 in their plane, else -1."""
     rows = np.empty((3, 3), np.int64)
@@ -110,7 +113,7 @@ def _side(grid, a, b, c, p):  # type: ignore[no-untyped-def]
     return determinant_sign(rows)
 
 
-@numba.njit(**INNER)
+@inner
 def _sees(grid, facet, plane, p):  # type: ignore[no-untyped-def]
     height = _height(grid, facet, plane, p)
     if abs(height) > plane[3]:
@@ -118,13 +121,13 @@ def _sees(grid, facet, plane, p):  # type: ignore[no-untyped-def]
     return _side(grid, facet[_CORNER], facet[_CORNER + 1], facet[_CORNER + 2], p) > 0
 
 
-@numba.njit(**INNER)
+@inner
 def _squared(grid, a, b):  # type: ignore[no-untyped-def]
     x, y, z = grid[a, 0] - grid[b, 0], grid[a, 1] - grid[b, 1], grid[a, 2] - grid[b, 2]
     return x * x + y * y + z * z
 
 
-@numba.njit(**INNER)
+@inner
 def _farthest(heights, grid, origin, allowed):  # type: ignore[no-untyped-def]
     """(the place of the largest height, that height): of those within `allowed` of it the one
     farthest from point `origin`."""
@@ -138,7 +141,7 @@ def _farthest(heights, grid, origin, allowed):  # type: ignore[no-untyped-def]
     return best, most
 
 
-@numba.njit(**INNER)
+@inner
 def _first_corners(grid, allowed):  # type: ignore[no-untyped-def]
     """(dimension, four points: dimension + 1 of them span the set within `allowed`)."""
     count = len(grid)
@@ -166,7 +169,7 @@ def _first_corners(grid, allowed):  # type: ignore[no-untyped-def]
     return 2 if height <= allowed else 3, corners
 
 
-@numba.njit(**INNER)
+@inner
 def _attach(grid, p, facets, planes, chosen, count, behind, allowed):  # type: ignore[no-untyped-def]
     """Keeps point p with the first of the chosen facets that has it outside."""
     for k in range(count):
@@ -178,7 +181,7 @@ def _attach(grid, p, facets, planes, chosen, count, behind, allowed):  # type: i
     return False
 
 
-@numba.njit(**INNER)
+@inner
 def _tetrahedron(grid, corners, facets, planes):  # type: ignore[no-untyped-def]
     a, b, c, d = corners[0], corners[1], corners[2], corners[3]
     if _side(grid, a, b, c, d) > 0:
@@ -191,7 +194,7 @@ def _tetrahedron(grid, corners, facets, planes):  # type: ignore[no-untyped-def]
         _set_plane(grid, facets[f], planes[f])
 
 
-@numba.njit(**INNER)
+@inner
 def _set_facet(facets, f, a, b, c, beyond_a, beyond_b, beyond_c):  # type: ignore[no-untyped-def]
     facets[f, _CORNER], facets[f, _CORNER + 1], facets[f, _CORNER + 2] = a, b, c
     facets[f, _BEYOND], facets[f, _BEYOND + 1], facets[f, _BEYOND + 2] = (
@@ -202,7 +205,7 @@ def _set_facet(facets, f, a, b, c, beyond_a, beyond_b, beyond_c):  # type: ignor
     facets[f, _HEAD], facets[f, _STATE] = -1, _ALIVE
 
 
-@numba.njit(**INNER)
+@inner
 def _horizon(grid, p, f, facets, planes, seen, edges):  # type: ignore[no-untyped-def]
     """(facets seen from p, starting at f, into `seen`; edges around them into `edges`: corner, next
     corner, facet beyond)."""
@@ -228,7 +231,7 @@ def _horizon(grid, p, f, facets, planes, seen, edges):  # type: ignore[no-untype
     return count, edge_count
 
 
-@numba.njit(**INNER)
+@inner
 def _cone(grid, p, facets, planes, edges, edge_count, made, begins):  # type: ignore[no-untyped-def]
     """Facets from p to each edge of the horizon, in the places `made`."""
     for k in range(edge_count):
@@ -244,7 +247,7 @@ def _cone(grid, p, facets, planes, edges, edge_count, made, begins):  # type: ig
         facets[begins[edges[k, 1]], _BEYOND + 2] = made[k]
 
 
-@numba.njit(**INNER)
+@inner
 def _next_point(grid, f, facets, planes, behind, origin, allowed):  # type: ignore[no-untyped-def]
     """The farthest point outside facet f; of those within `allowed` of it, farthest from origin."""
     most, p = -1.0, facets[f, _HEAD]
@@ -260,7 +263,7 @@ def _next_point(grid, f, facets, planes, behind, origin, allowed):  # type: igno
     return best
 
 
-@numba.njit(**INNER)
+@inner
 def _surface(grid, corners, allowed):  # type: ignore[no-untyped-def]
     """(int64[*, 8], how many rows): the facets of a solid hull, and dead ones."""
     count = len(grid)
@@ -315,7 +318,7 @@ def _surface(grid, corners, allowed):  # type: ignore[no-untyped-def]
     return facets, used
 
 
-@numba.njit(**INNER)
+@inner
 def _corners(facets, used, count, kept):  # type: ignore[no-untyped-def]
     """Writes which of `count` points are corners of facets into `kept`; returns their number."""
     is_corner = np.zeros(count, np.bool_)
@@ -331,7 +334,7 @@ def _corners(facets, used, count, kept):  # type: ignore[no-untyped-def]
     return size
 
 
-@numba.njit(**INNER)
+@inner
 def _solid_centroid(grid, facets, used, origin, centroid):  # type: ignore[no-untyped-def]
     """The mean of the tetrahedra from point `origin` to the facets, by volume."""
     total = 0.0
@@ -355,7 +358,7 @@ def _solid_centroid(grid, facets, used, origin, centroid):  # type: ignore[no-un
         centroid[i] = grid[origin, i] + centroid[i] / total
 
 
-@numba.njit(**INNER)
+@inner
 def _hull(points, grid, kept, centroid):  # type: ignore[no-untyped-def]
     """(kind, how many rows of points were written to `kept`) of one value; a ring's first point is
     not repeated. The centroid is in units of the grid."""
@@ -392,17 +395,7 @@ def _hull(points, grid, kept, centroid):  # type: ignore[no-untyped-def]
     return LINESTRING, 2
 
 
-@numba.njit(
-    nt.int64(
-        nt.Array(nt.int64, 1, "C", readonly=True),
-        nt.Array(nt.float64, 2, "C", readonly=True),
-        nt.int8[::1],
-        nt.int64[::1],
-        nt.float64[:, ::1],
-        nt.float64[:, ::1],
-    ),
-    **ENTRY,
-)
+@entry
 def hulls(coord_starts, coords, kinds, counts, out, centroids):  # type: ignore[no-untyped-def]
     """For every value: kind (0: empty), number of points, points one after another in `out`, and
     centroid. Returns how many points were written; `out` has a row for each point and value."""
@@ -430,7 +423,8 @@ def hulls(coord_starts, coords, kinds, counts, out, centroids):  # type: ignore[
                 out[written, i] = coords[first + kept[k % size], i]
             written += 1
         for i in range(3):
-            centroids[row, i] = math.ldexp(centroids[row, i], exponent - GRID_BITS)
+            # NumPy's, as it may be infinite by rounding, which math's refuses
+            centroids[row, i] = np.ldexp(centroids[row, i], exponent - GRID_BITS)
         if kind == POINT:  # as given, not as rounded to the grid
             for i in range(3):
                 centroids[row, i] = out[begin, i]

@@ -1,8 +1,8 @@
-"""Distances between cores: two box trees walked together. Importing it imports numba.
+"""Distances between cores: two box trees walked together.
 
 Pairs of nodes wait on a stack, the nearer child on top; a pair whose boxes are no nearer than the
-best piece so far is dropped, a pair of leaves is measured (simplices_compiled.py, or
-hull_distance_compiled.py where a piece has more than three corners). A pair of values is scaled by
+best piece so far is dropped, a pair of leaves is measured (simplices.py, or
+hull_distance.py where a piece has more than three corners). A pair of values is scaled by
 a power of two that brings its largest coordinate to 1, which changes no digit.
 """
 
@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
-from hartonomous.kernels.geometry import hull_distance_compiled as hulls
-from hartonomous.kernels.geometry.compiling import ENTRY, INNER
-from hartonomous.kernels.geometry.simplices_compiled import (
+from hartonomous.kernels.geometry.compiling import entry, inner
+from hartonomous.kernels.geometry.hull_distance import ROWS as HULL_ROWS
+from hartonomous.kernels.geometry.hull_distance import hull_distance
+from hartonomous.kernels.geometry.pieces import Pieces
+from hartonomous.kernels.geometry.simplices import (
     FRAME_A,
     FRAME_B,
     A,
@@ -23,25 +24,35 @@ from hartonomous.kernels.geometry.simplices_compiled import (
     simplex_distance,
     write_frame,
 )
-from hartonomous.kernels.geometry.simplices_compiled import ROWS as SIMPLEX_ROWS
+from hartonomous.kernels.geometry.simplices import ROWS as SIMPLEX_ROWS
 
 #: pairs of nodes that wait at most: one a level of either tree, and one more
 _WAITING = 160
 #: a core distance up to this, of the largest coordinate, is what rounding makes of 0
 ROUNDING = 8.0 * 2.0**-53
 #: what scratch is for: a pair of simplices, or a pair of hulls
-ROWS = max(SIMPLEX_ROWS, hulls.ROWS)
+ROWS = max(SIMPLEX_ROWS, HULL_ROWS)
 #: pairs measured between two looks at the cancel flag
 _PATIENCE = 1 << 12
 
 
-@numba.njit(**INNER)
+def estimate(a: Pieces, b: Pieces) -> float:
+    """Seconds that Python would take over all pairs: of few pieces all are measured, of many about
+    as many as there are."""
+    m, n = np.diff(a.starts), np.diff(b.starts)
+    measured = np.minimum(m * n, m + n)
+    wide, other = int(a.width.max(initial=0)), int(b.width.max(initial=0))
+    each = 4e-5 * (wide * other if max(wide, other) <= 3 else 4 + wide + other)
+    return float((2e-5 + each * measured).sum())
+
+
+@inner
 def scale_for(largest):  # type: ignore[no-untyped-def]
     """The power of two that brings `largest` to [0.5, 1)."""
     return math.ldexp(1.0, min(-math.frexp(largest)[1], 1023))
 
 
-@numba.njit(**ENTRY)
+@entry
 def core_distances(a, b, a_step, b_step, stops, limits, cancel, out):  # type: ignore[no-untyped-def]
     """out[n] = distance between the cores n * a_step of `a` and n * b_step of `b` (Pieces): some
     distance up to stops[n] if it is no larger than that, inf if it is larger than limits[n], NaN
@@ -61,7 +72,7 @@ def core_distances(a, b, a_step, b_step, stops, limits, cancel, out):  # type: i
         out[n] = found / scale
 
 
-@numba.njit(**INNER)
+@inner
 def nearest_pieces(a, i, b, j, scale, limit, stop, waiting, bounds, w, cancel):  # type: ignore[no-untyped-def]
     """(scaled distance of two cores that are not empty, the piece of `b`), or (inf, -1) if it is
     larger than `limit`; the search ends with the first that is up to `stop`."""
@@ -117,12 +128,12 @@ def nearest_pieces(a, i, b, j, scale, limit, stop, waiting, bounds, w, cancel): 
     return best, piece
 
 
-@numba.njit(**INNER)
+@inner
 def wait(waiting, top, column, node, low, high):  # type: ignore[no-untyped-def]
     waiting[top, column], waiting[top, column + 1], waiting[top, column + 2] = node, low, high
 
 
-@numba.njit(**INNER)
+@inner
 def gap(boxes, m, others, n, scale):  # type: ignore[no-untyped-def]
     """Squared distance of two boxes."""
     total = 0.0
@@ -135,12 +146,12 @@ def gap(boxes, m, others, n, scale):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(**INNER)
+@inner
 def piece_distance(a, p, b, q, scale, limit, w):  # type: ignore[no-untyped-def]
     """Scaled distance of piece p of `a` and piece q of `b`; inf or more than `limit` if it is."""
     a_count, b_count = a.width[p], b.width[q]
     if a_count > 3 or b_count > 3:
-        found = hulls.hull_distance(
+        found = hull_distance(
             a.coords, a.corner, a.first[p], a_count,
             b.coords, b.corner, b.first[q], b_count, scale, limit, w,
         )  # fmt: skip
@@ -153,11 +164,11 @@ def piece_distance(a, p, b, q, scale, limit, w):  # type: ignore[no-untyped-def]
     return found if found > ROUNDING else 0.0
 
 
-@numba.njit(**INNER)
+@inner
 def corner_distance(a, k, b, q, scale, w):  # type: ignore[no-untyped-def]
     """Scaled distance of one corner of `a`, at place k of a.corner, to piece q of `b`."""
     if b.width[q] > 3:
-        found = hulls.hull_distance(
+        found = hull_distance(
             a.coords, a.corner, k, 1,
             b.coords, b.corner, b.first[q], b.width[q], scale, np.inf, w,
         )  # fmt: skip
@@ -167,7 +178,7 @@ def corner_distance(a, k, b, q, scale, w):  # type: ignore[no-untyped-def]
     return point_distance(w, b, q, scale)
 
 
-@numba.njit(**INNER)
+@inner
 def point_distance(w, b, q, scale):  # type: ignore[no-untyped-def]
     """Scaled distance of row A of w to piece q of `b`, at most a triangle."""
     load(b, q, b.width[q], scale, w, B, FRAME_B)
@@ -177,7 +188,7 @@ def point_distance(w, b, q, scale):  # type: ignore[no-untyped-def]
     return found if found > ROUNDING else 0.0
 
 
-@numba.njit(**INNER)
+@inner
 def load(pieces, p, count, scale, w, row, frame):  # type: ignore[no-untyped-def]
     for k in range(count):
         c = pieces.corner[pieces.first[p] + k]
@@ -187,7 +198,7 @@ def load(pieces, p, count, scale, w, row, frame):  # type: ignore[no-untyped-def
         write_frame(w, row, frame)
 
 
-@numba.njit(**INNER)
+@inner
 def norm(x, y, z):  # type: ignore[no-untyped-def]
     """Length, also where squares would vanish."""
     largest = max(abs(x), max(abs(y), abs(z)))

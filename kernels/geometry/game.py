@@ -1,4 +1,4 @@
-"""The value of a small matrix game, by the simplex method. Importing it imports numba.
+"""The value of a small matrix game, by the simplex method.
 
     table[j, k] >= 0:   max over mixtures of columns k of min over rows j
                       = min over mixtures of rows j of max over columns k
@@ -10,9 +10,7 @@ constraints are the columns'. Bland's rule keeps it from going round in circles.
 
 from __future__ import annotations
 
-import numba
-
-from hartonomous.kernels.geometry.compiling import INNER
+from hartonomous.kernels.geometry.compiling import inner
 
 #: rows of a table, and columns of the tableau that goes with it: rows, 4 prices, right side, and
 #: which column is basic in the row
@@ -21,7 +19,7 @@ COLUMNS = MOST + 6
 _RAISE, _NOTHING, _PIVOTS = 1.0, 1e-15, 64
 
 
-@numba.njit(**INNER)
+@inner
 def play(table, rows, columns, tableau, mix):  # type: ignore[no-untyped-def]
     """An upper bound of the value of table[:rows, :columns], up to 4 columns: what the rows'
     mixture, written to mix[0], holds the columns to, which is the value within rounding. mix[1]
@@ -50,7 +48,7 @@ def play(table, rows, columns, tableau, mix):  # type: ignore[no-untyped-def]
     return value
 
 
-@numba.njit(**INNER)
+@inner
 def _pivot(tableau, columns, right):  # type: ignore[no-untyped-def]
     """One exchange; False at the optimum."""
     enter = 0
@@ -78,7 +76,7 @@ def _pivot(tableau, columns, right):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(**INNER)
+@inner
 def _read(tableau, rows, columns, right, mix):  # type: ignore[no-untyped-def]
     """The two mixtures from the last tableau."""
     for j in range(rows):

@@ -1,5 +1,4 @@
-"""What convex hulls decide exactly: signs of determinants, order of points. Importing it imports
-numba.
+"""What convex hulls decide exactly: signs of determinants, order of points.
 
 A determinant of three rows of whole numbers of up to 53 bits and a sign: they are cut into 4 limbs
 of 14 bits; a coefficient of the product of three such, summed over the determinant's 6 terms, stays
@@ -8,10 +7,9 @@ below 2**49, so int64 holds it.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from hartonomous.kernels.geometry.compiling import ENTRY, INNER
+from hartonomous.kernels.geometry.compiling import entry, inner
 
 _BITS, _LIMBS = 14, 4
 _MASK = 2**_BITS - 1
@@ -19,7 +17,7 @@ _MASK = 2**_BITS - 1
 _TWO, _THREE = 2 * _LIMBS - 1, 3 * _LIMBS - 2
 
 
-@numba.njit(**ENTRY)
+@entry
 def determinant_sign(rows):  # type: ignore[no-untyped-def]
     """int64[3,3] of magnitude up to 2**53 -> -1, 0 or 1."""
     limbs = np.empty((3, 3, _LIMBS), np.int64)
@@ -48,7 +46,7 @@ def determinant_sign(rows):  # type: ignore[no-untyped-def]
     return 1 if rest != 0 else 0
 
 
-@numba.njit(**INNER)
+@inner
 def is_before(points, a, b):  # type: ignore[no-untyped-def]
     """Whether row a comes before row b in the order of x, then y, then z; -0 equals 0."""
     for i in range(3):
@@ -57,7 +55,7 @@ def is_before(points, a, b):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(**INNER)
+@inner
 def sort(points, order):  # type: ignore[no-untyped-def]
     """Puts rows of points into their order, in place: heapsort, as numba's own sorts take seconds
     to compile."""

@@ -1,6 +1,6 @@
-"""Hulls cut into simplices. Importing it imports numba.
+"""Hulls cut into simplices.
 
-Where a piece must have four corners at most (cells of hausdorff_compiled.py), a hull of more is the
+Where a piece must have four corners at most (cells of hausdorff.py), a hull of more is the
 union of the tetrahedra from one of its vertices to the facets of its surface; a flat one, within
 rounding, of the triangles from one of its vertices, or it is a segment. Estimate: that of the hull.
 """
@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
-from hartonomous.kernels.geometry.compiling import ENTRY, INNER
-from hartonomous.kernels.geometry.hull_compiled import (
+from hartonomous.kernels.geometry.compiling import entry, inner, run
+from hartonomous.kernels.geometry.hull import (
     _ALIVE,
     _STATE,
     GRID_BITS,
@@ -21,8 +20,8 @@ from hartonomous.kernels.geometry.hull_compiled import (
     _first_corners,
     _surface,
 )
-from hartonomous.kernels.geometry.pieces_compiled import Pieces
-from hartonomous.kernels.geometry.polygon_hull_compiled import polygon_hull
+from hartonomous.kernels.geometry.pieces import Pieces
+from hartonomous.kernels.geometry.polygon_hull import polygon_hull
 
 #: corners that a piece may have
 MOST = 4
@@ -33,13 +32,24 @@ def simplices_of(pieces: Pieces) -> Pieces:
     trees, which stay those of `pieces`."""
     if not (pieces.width > MOST).any():
         return pieces
-    starts, first, width, corner = _cut(
-        pieces.starts, pieces.first, pieces.width, pieces.corner, pieces.coords
+    starts, first, width, corner = run(
+        _cut,
+        estimate(pieces),
+        pieces.starts,
+        pieces.first,
+        pieces.width,
+        pieces.corner,
+        pieces.coords,
     )
     return pieces._replace(starts=starts, first=first, width=width, corner=corner)
 
 
-@numba.njit(**ENTRY)
+def estimate(pieces: Pieces) -> float:
+    """Seconds that Python would take to cut all of them."""
+    return 4e-4 * int(pieces.width.sum())
+
+
+@entry
 def _cut(starts, first, width, corner, coords):  # type: ignore[no-untyped-def]
     room = 0
     for p in range(len(first)):
@@ -66,7 +76,7 @@ def _cut(starts, first, width, corner, coords):  # type: ignore[no-untyped-def]
     return new_starts, new_first[:n], new_width[:n], new_corner[:c]
 
 
-@numba.njit(**INNER)
+@inner
 def _simplices(coords, corner, begin, end):  # type: ignore[no-untyped-def]
     """int64[K, 2 to 4]: rows of coords of each simplex."""
     count, largest = end - begin, 0.0
@@ -98,7 +108,7 @@ def _simplices(coords, corner, begin, end):  # type: ignore[no-untyped-def]
     return made
 
 
-@numba.njit(**INNER)
+@inner
 def _fan_of_facets(grid, corners, allowed):  # type: ignore[no-untyped-def]
     facets, used = _surface(grid, corners, allowed)
     apex, count = -1, 0

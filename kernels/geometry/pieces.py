@@ -1,4 +1,4 @@
-"""Cores taken apart into convex pieces, with a tree of boxes over each. Importing it imports numba.
+"""Cores taken apart into convex pieces, with a tree of boxes over each.
 
     value i:     pieces starts[i] … starts[i + 1]; none: it is empty
     piece p:     the convex hull of coords[corner[first[p] : first[p] + width[p]]]: a point, a
@@ -13,13 +13,11 @@ Estimate: 130 bytes a piece, O(m log m) of time.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba
 import numpy as np
-import numpy.typing as npt
 
-from hartonomous.kernels.geometry.compiling import ENTRY, INNER
+from hartonomous.kernels.geometry.compiling import entry, fixed, inner, run
 from hartonomous.kernels.geometry.layout import (
     HULL,
     LINESTRING,
@@ -28,7 +26,8 @@ from hartonomous.kernels.geometry.layout import (
     Offsets,
     Shapes,
 )
-from hartonomous.kernels.geometry.triangulate_compiled import triangulate
+from hartonomous.kernels.geometry.triangulate import estimate as triangulation
+from hartonomous.kernels.geometry.triangulate import triangulate
 
 #: nodes of a tree that wait at most: one sibling a level
 DEPTH = 64
@@ -50,19 +49,19 @@ def pieces_of(shapes: Shapes) -> Pieces:
     """The pieces of every value; copies no coordinates."""
     rings = (fixed(shapes.ring_starts), fixed(shapes.rings))
     places = (fixed(shapes.coord_starts), fixed(shapes.coords))
-    made = _build(fixed(shapes.kind), *rings, *places)
+    made = run(_build, estimate(shapes), fixed(shapes.kind), *rings, *places)
     starts, first, width, corner, boxes, largest = made
     return Pieces(starts, first, width, corner, places[1], boxes, largest)
 
 
-def fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """A read-only view: to numba that is another type, and one form of each kernel is enough."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
+def estimate(shapes: Shapes) -> float:
+    """Seconds that Python would take to build the pieces."""
+    counts = shapes.num_points
+    levels = 2.0 + np.log2(np.maximum(counts, 1))
+    return float(2.5e-5 * (counts * levels).sum()) + triangulation(counts[shapes.kind == POLYGON])
 
 
-@numba.njit(**ENTRY)
+@entry
 def _build(kind, ring_starts, rings, coord_starts, coords):  # type: ignore[no-untyped-def]
     values = len(kind)
     pieces = corners = largest_polygon = 0
@@ -97,7 +96,7 @@ def _build(kind, ring_starts, rings, coord_starts, coords):  # type: ignore[no-u
     return starts, first[:p], width[:p], corner[:c], boxes, largest
 
 
-@numba.njit(**INNER)
+@inner
 def _room(kind, points, rings):  # type: ignore[no-untyped-def]
     """(pieces, corners) that a value has at most."""
     if points == 0:
@@ -112,7 +111,7 @@ def _room(kind, points, rings):  # type: ignore[no-untyped-def]
     return points, points
 
 
-@numba.njit(**INNER)
+@inner
 def _largest(coords, low, high):  # type: ignore[no-untyped-def]
     largest = 0.0
     for k in range(low, high):
@@ -121,7 +120,7 @@ def _largest(coords, low, high):  # type: ignore[no-untyped-def]
     return largest
 
 
-@numba.njit(**INNER)
+@inner
 def _write(kind, low, high, triangles, made, first, width, corner, p, c):  # type: ignore[no-untyped-def]
     """The pieces of one value, from place p on, their corners from c on; the places behind."""
     if kind == POLYGON:
@@ -141,7 +140,7 @@ def _write(kind, low, high, triangles, made, first, width, corner, p, c):  # typ
     return p, c
 
 
-@numba.njit(**INNER)
+@inner
 def _arrange(start, end, first, width, corner, coords, boxes, waiting):  # type: ignore[no-untyped-def]
     """Orders the pieces start … end and writes the boxes of their tree."""
     if start == end:
@@ -166,17 +165,17 @@ def _arrange(start, end, first, width, corner, coords, boxes, waiting):  # type:
         top += 2
 
 
-@numba.njit(**INNER)
+@inner
 def _wait(waiting, top, node, low, high):  # type: ignore[no-untyped-def]
     waiting[top, 0], waiting[top, 1], waiting[top, 2] = node, low, high
 
 
-@numba.njit(**INNER)
+@inner
 def _side(boxes, node, axis):  # type: ignore[no-untyped-def]
     return boxes[node, axis + 3] * 0.5 - boxes[node, axis] * 0.5
 
 
-@numba.njit(**INNER)
+@inner
 def _write_box(low, high, first, width, corner, coords, boxes, node):  # type: ignore[no-untyped-def]
     for i in range(3):
         boxes[node, i], boxes[node, i + 3] = np.inf, -np.inf
@@ -188,14 +187,14 @@ def _write_box(low, high, first, width, corner, coords, boxes, node):  # type: i
                 boxes[node, i + 3] = max(boxes[node, i + 3], x)
 
 
-@numba.njit(**INNER)
+@inner
 def _key(p, axis, first, width, corner, coords):  # type: ignore[no-untyped-def]
     """Where a piece lies along an axis: the mean of its first and last corner."""
     a, b = corner[first[p]], corner[first[p] + width[p] - 1]
     return coords[a, axis] * 0.5 + coords[b, axis] * 0.5
 
 
-@numba.njit(**INNER)
+@inner
 def _select(low, high, middle, axis, first, width, corner, coords):  # type: ignore[no-untyped-def]
     """Moves pieces so that those before `middle` have keys no larger than those from it on
     (Hoare's selection, pivots from the middle of what is left)."""

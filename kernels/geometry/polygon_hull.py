@@ -1,7 +1,7 @@
-"""The convex hull of points of one plane in space. Importing it imports numba.
+"""The convex hull of points of one plane in space.
 
 The plane is projected along the axis in which its normal is largest; the hull of the projection is
-found exactly on the grid of hull_compiled.py by monotone chains (Andrew 1979), and what sticks out
+found exactly on the grid of hull.py by monotone chains (Andrew 1979), and what sticks out
 by no more than the tolerance is left out, farthest points first, as in line simplification
 (Ramer 1972; Douglas, Peucker 1973).
 """
@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
-from hartonomous.kernels.geometry.compiling import INNER
-from hartonomous.kernels.geometry.exact_compiled import determinant_sign, is_before, sort
+from hartonomous.kernels.geometry.compiling import inner
+from hartonomous.kernels.geometry.exact import determinant_sign, is_before, sort
 
 #: of two products of differences below 2**53, each rounded, and their difference
 _ROUNDING = 4.0 * 2.0**-53
 
 
-@numba.njit(**INNER)
+@inner
 def _turn(flat, a, b, c):  # type: ignore[no-untyped-def]
     """1 if a, b, c turn left, -1 if right, 0 on one line: exact."""
     px, py = flat[b, 0] - flat[a, 0], flat[b, 1] - flat[a, 1]
@@ -35,7 +34,7 @@ def _turn(flat, a, b, c):  # type: ignore[no-untyped-def]
     return determinant_sign(rows)
 
 
-@numba.njit(**INNER)
+@inner
 def _chains(flat, ring):  # type: ignore[no-untyped-def]
     """The strictly extreme points anticlockwise into `ring`; returns their number."""
     count = len(flat)
@@ -53,7 +52,7 @@ def _chains(flat, ring):  # type: ignore[no-untyped-def]
     return size - 1
 
 
-@numba.njit(**INNER)
+@inner
 def _across(flat, a, b, p):  # type: ignore[no-untyped-def]
     """The distance of p from the line through a and b."""
     x, y = flat[b, 0] - flat[a, 0], flat[b, 1] - flat[a, 1]
@@ -61,7 +60,7 @@ def _across(flat, a, b, p):  # type: ignore[no-untyped-def]
     return abs(x * v - y * u) / math.sqrt(x * x + y * y)
 
 
-@numba.njit(**INNER)
+@inner
 def _away(flat, ring, size, a):  # type: ignore[no-untyped-def]
     """The place in the ring that is farthest from place a."""
     best, reach = a, -1.0
@@ -72,7 +71,7 @@ def _away(flat, ring, size, a):  # type: ignore[no-untyped-def]
     return best
 
 
-@numba.njit(**INNER)
+@inner
 def _keep(flat, ring, size, start, kept, allowed):  # type: ignore[no-untyped-def]
     """Marks in `kept` the places of the ring that stay; `start` is one of them."""
     middle = _away(flat, ring, size, start)
@@ -97,7 +96,7 @@ def _keep(flat, ring, size, start, kept, allowed):  # type: ignore[no-untyped-de
             waiting += 2
 
 
-@numba.njit(**INNER)
+@inner
 def _projected(grid, corners):  # type: ignore[no-untyped-def]
     """float64[n,3]: the points without the axis of the plane's normal, z = 0."""
     axis, most = 0, -1.0
@@ -114,7 +113,7 @@ def _projected(grid, corners):  # type: ignore[no-untyped-def]
     return flat
 
 
-@numba.njit(**INNER)
+@inner
 def polygon_hull(grid, corners, allowed, points, kept_rows, centroid):  # type: ignore[no-untyped-def]
     """Writes rows of the hull's points into `kept_rows`, anticlockwise seen from the positive side
     of the axis, the first in the order of `points` first; returns their number. The first three
@@ -137,7 +136,7 @@ def polygon_hull(grid, corners, allowed, points, kept_rows, centroid):  # type: 
     return count
 
 
-@numba.njit(**INNER)
+@inner
 def _polygon_centroid(grid, flat, ring, size, centroid):  # type: ignore[no-untyped-def]
     first, total = ring[0], 0.0
     for i in range(3):
