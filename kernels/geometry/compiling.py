@@ -18,7 +18,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,21 +33,19 @@ CALL_LIMIT = 0.2
 #: seconds that Python may take over all calls of a process: what compiling would have cost
 PROCESS_LIMIT = 10.0
 
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
-
 _options: dict[object, dict[str, Any]] = {}
 _compiled: dict[object, Any] = {}
 _lock = threading.RLock()
 _spent = 0.0
 
 
-def entry(function: Kernel) -> Kernel:
+def entry(function: Callable[..., Any]) -> Any:
     """Marks a kernel that Python calls, by `run`."""
     _options[function] = ENTRY
     return function
 
 
-def inner(function: Kernel) -> Kernel:
+def inner(function: Callable[..., Any]) -> Any:
     """Marks a kernel that only kernels call."""
     _options[function] = INNER
     return function
@@ -97,9 +95,10 @@ def _twin(kernel: Any) -> Any:
     copy = FunctionType(code, own, kernel.__name__, kernel.__defaults__)
     made = numba.njit(**_options[kernel])(copy)
     resolve = made.get_call_template
+    unliteral: Any = numba.types.unliteral
 
     def get_call_template(types: Any, named: Any) -> Any:
-        return resolve([numba.types.unliteral(t) for t in types], named)
+        return resolve([unliteral(t) for t in types], named)
 
     # else numba compiles a form of its own for each constant that a kernel is called with
     made.get_call_template = get_call_template

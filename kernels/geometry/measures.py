@@ -3,7 +3,7 @@
 All of the core; the radius only where it says so. Sums are taken relative to a value's first point
 and after scaling by a power of two, so neither far away nor huge nor tiny values lose more than a
 few units in the last place of the largest coordinate. NumPy throughout; hulls, and polygons that
-are not flat, are compiled.
+are not flat, are kernels for numba (compiling.py).
 """
 
 from __future__ import annotations

@@ -42,5 +42,5 @@ def surface_moments(shapes: Shapes, local: Numbers, rows: Offsets) -> tuple[Numb
     moments, areas = np.zeros((len(rows), 3)), np.zeros(len(rows))
     given = (local, shapes.coord_starts, shapes.rings, shapes.ring_starts, rows)
     seconds = 2.0 * estimate(shapes.num_points[rows])
-    run(_surface_moments, seconds, *map(fixed, given), moments, areas)
+    run(_surface_moments, seconds, *(fixed(x) for x in given), moments, areas)
     return moments, areas

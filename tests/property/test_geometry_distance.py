@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
+from geometry_compiling import in_compiled_form, python_is_enough  # noqa: F401
 from geometry_seeds import (
     CUBE,
     HOLE,
@@ -52,7 +53,8 @@ def test_distance_is_that_of_the_definition(seed: int) -> None:
 @settings(max_examples=2000, deadline=None)
 @given(SEEDS)
 def test_distance_is_that_of_the_definition_at_length(seed: int) -> None:
-    check_definition(seed)
+    with in_compiled_form():
+        check_definition(seed)
 
 
 def check_definition(seed: int) -> None:
@@ -118,17 +120,18 @@ def test_points_have_the_same_bits_on_either_path(seed: int) -> None:
 # ---- shapely -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(SEEDS)
 def test_flat_values_are_as_shapely_has_them(seed: int) -> None:
-    check_shapely(seed, 60)
+    check_shapely(seed, 20)
 
 
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(SEEDS)
 def test_flat_values_are_as_shapely_has_them_at_length(seed: int) -> None:
-    check_shapely(seed, 300)
+    with in_compiled_form():
+        check_shapely(seed, 300)
 
 
 def check_shapely(seed: int, count: int) -> None:

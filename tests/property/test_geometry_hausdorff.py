@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from geometry_compiling import python_is_enough  # noqa: F401
 from geometry_seeds import CUBE, SQUARE, Numbers, corners, size, values
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 import shapely
 from geometries import any_number, assert_same, shapes, sliced, small_number
+from geometry_compiling import python_is_enough  # noqa: F401
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
