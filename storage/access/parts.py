@@ -33,6 +33,10 @@ class ChunkIndex:
     def is_built(self) -> bool:
         return self._part is not None or self.stored is not None
 
+    def serves(self, entry: IndexEntry) -> bool:
+        """Whether it is over the same columns, by the same method."""
+        return self.entry.columns == entry.columns and self.entry.method == entry.method
+
     def part(self, chunk: Chunk, column: ColumnEntry) -> IndexPart:
         """The part; Corruption if its object is damaged."""
         if self._part is None:
@@ -64,9 +68,10 @@ def column_batches(chunk: Chunk, column: ColumnEntry) -> Iterator[pa.Array]:
 
 
 def chunk_index(chunk: Chunk, entry: IndexEntry) -> ChunkIndex:
-    """The chunk's own part of an index, perhaps not built yet."""
+    """The chunk's own part of an index, perhaps not built yet. An id says which index only once it
+    is committed: one that was rolled back may have left its part here."""
     found = chunk.indexes.get(entry.id)
-    if found is None:
+    if found is None or not found.serves(entry):
         found = chunk.indexes[entry.id] = ChunkIndex(entry)
     return found
 
