@@ -19,7 +19,8 @@ Commands: `@reopen` closes all sessions, the next statement opens the folder aga
 that on a copy of the folder as it lies on the disk now; `@set rules=off|on|NAME` (NAME is left
 out); `@set batch=1|off`; `@params JSON`, parameters of the next statement; `@file NAME` writes the
 two-blank lines below it into a file; `@read NAME` prints one. In statements `{folder}` is the
-folder of such files.
+folder of such files and `{library}` that of Python's standard library; answers that name the latter
+show `{library}`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,11 @@ from hartonomous.storage.errors import Error
 
 LINE = re.compile(r"(?:\[(?P<tags>[\w ,]+)\]\s*)?(?P<name>\w*)(?P<bang>!?)> ?(?P<text>.*)", re.S)
 TAGS = {"plan", "types"}
-EXPLAIN = re.compile(r"\s*EXPLAIN\b", re.I)
+EXPLAIN = re.compile(r"(^|;)\s*EXPLAIN\b", re.I)
+#: the name of EXPLAIN's only column
+PLAN = "plan"
+#: the folder of Python's standard library: real text and code that every machine has
+LIBRARY = Path(sysconfig.get_path("stdlib")).as_posix()
 #: a temporary table would be lost by reopening
 TEMPORARY = re.compile(r"[\s(]#\w+")
 
@@ -110,6 +116,7 @@ class Runner:
         assert tags <= TAGS, f"unknown tags {tags - TAGS}"
         prefix = f"{match['name']}: " if match["name"] else ""
         text = match["text"].replace("{folder}", self.files.as_posix())
+        text = text.replace("{library}", LIBRARY)
         try:
             out = self.statement(match["name"], text, tags)
         except Error as error:
@@ -120,7 +127,7 @@ class Runner:
         finally:
             if self.twist == "reopen" and not any(s.in_transaction for s in self.sessions.values()):
                 self.close()
-        yield from (prefix + x for x in out)
+        yield from (prefix + x.replace(LIBRARY, "{library}") for x in out)
 
     # --- one statement ---------------------------------------------------------------------------
 
@@ -161,7 +168,7 @@ class Runner:
             return [f"{cursor.rowcount} rows"] if cursor.rowcount >= 0 else []
         out: list[str] = []
         while True:
-            if EXPLAIN.match(text):
+            if EXPLAIN.search(text) and [c[0] for c in cursor.description] == [PLAN]:
                 out += format_plan(cursor.fetchall())
             else:
                 if "types" in tags:
