@@ -14,7 +14,8 @@ Output of a statement: its messages (`-- text`), its rows (`1 | abc | NULL`; sor
 outermost query has ORDER BY; floats at six significant digits; strings that would be unclear in
 quotes), or `n rows` for a change. A block without output prints `ok`.
 
-Tags: `plan` (EXPLAIN's lines first), `types` (a line with names and types first).
+Tags: `plan` (EXPLAIN's lines first), `types` (a line with names and types first), `brief` (that
+there are rows, and not which: for answers that differ with the data's version).
 Commands: `@reopen` closes all sessions, the next statement opens the folder again; `@crash` does
 that on a copy of the folder as it lies on the disk now; `@set rules=off|on|NAME` (NAME is left
 out); `@set batch=1|off`; `@params JSON`, parameters of the next statement; `@file NAME` writes the
@@ -49,7 +50,7 @@ from hartonomous.hql.syntax.parse import parse_batch
 from hartonomous.storage.errors import Error
 
 LINE = re.compile(r"(?:\[(?P<tags>[\w ,]+)\]\s*)?(?P<name>\w*)(?P<bang>!?)> ?(?P<text>.*)", re.S)
-TAGS = {"plan", "types"}
+TAGS = {"plan", "types", "brief"}
 EXPLAIN = re.compile(r"(^|;)\s*EXPLAIN\b", re.I)
 #: the name of EXPLAIN's only column
 PLAN = "plan"
@@ -57,6 +58,10 @@ PLAN = "plan"
 LIBRARY = Path(sysconfig.get_path("stdlib")).as_posix()
 #: a temporary table would be lost by reopening
 TEMPORARY = re.compile(r"[\s(]#\w+")
+
+
+def brief(rows: int) -> str:
+    return "some rows" if rows > 0 else "no rows"
 
 
 class Runner:
@@ -165,6 +170,8 @@ class Runner:
     @staticmethod
     def results(cursor: Any, text: str, tags: set[str]) -> list[str]:
         if cursor.description is None:
+            if "brief" in tags:
+                return [brief(cursor.rowcount)]
             return [f"{cursor.rowcount} rows"] if cursor.rowcount >= 0 else []
         out: list[str] = []
         while True:
@@ -173,7 +180,11 @@ class Runner:
             else:
                 if "types" in tags:
                     out.append(format_types(cursor.description))
-                out += format_rows(cursor.fetch_arrow_table(), ordered=is_ordered(text))
+                table = cursor.fetch_arrow_table()
+                if "brief" in tags:
+                    out.append(brief(table.num_rows))
+                else:
+                    out += format_rows(table, ordered=is_ordered(text))
             if not cursor.nextset():
                 return out
 
