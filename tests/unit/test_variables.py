@@ -135,6 +135,9 @@ def test_a_set_that_fails_changes_nothing(db: Any) -> None:
         with pytest.raises(Error, match="does not fit @a"):
             db.session.run(prepared, parameters, [])
         assert parameters.values == {"a": "ab"}
+    running = parameters.values  # what a query that still runs reads
+    parameters.assign({"a": "cd"})
+    assert (running, parameters.values) == ({"a": "ab"}, {"a": "cd"})
 
 
 def test_a_parameter_table_keeps_its_name(db: Any) -> None:
