@@ -44,6 +44,7 @@ EMPTY = "geometry::Parse('POINT EMPTY')"
         f"SELECT id FROM t WHERE g.STEquals({EMPTY}) = 1",
         f"SELECT id FROM t WHERE STEquals({EMPTY}, g)",
         f"SELECT id FROM t WHERE g.STIntersects({EMPTY}) = 1",
+        "SELECT TOP (3) id FROM t WHERE id < 0 ORDER BY g.STDistance(geometry::Point(3, 0, 0))",
         "SELECT s.id, t.id FROM s JOIN t ON s.g.STEquals(t.g) = 1",
         "SELECT s.id, t.id FROM s LEFT JOIN t ON STEquals(t.g, s.g)",
         "SELECT id FROM t WHERE g.STDistance(geometry::Point(3, 0, 0)) < @r",
