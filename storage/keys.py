@@ -269,7 +269,7 @@ def sort_index(hashes: UInt64, offsets: Int64) -> tuple[UInt64, Int64]:
 
 def merge_keys(parts: Sequence[Chunk], merged: Chunk) -> None:
     """Give a merged chunk the keys that all of its parts have, without hashing again."""
-    for key_id, first in parts[0].keys.items():
+    for key_id, first in list(parts[0].keys.items()):  # readers add to it meanwhile
         keys = [part.keys.get(key_id) for part in parts]
         known = [k for k in keys if k is not None]
         if len(known) < len(parts) or not all(k.serves(first.key) for k in known):
