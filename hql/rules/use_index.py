@@ -8,6 +8,10 @@ an indexed column and a known geometry (one that needs no row), in AND with the 
 of an inner join's ON. The column may stand below methods whose result lies within the geometry's
 box, as in Path.STEndPoint(). The index gives a superset, and only where that costs less than
 reading all rows (decided when the statement runs, from what the index finds); the test stays above.
+
+A row that the index leaves out is not compared at all. So SRID_MISMATCH is raised where the boxes
+of two geometries meet, not for every row of a table that mixes spaces: as with any AND, which test
+sees a row first is not promised.
 """
 
 from __future__ import annotations
