@@ -48,7 +48,7 @@ _TOKEN = re.compile(
   | (?P<DECIMAL>(?:\d+\.\d*|\.\d+)(?![\w.]))
   | (?P<INTEGER>\d+(?![\w.]))
   | (?P<VARIABLE>@@?[\w$#@]+)
-  | (?P<MARK>[(),;*~?]|::|\.(?!\d))
+  | (?P<MARK>[(),;~?]|\*(?!=)|::|\.(?!\d))
   | (?P<ASSIGN>[-+*/%&|^]=)
   | (?P<COMPARISON><=|>=|<>|!=|<|>)
   | (?P<COMMENT>/\*)

@@ -1,4 +1,5 @@
-"""The values that a caller hands over with a text: by name (`@n`, `:n`) or in order (`?`).
+"""The values that a caller hands over with a text: by name (`@n`, `:n`) or in order (`?`), and the
+variables that the text declares beside them.
 
 Names are folded and without marks; the `?` of a text are "?0", "?1" … . An Arrow table, reader or
 data frame is a table parameter: it stands in FROM as `@name`.
@@ -6,7 +7,7 @@ data frame is a table parameter: it stands in FROM as `@name`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -26,15 +27,17 @@ PLAIN = (str, int, float, bytes, list, tuple, Decimal, pa.Scalar)
 
 
 class ParameterSet:
-    """One call's parameters. `raw` holds the values as they were given; types, and the values in
-    their types' form, are worked out when a query is bound."""
+    """One call's parameters and variables. `raw` holds the values as they were given; types, and
+    the values in their types' form, are worked out when a query is bound. `variables` are the
+    types of those names that were declared."""
 
-    __slots__ = ("_resolved", "consumed", "raw", "table_fields", "tables")
+    __slots__ = ("_resolved", "consumed", "raw", "table_fields", "tables", "variables")
 
     def __init__(self, given: Mapping[str, Any] | Sequence[Any] | None = None) -> None:
         self.raw: dict[str, Any] = {}
         self.tables: dict[str, pa.Table | pa.RecordBatchReader] = {}
         self.table_fields: dict[str, tuple[Field, ...]] = {}
+        self.variables: dict[str, Type] = {}
         self.consumed = False  # a reader was read: the statement cannot be tried again
         self._resolved: tuple[dict[str, Type], dict[str, Any], Any] | None = None
         if given:
@@ -59,9 +62,11 @@ class ParameterSet:
             values: dict[str, Any] = {}
             for name, value in self.raw.items():
                 types[name], values[name] = parameter_value(name, value)
-            signature = (tuple(types.items()), tuple(self.table_fields.items()))
-            self._resolved = types, values, signature
+            self._resolved = types, values, self._signature(types)
         return self._resolved
+
+    def _signature(self, types: Mapping[str, Type]) -> Any:
+        return (tuple(types.items()), tuple(self.table_fields.items()))
 
     @property
     def types(self) -> dict[str, Type]:
@@ -77,6 +82,40 @@ class ParameterSet:
     def signature(self) -> Any:
         """Equal for calls that can share plans."""
         return self._resolve()[2]
+
+    # --- variables ---
+
+    def is_given(self, name: str) -> bool:
+        """Whether the caller gave a value or a table of that name."""
+        return (name in self.raw or name in self.tables) and name not in self.variables
+
+    def declare(self, name: str, type_: Type, value: Any) -> None:
+        """A new variable, with a value of its type in the form that `to_python` gives."""
+        assert name not in self.variables and not self.is_given(name), name
+        self._resolve()  # by the types of the values: those of the caller
+        self.variables[name] = type_
+        self.assign({name: value})
+
+    def assign(self, values: Mapping[str, Any]) -> None:
+        """New values of variables, of their types, in the form that `to_python` gives."""
+        from hartonomous.hql.values import parameter_value
+
+        types, resolved, _ = self._resolve()
+        types, resolved = dict(types), dict(resolved)  # what runs may still read the old ones
+        for name, value in values.items():
+            types[name], resolved[name] = self.variables[name], parameter_value(name, value)[1]
+        self.raw.update(values)
+        self._resolved = types, resolved, self._signature(types)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Takes variables back that a statement declared before it failed."""
+        types, resolved, _ = self._resolve()
+        types, resolved = dict(types), dict(resolved)
+        for name in names:
+            del self.variables[name], self.raw[name], types[name], resolved[name]
+        self._resolved = types, resolved, self._signature(types)
+
+    # --- tables ---
 
     def take_batches(self, name: str) -> Iterator[pa.RecordBatch]:
         """A table parameter's rows as they were given, to be read once."""

@@ -286,8 +286,9 @@ class ArrowSource(Source):
 class Pairs(Source):
     """Ordinals (`__left`, `__right`) of rows of two scans, by their relations, that may belong
     together: whose geometries come within `distance` (None: 0) of each other, or, with `nearest`,
-    for each left row at least the `nearest` right rows that are nearest to it. Found through
-    `index` over `right_column`; a superset, as for a Region."""
+    for each left row at least the `nearest` right rows that are nearest to it; with `empties`,
+    empty geometries belong together, too. Found through `index` over `right_column`; a superset, as
+    for a Region."""
 
     left: int
     left_column: str
@@ -296,6 +297,7 @@ class Pairs(Source):
     index: Index
     distance: Expr | None = None
     nearest: Expr | None = None
+    empties: bool = False
 
 
 @frozen

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.targets import place
-from hartonomous.hql.errors import BindFault, NotSupported
+from hartonomous.hql.errors import BindFault
 from hartonomous.hql.plan import BoundQuery, Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.system_tables import SYSTEM_FIELDS, explain_unknown, row_sources
@@ -29,13 +29,17 @@ def start_query(
     key: Any = None,
     hidden: bool = False,
     tables: Given | None = None,
+    assigning: bool = False,
 ) -> Result:
     """Starts a query in the context's transaction.
 
     `key` names the query within its statement: its plan is kept for the next run (None: it is
     not). `hidden` makes the column `__address` visible. `tables` stand in FROM as `@name`.
+    `assigning` says that the rows are for the variables that the query names.
     """
     prepared = _prepared(context, query, key, hidden, tables or {})
+    if not assigning:
+        _refuse_assignments(prepared.bound, query)
     stream = prepared.start(
         context.transaction,
         context.parameters.values,
@@ -47,7 +51,16 @@ def start_query(
 
 def bind_only(context: Context, query: ast.Query, *, tables: Given | None = None) -> BoundQuery:
     """What a query means, without running it. Raises what binding raises."""
-    return _bind(context, query, False, tables or {})
+    bound = _bind(context, query, False, tables or {})
+    _refuse_assignments(bound, query)
+    return bound
+
+
+def _refuse_assignments(bound: BoundQuery, query: ast.Query) -> None:
+    """BIND for `SELECT @v = …` where rows are asked for."""
+    if bound.assignments:
+        message = f"a SELECT that assigns to @{bound.assignments[0]} gives no rows"
+        raise place(BindFault(message, hint="it can only stand as a statement of its own"), query)
 
 
 def explain_query(context: Context, query: ast.Query, *, analyze: bool) -> list[str]:
@@ -99,10 +112,7 @@ def _bind(context: Context, query: ast.Query, hidden: bool, tables: Given) -> Bo
         hidden=hidden,
     )
     try:
-        bound = bind_query(query, bind_context)
-        if bound.assignments:
-            raise place(NotSupported("not supported yet: SELECT @variable = …"), query)
-        return bound
+        return bind_query(query, bind_context)
     except BindFault as error:
         if error.code == "UNKNOWN_TABLE":
             raise explain_unknown(error, query) from None

@@ -160,7 +160,7 @@ def write_chunk(
     meta = write_segment(objects, schema, batches)
     rows = SegmentRows(objects, meta, table.name)
     out = Chunk(rows, ids, births, whole.deaths, whole.newest_birth)
-    for key_id, part in whole.keys.items():
+    for key_id, part in list(whole.keys.items()):  # readers add to it meanwhile
         out.keys[key_id] = part.moved_to(out)
     out.indexes = whole.indexes
     return out

@@ -294,9 +294,9 @@ class Chunk:
         """Before objects may be removed: open what old snapshots will still read (a mapping
         outlives its file's name), and forget key indexes, which can be made again."""
         self.rows.open()
-        for part in self.keys.values():
+        for part in list(self.keys.values()):  # readers add to both meanwhile
             part.detach()
-        for index in self.indexes.values():
+        for index in list(self.indexes.values()):
             index.detach()
 
     def row_ids_at(self, offsets: Int64 | slice) -> Int64:

@@ -85,8 +85,10 @@ def names_of(state: DatabaseState) -> set[str]:
         for chunk in table.chunks:
             if isinstance(chunk.rows, SegmentRows):
                 names.add(chunk.rows.meta.ref.name)
-            names |= {k.stored.name for k in chunk.keys.values() if k.stored is not None}
-            names |= {i.stored.name for i in chunk.indexes.values() if i.stored is not None}
+            # lists: readers add to both meanwhile, and a part may be detached at any moment
+            parts = [k.stored for k in list(chunk.keys.values())]
+            parts += [i.stored for i in list(chunk.indexes.values())]
+            names |= {stored.name for stored in parts if stored is not None}
     return names
 
 

@@ -153,6 +153,10 @@ class ChunkKey:
     def has_index(self) -> bool:
         return self._index is not None or self._load is not None
 
+    def serves(self, key: KeyColumns) -> bool:
+        """Whether it is over the same columns, compared in the same way."""
+        return self.key.key.columns == key.key.columns and self.key.folded == key.folded
+
     def detach(self) -> None:
         """Make the index from the rows if it is needed and was not read yet."""
         self._load, self.stored = None, None
@@ -214,9 +218,10 @@ def ascending_values(chunk: Chunk, column: ColumnEntry) -> Int64 | bool:
 
 
 def chunk_key(chunk: Chunk, key: KeyColumns) -> ChunkKey:
-    """A chunk's part of a key, its range computed now and its index when needed."""
+    """A chunk's part of a key, its range computed now and its index when needed. An id says which
+    key only once the key is committed: one that was rolled back may have left its part here."""
     found = chunk.keys.get(key.key.id)
-    if found is None:
+    if found is None or not found.serves(key):
         span = chunk_range(chunk, key.columns[0])
         found = chunk.keys[key.key.id] = ChunkKey(chunk, key, span, None)
     return found
@@ -264,10 +269,10 @@ def sort_index(hashes: UInt64, offsets: Int64) -> tuple[UInt64, Int64]:
 
 def merge_keys(parts: Sequence[Chunk], merged: Chunk) -> None:
     """Give a merged chunk the keys that all of its parts have, without hashing again."""
-    for key_id, first in parts[0].keys.items():
+    for key_id, first in list(parts[0].keys.items()):  # readers add to it meanwhile
         keys = [part.keys.get(key_id) for part in parts]
         known = [k for k in keys if k is not None]
-        if len(known) < len(parts):
+        if len(known) < len(parts) or not all(k.serves(first.key) for k in known):
             continue
         ranges = [k.range for k in known if k.range is not None]
         whole = (min(r[0] for r in ranges), max(r[1] for r in ranges)) if ranges else None

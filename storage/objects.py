@@ -67,6 +67,17 @@ class Objects:
     def exists(self, name: str) -> bool:
         return self._disk.exists(self.path(name))
 
+    def is_whole(self, name: str) -> bool:
+        """Whether the object is there and undamaged; reads all of it."""
+        if not self.exists(name):
+            return False
+        try:
+            self.verify(name)
+        except Corruption:
+            self._maps.pop(name, None)
+            return False
+        return True
+
     def size(self, name: str) -> int:
         return self._disk.size(self.path(name))
 
@@ -141,13 +152,14 @@ class ObjectWriter:
             raise self._failure
 
     def commit(self) -> str:
-        """Make the object durable under its name and return the name."""
+        """Make the object durable under its name and return the name. A damaged object of that
+        name is replaced: what was made anew must not be found broken again."""
         assert not self._done
         self.drain()
         self._done = True
         name = self._sha.hexdigest()
         path = self._objects.path(name)
-        if self._disk.exists(path):
+        if self._objects.is_whole(name):
             self._file.close()
             self._disk.do_remove(self._file.path)
             return name

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from hartonomous.storage.catalog import physical_name
+from hartonomous.storage.catalog import TableEntry, physical_name
 from hartonomous.storage.chunk import BATCH_ROWS, NO_ROWS, Chunk, Int64, Selection, concat
 from hartonomous.storage.encoding import deletion_leaf_hash, leaf_hash
 from hartonomous.storage.frozen import frozen
 from hartonomous.storage.key_objects import write_key_index
+from hartonomous.storage.keys import KeyColumns
 from hartonomous.storage.leaf_log import NewLeaf
 from hartonomous.storage.leaves import DELETED, INSERTED
 from hartonomous.storage.load import BULK_BYTES, write_chunks
@@ -67,7 +68,7 @@ def prepare(
         leaves.append(NewLeaf(DELETED, len(ids), deletion_leaf_hash(ids)))
     if record is None:
         return Prepared(working, born, leaves, deleted, [], (0, 0))
-    inserts = [_insert_record(database, objects, b, record) for b in born]
+    inserts = [_insert_record(database, objects, working.table, b, record) for b in born]
     place = record.place(id_runs(ids).tobytes() if len(ids) else b"")
     return Prepared(working, born, leaves, deleted, inserts, place)
 
@@ -236,7 +237,11 @@ def _slice(chunk: Chunk, start: int, stop: int, shape: TableShape) -> pa.Table:
 
 
 def _insert_record(
-    database: Database, objects: list[str], born: Born, record: RecordWriter
+    database: Database,
+    objects: list[str],
+    table: TableEntry,
+    born: Born,
+    record: RecordWriter,
 ) -> dict[str, Any]:
     chunk, rows = born.chunk, born.chunk.rows
     ids = chunk.row_ids
@@ -244,13 +249,14 @@ def _insert_record(
         assert database.objects is not None
         stored = ids if isinstance(ids, int) else None
         keys = {}
-        for key_id, part in chunk.keys.items():
-            if part.has_index:
+        for key in table.keys:
+            part = chunk.keys.get(key.id)
+            if part is not None and part.has_index and part.serves(KeyColumns.of(table, key)):
                 with database.garbage.writing(objects):
                     ref = write_key_index(database.objects, part.index)
                     objects.append(ref.name)
                 part.stored = ref
-                keys[key_id] = [part.range, ref.to_list()]
+                keys[key.id] = [part.range, ref.to_list()]
         hidden = record.place(born.hidden.tobytes())
         return {"segment": rows.meta.to_list(), "row_ids": stored, "keys": keys, "hidden": hidden}
     assert isinstance(rows, MemoryRows)

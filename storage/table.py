@@ -261,6 +261,8 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 def split_addresses(addresses: Int64) -> list[tuple[int, Int64]]:
     """Addresses grouped by ordinal, which must not descend: (ordinal, offsets)."""
+    if not len(addresses):
+        return []
     ordinals = addresses >> ADDRESS_BITS
     numbers, starts = np.unique(ordinals, return_index=True)
     parts = np.split(addresses & OFFSET_MASK, starts[1:])

@@ -14,12 +14,14 @@ Output of a statement: its messages (`-- text`), its rows (`1 | abc | NULL`; sor
 outermost query has ORDER BY; floats at six significant digits; strings that would be unclear in
 quotes), or `n rows` for a change. A block without output prints `ok`.
 
-Tags: `plan` (EXPLAIN's lines first), `types` (a line with names and types first).
+Tags: `plan` (EXPLAIN's lines first), `types` (a line with names and types first), `brief` (that
+there are rows, and not which: for answers that differ with the data's version).
 Commands: `@reopen` closes all sessions, the next statement opens the folder again; `@crash` does
 that on a copy of the folder as it lies on the disk now; `@set rules=off|on|NAME` (NAME is left
 out); `@set batch=1|off`; `@params JSON`, parameters of the next statement; `@file NAME` writes the
 two-blank lines below it into a file; `@read NAME` prints one. In statements `{folder}` is the
-folder of such files.
+folder of such files and `{library}` that of Python's standard library; answers that name the latter
+show `{library}`.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,10 +50,18 @@ from hartonomous.hql.syntax.parse import parse_batch
 from hartonomous.storage.errors import Error
 
 LINE = re.compile(r"(?:\[(?P<tags>[\w ,]+)\]\s*)?(?P<name>\w*)(?P<bang>!?)> ?(?P<text>.*)", re.S)
-TAGS = {"plan", "types"}
-EXPLAIN = re.compile(r"\s*EXPLAIN\b", re.I)
+TAGS = {"plan", "types", "brief"}
+EXPLAIN = re.compile(r"(^|;)\s*EXPLAIN\b", re.I)
+#: the name of EXPLAIN's only column
+PLAN = "plan"
+#: the folder of Python's standard library: real text and code that every machine has
+LIBRARY = Path(sysconfig.get_path("stdlib")).as_posix()
 #: a temporary table would be lost by reopening
 TEMPORARY = re.compile(r"[\s(]#\w+")
+
+
+def brief(rows: int) -> str:
+    return "some rows" if rows > 0 else "no rows"
 
 
 class Runner:
@@ -110,6 +121,7 @@ class Runner:
         assert tags <= TAGS, f"unknown tags {tags - TAGS}"
         prefix = f"{match['name']}: " if match["name"] else ""
         text = match["text"].replace("{folder}", self.files.as_posix())
+        text = text.replace("{library}", LIBRARY)
         try:
             out = self.statement(match["name"], text, tags)
         except Error as error:
@@ -120,7 +132,7 @@ class Runner:
         finally:
             if self.twist == "reopen" and not any(s.in_transaction for s in self.sessions.values()):
                 self.close()
-        yield from (prefix + x for x in out)
+        yield from (prefix + x.replace(LIBRARY, "{library}") for x in out)
 
     # --- one statement ---------------------------------------------------------------------------
 
@@ -158,15 +170,21 @@ class Runner:
     @staticmethod
     def results(cursor: Any, text: str, tags: set[str]) -> list[str]:
         if cursor.description is None:
+            if "brief" in tags:
+                return [brief(cursor.rowcount)]
             return [f"{cursor.rowcount} rows"] if cursor.rowcount >= 0 else []
         out: list[str] = []
         while True:
-            if EXPLAIN.match(text):
+            if EXPLAIN.search(text) and [c[0] for c in cursor.description] == [PLAN]:
                 out += format_plan(cursor.fetchall())
             else:
                 if "types" in tags:
                     out.append(format_types(cursor.description))
-                out += format_rows(cursor.fetch_arrow_table(), ordered=is_ordered(text))
+                table = cursor.fetch_arrow_table()
+                if "brief" in tags:
+                    out.append(brief(table.num_rows))
+                else:
+                    out += format_rows(table, ordered=is_ordered(text))
             if not cursor.nextset():
                 return out
 

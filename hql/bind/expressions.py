@@ -109,16 +109,13 @@ def bind_variable(node: ast.Variable, scope: Scope) -> plan.Expr:
     name = fold(node.name)
     if name in context.parameters:
         return _parameter(name, context.parameters[name], span, scope)
-    mark = "" if node.name.startswith("@@") else "@"
     if name in context.table_parameters:
-        message = f"{mark}{node.name} is a table, not a value"
-        raise fault(span, message, "TYPE_MISMATCH", f"SELECT … FROM {mark}{node.name}")
-    raise fault(
-        span,
-        f"there is no variable or parameter {mark}{node.name}",
-        "UNKNOWN_VARIABLE",
-        nearest(name, context.parameters) or f"DECLARE {mark}{node.name} or pass it as a parameter",
-    )
+        message = f"@{node.name} is a table, not a value"
+        raise fault(span, message, "TYPE_MISMATCH", f"SELECT … FROM @{node.name}")
+    hint = nearest(f"@{name}", [f"@{k}" for k in context.parameters if not k.startswith("?")])
+    if hint is None and not name.startswith("@"):  # @@name is no name of a user's
+        hint = f"DECLARE @{node.name} or pass it as a parameter"
+    raise fault(span, f"there is no variable or parameter @{node.name}", "UNKNOWN_VARIABLE", hint)
 
 
 def bind_placeholder(node: ast.Placeholder, scope: Scope) -> plan.Expr:

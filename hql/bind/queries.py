@@ -147,9 +147,13 @@ def _check_inner(query: ast.Query, outer: Scope) -> None:
         if body.into is not None:
             message = "INTO can only stand in the outermost SELECT"
             raise fault(outer.span(body.into), message, "BIND")
-        for item in body.items:
-            if item.assign_to is not None:
-                raise fault(outer.span(item), "a subquery cannot assign to a variable", "BIND")
+        _check_gives_rows(body, outer)
+
+
+def _check_gives_rows(select: ast.Select, scope: Scope) -> None:
+    for item in select.items:
+        if item.assign_to is not None:
+            raise fault(scope.span(item), "a subquery cannot assign to a variable", "BIND")
 
 
 def _bind_body(body: ast.QueryBody, scope: Scope) -> plan.Plan:
@@ -157,6 +161,7 @@ def _bind_body(body: ast.QueryBody, scope: Scope) -> plan.Plan:
     while isinstance(body, ast.Query) and not _has_clauses(body):
         body = body.body
     if isinstance(body, ast.Select):
+        _check_gives_rows(body, scope)
         return bind_select(body, BARE, scope)
     if isinstance(body, ast.SetOperation):
         return bind_set(body, scope, _bind_body)

@@ -81,7 +81,7 @@ def bind_values(
                 f"a row of VALUES has {len(cells)} values, and the first row {width}",
                 "BIND",
             )
-        rows.append([unfold(scope.bind(cell)) for cell in cells])
+        rows.append(_bind_cells(cells, scope))
     if targets is not None and len(targets) == width:
         names = [f.name for f in targets]
         types = [f.type for f in targets]
@@ -100,6 +100,14 @@ def bind_values(
         bound = [tuple([cast(e, t) for e, t in zip(row, types, strict=True)]) for row in rows]
     fields = tuple([plan.Field(n, t) for n, t in zip(names, types, strict=True)])
     return plan.Plan(fields=fields, body=plan.ValuesBlock(tuple(bound)))
+
+
+def _bind_cells(cells: Sequence[ast.Expression], scope: Scope) -> list[plan.Expr]:
+    enclosing, scope.clause = scope.clause, "VALUES"  # where no aggregate of this scope may stand
+    try:
+        return [unfold(scope.bind(cell)) for cell in cells]
+    finally:
+        scope.clause = enclosing
 
 
 def _column_type(cells: list[plan.Expr], scope: Scope, node: ast.Values) -> Type:

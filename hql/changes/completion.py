@@ -231,7 +231,7 @@ class Completion:
     def _check_lengths(self, columns: dict[str, Any]) -> None:
         for name, type_ in self.bounded:
             if name in columns:
-                check_length(columns[name], name, type_)
+                check_length(columns[name], f'column "{name}"', type_)
 
     def _assemble(self, columns: dict[str, Any]) -> pa.Table:
         arrays = [_exact(columns[field.name], field) for field in self.schema]
@@ -267,8 +267,8 @@ def _sequence(first: int, step: int, count: int, column: ColumnEntry) -> pa.Arra
     return pa.array(np.arange(count, dtype=np.int64) * step + first).cast(column.arrow)
 
 
-def check_length(array: Any, name: str, type_: Type) -> None:
-    """BAD_VALUE if a value is longer than NVARCHAR(n) or VARBINARY(n) allow."""
+def check_length(array: Any, what: str, type_: Type) -> None:
+    """BAD_VALUE if a value is longer than NVARCHAR(n) or VARBINARY(n) allow; `what` it is for."""
     if pa.types.is_null(array.type):  # a bare NULL in every row
         return
     measure = pc.utf8_length if type_.kind == "NVARCHAR" else pc.binary_length
@@ -276,7 +276,7 @@ def check_length(array: Any, name: str, type_: Type) -> None:
     if longest is not None and type_.a is not None and longest > type_.a:
         unit = "characters" if type_.kind == "NVARCHAR" else "bytes"
         raise ExecutionFault(
-            f'a value of {longest} {unit} does not fit column "{name}", which is {type_}',
+            f"a value of {longest} {unit} does not fit {what}, which is {type_}",
             code="BAD_VALUE",
         )
 

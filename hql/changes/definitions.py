@@ -208,7 +208,7 @@ class Definition:
             from hartonomous.hql.changes.completion import check_length
 
             try:
-                check_length(values.column(0), definition.name.text, type_)
+                check_length(values.column(0), f'column "{definition.name.text}"', type_)
             except Error as error:
                 raise place(error, default) from None
         return str(default)

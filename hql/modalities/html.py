@@ -161,7 +161,7 @@ class _Blocks(HTMLParser):
 
     def parse_marked_section(self, i: int, report: int = 1) -> int:
         """`<![…` that is no CDATA: a comment, as browsers have it; the base class fails there."""
-        return self.parse_bogus_comment(i, report)
+        return self.parse_bogus_comment(i, bool(report))
 
     def handle_data(self, data: str) -> None:
         if self._dropped:

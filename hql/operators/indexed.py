@@ -21,6 +21,7 @@ from hartonomous.hql.operators.wide import Int64
 from hartonomous.storage.access import METHODS
 from hartonomous.storage.access.rtree import boxes_of
 from hartonomous.storage.access.search import Search
+from hartonomous.storage.chunk import NO_ROWS
 from hartonomous.storage.table import TableView
 
 #: of the largest coordinate: twice what comparisons allow
@@ -41,9 +42,10 @@ def find_region(region: p.Region, view: TableView, execution: Execution) -> Cand
     """Rows that may lie within the region; None where reading all rows costs less."""
     search = open_search(region.index, view)
     box = _box(region.of, execution)
-    reach = 0.0 if region.distance is None else _number(region.distance, execution)
+    reach = 0.0 if region.distance is None else known_reach(region.distance, execution)
     if box is None or reach is None:
-        return Candidates(np.empty(0, np.int64), 0)  # compared with NULL
+        # NULL is near nothing, and an empty geometry only equals empty ones
+        return Candidates(search.missing() if region.distance is None else NO_ROWS, 0)
     found = search.overlapping(grown(box[None], np.array([reach]), search.scale))
     if not (region.index.forced or _pays(search, len(found.addresses), view)):
         return None
@@ -101,9 +103,12 @@ def _box(of: p.Expr, execution: Execution) -> Box | None:
     return None if np.isnan(box[0]) else box
 
 
-def _number(expr: p.Expr, execution: Execution) -> float | None:
+def known_reach(expr: p.Expr, execution: Execution) -> float | None:
+    """The known number that distances are compared with. Every distance is below NaN."""
     value: Any = evaluate(expr, {}, execution.parameters).as_py()
-    return None if value is None else float(value)
+    if value is None:
+        return None
+    return np.inf if np.isnan(float(value)) else float(value)
 
 
 def grown(boxes: Box, reach: Box, scale: float) -> Box:

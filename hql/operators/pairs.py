@@ -21,8 +21,7 @@ import pyarrow as pa
 from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.base import Execution, Figures
-from hartonomous.hql.operators.evaluate import evaluate
-from hartonomous.hql.operators.indexed import Box, grown, open_search
+from hartonomous.hql.operators.indexed import Box, grown, known_reach, open_search
 from hartonomous.hql.operators.scan import ADDRESS, ROW_ID, ScanOperator
 from hartonomous.hql.operators.wide import Int64
 from hartonomous.hql.rules.simple import value_of
@@ -97,8 +96,13 @@ class _Finder:
         self._distance = 0.0
         self._count: int | None = None
         if source.distance is not None:
-            value = evaluate(source.distance, {}, execution.parameters).as_py()
-            self._distance = np.nan if value is None else float(value)
+            reach = known_reach(source.distance, execution)
+            self._distance = np.nan if reach is None else reach
+        self._empty = np.empty(0, np.int64)
+        if source.empties:
+            missing = self._ordinals(search.missing())[1]
+            is_filled = right.column(0).take(pa.array(missing)).is_valid().to_numpy()
+            self._empty = missing[is_filled]
         if source.nearest is not None:
             self._count = value_of(source.nearest, execution.parameters)
             order = np.argsort(right.column(ROW_ID).to_numpy(), kind="stable")
@@ -114,7 +118,14 @@ class _Finder:
         if self._count is None:
             reach = np.full(len(boxes), self._distance)
             numbers, found = self._within(boxes, reach)
-            return filled[numbers], found
+            if not len(self._empty):
+                return filled[numbers], found
+            is_empty = geometries.is_valid().to_numpy(zero_copy_only=False)
+            is_empty[filled] = False
+            empty = np.flatnonzero(is_empty)
+            lefts = np.repeat(empty, len(self._empty))
+            rights = np.tile(self._empty, len(empty))
+            return np.concatenate((filled[numbers], lefts)), np.concatenate((found, rights))
         if not self._count:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         numbers, found = self._within(boxes, self._reach(geometries.take(pa.array(filled)), boxes))

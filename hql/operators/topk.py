@@ -74,11 +74,20 @@ class TopK:
             for batch, first, rows in _near(batches, distance, best.capacity, execution):
                 execution.limits.check()
                 self._add(best, distance, batch, first, rows)
-        columns = [Source(c.chunks).take(best.places) for c in stored.columns if len(best.places)]
-        kept = pa.table(columns, schema=stored.schema) if columns else stored.slice(0, 0)
+        kept = stored.select(self._wanted(scan, stored)).slice(0, 0)
+        if len(best.places):
+            taken = [Source(stored.column(n).chunks).take(best.places) for n in kept.schema.names]
+            kept = pa.table(taken, schema=kept.schema)
         values = np.where(best.is_nan, np.nan, best.keys)
         distances = pa.array(values, mask=best.is_null)
         return form(kept, execution, {self.nearest.by: pa.chunked_array([distances])})
+
+    def _wanted(self, scan: p.Scan, stored: pa.Table) -> list[str]:
+        """The stored columns but those that only the distance reads."""
+        others = [c for c in scan.computed if c.name != self.nearest.by]
+        above = {f.name for f in scan.fields} | {c.name for c in columns_in(tuple(others))}
+        read = {f.name for f in scan.table.columns} - above
+        return [n for n in stored.schema.names if n not in read]
 
     def _batches(
         self, stored: pa.Table, distance: _Distance, passed: Int64 | None
@@ -106,7 +115,7 @@ class TopK:
     ) -> None:
         places = np.arange(first, first + batch.num_rows) if rows is None else rows + first
         columns: dict[str, Any] = dict(zip(batch.schema.names, batch.columns, strict=True))
-        row_ids = columns[ROW_ID].to_numpy()
+        row_ids = columns.pop(ROW_ID).to_numpy()
         is_sparse = rows is not None and len(rows) < _SPARSE * batch.num_rows
         if rows is not None:
             row_ids = row_ids[rows]

@@ -20,7 +20,14 @@ from typing import Any
 from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.rules.simple import column_of, is_simple, strip_casts
-from hartonomous.hql.rules.tree import any_of, conjuncts, sources, transform, walk_block
+from hartonomous.hql.rules.tree import (
+    any_of,
+    conjuncts,
+    null_supplied,
+    sources,
+    transform,
+    walk_block,
+)
 
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 
@@ -71,7 +78,7 @@ def _visit_block(
     block: p.SelectBlock, wanted: dict[int, list[p.Range]], found: dict[int, list[p.Range]]
 ) -> None:
     relations = {s.relation: s for s in sources(block.source)}
-    outer = _null_supplied(block.source)
+    outer = null_supplied(block.source)
     bounds = [*_from_conjuncts(block.where, relations), *_from_joins(block.source)]
     if block.group_by is None and not any_of(walk_block(block), p.Window, p.Aggregate):
         for index, ranges in wanted.items():
@@ -108,18 +115,6 @@ def _visit_subqueries(node: Any, found: dict[int, list[p.Range]], deep: bool = T
             _visit_plan(query, {}, found)
 
 
-def _null_supplied(joined: p.Joined | p.Source | None) -> set[int]:
-    """Relations whose columns may be NULL because an outer join found no match."""
-    if not isinstance(joined, p.Joined):
-        return set()
-    found = _null_supplied(joined.left) | _null_supplied(joined.right)
-    if joined.kind in ("LEFT", "FULL"):
-        found |= {s.relation for s in sources(joined.right)}
-    if joined.kind in ("RIGHT", "FULL"):
-        found |= {s.relation for s in sources(joined.left)}
-    return found
-
-
 def _from_joins(joined: p.Joined | p.Source | None) -> Iterator[Bound]:
     if not isinstance(joined, p.Joined):
         return
@@ -128,7 +123,7 @@ def _from_joins(joined: p.Joined | p.Source | None) -> Iterator[Bound]:
     sides = {"INNER": (joined.left, joined.right), "LEFT": (joined.right,), "RIGHT": (joined.left,)}
     for side in sides.get(joined.kind, ()):
         relations = {s.relation: s for s in sources(side)}
-        nulls = _null_supplied(side)
+        nulls = null_supplied(side)
         for bound in _from_conjuncts(joined.on, relations):
             if not (bound.range.is_null and bound.column.relation in nulls):
                 yield bound

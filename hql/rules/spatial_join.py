@@ -30,13 +30,15 @@ from hartonomous.hql.rules.tree import (
     any_of,
     conjuncts,
     map_sources,
+    null_supplied,
     relations_defined,
     sources,
     transform_plans,
     walk_block,
 )
-from hartonomous.hql.rules.use_index import find_index, pair_tests
+from hartonomous.hql.rules.use_index import find_index, pair_tests, wanted_index
 from hartonomous.hql.types import BIGINT, BIT
+from hartonomous.storage.catalog import fold
 
 ORDINAL, LEFT, RIGHT = "__ordinal", "__left", "__right"
 _FIELDS = (p.Field(LEFT, BIGINT), p.Field(RIGHT, BIGINT))
@@ -50,18 +52,20 @@ class _Match:
     right: p.Column
     index: p.Index
     distance: p.Expr | None
+    empties: bool = False
 
 
 def spatial_join(plan: p.Plan) -> p.Plan:
     if "NO INDEX" in dict(plan.options):
         return plan
     numbers = count(max(relations_defined(plan), default=0) + 1)
+    wanted = wanted_index(plan)
 
     def change(inner: p.Plan) -> p.Plan:
         block = inner.body
         if not isinstance(block, p.SelectBlock) or not isinstance(block.source, p.Joined):
             return inner
-        source = _rewritten(block.source, conjuncts(block.where), numbers)
+        source = _rewritten(block.source, conjuncts(block.where), numbers, wanted)
         if source is block.source:
             return inner
         return replace(inner, body=replace(block, source=source))
@@ -70,37 +74,48 @@ def spatial_join(plan: p.Plan) -> p.Plan:
 
 
 def _rewritten(
-    joined: p.Joined | p.Source, where: tuple[p.Expr, ...], numbers: Iterator[int]
+    joined: p.Joined | p.Source,
+    where: tuple[p.Expr, ...],
+    numbers: Iterator[int],
+    wanted: str | None,
 ) -> p.Joined | p.Source:
-    """`where`: conjuncts that all rows of this join pass in the end."""
+    """`where`: conjuncts that all rows of this join pass in the end; `wanted`: the only index that
+    may be used, by name."""
     if not isinstance(joined, p.Joined):
         return joined
     inner = joined.kind in ("INNER", "CROSS")
-    left = _rewritten(joined.left, where if inner else (), numbers)
+    left = _rewritten(joined.left, where if inner else (), numbers, wanted)
     joined = joined if left is joined.left else replace(joined, left=left)
     if isinstance(joined.right, p.Scan) and joined.kind in ("INNER", "CROSS", "LEFT"):
         tests = (*conjuncts(joined.on), *(where if inner else ()))
-        match = _find(joined, joined.right, tests)
+        match = _find(joined, joined.right, tests, wanted)
         return joined if match is None else _join(joined, joined.right, match, numbers)
     if isinstance(joined.right, p.Derived) and joined.right.lateral:
-        return _apply(joined, joined.right, numbers)
+        return _apply(joined, joined.right, numbers, wanted)
     return joined
 
 
 # --- joins ---------------------------------------------------------------------------------------
 
 
-def _find(joined: p.Joined, right: p.Scan, tests: tuple[p.Expr, ...]) -> _Match | None:
+def _find(
+    joined: p.Joined, right: p.Scan, tests: tuple[p.Expr, ...], wanted: str | None
+) -> _Match | None:
     left = {s.relation: s for s in sources(joined.left) if _is_plain(s)}
     if not _is_plain(right):
         return None
     for test in tests:
-        for one, other, distance in pair_tests(test):
-            if one.relation in left and other.relation == right.relation:
-                index = find_index(right, other.name)
+        for pair in pair_tests(test):
+            if pair.left.relation in left and pair.right.relation == right.relation:
+                index = _usable(right, pair.right.name, wanted)
                 if index is not None:
-                    return _Match(one, other, index, distance)
+                    return _Match(pair.left, pair.right, index, pair.distance, pair.empties)
     return None
+
+
+def _usable(scan: p.Scan, column: str, wanted: str | None) -> p.Index | None:
+    index = find_index(scan, column, wanted)
+    return index if index is None or wanted in (None, fold(index.title)) else None
 
 
 def _is_plain(source: p.Source) -> bool:
@@ -119,9 +134,11 @@ def _join(joined: p.Joined, right: p.Scan, match: _Match, numbers: Iterator[int]
 # --- APPLY ---------------------------------------------------------------------------------------
 
 
-def _apply(joined: p.Joined, derived: p.Derived, numbers: Iterator[int]) -> p.Joined:
+def _apply(
+    joined: p.Joined, derived: p.Derived, numbers: Iterator[int], wanted: str | None
+) -> p.Joined:
     plan = derived.plan
-    match = _nearest(joined, plan)
+    match = _nearest(joined, plan, wanted)
     if match is None:
         return joined
     block = plan.body
@@ -134,9 +151,10 @@ def _apply(joined: p.Joined, derived: p.Derived, numbers: Iterator[int]) -> p.Jo
     return replace(joined, left=_marked(joined.left, match.left.relation), right=right)
 
 
-def _nearest(joined: p.Joined, plan: p.Plan) -> _Match | None:
+def _nearest(joined: p.Joined, plan: p.Plan, wanted: str | None) -> _Match | None:
     """TOP (k) … FROM one indexed table ORDER BY its distance from a column on the left: all rows of
-    the table take part, so that the nearest of all are the nearest."""
+    the table take part, so that the nearest of all are the nearest. Rows that an outer join makes
+    of NULLs have no ordinal, and yet k nearest: those by row id."""
     block = plan.body
     if not isinstance(block, p.SelectBlock) or not isinstance(block.source, p.Scan):
         return None
@@ -156,10 +174,10 @@ def _nearest(joined: p.Joined, plan: p.Plan) -> _Match | None:
     call = order_expr(first, block)
     if not isinstance(call, p.Call) or call.function.name.upper() != "STDISTANCE":
         return None
-    left = {s.relation for s in sources(joined.left) if _is_plain(s)}
+    left = {s.relation for s in sources(joined.left) if _is_plain(s)} - null_supplied(joined.left)
     for one, other in (call.arguments, call.arguments[::-1]):
         if isinstance(one, p.Column) and isinstance(other, p.Column):
-            index = find_index(block.source, other.name)
+            index = _usable(block.source, other.name, wanted)
             is_own = other.relation == block.source.relation
             if one.relation in left and is_own and index is not None:
                 return _Match(one, other, index, None)
@@ -181,6 +199,7 @@ def _pairs(match: _Match, relation: int, nearest: p.Expr | None) -> p.Pairs:
         index=match.index,
         distance=match.distance,
         nearest=nearest,
+        empties=match.empties,
     )
 
 

@@ -171,6 +171,18 @@ def sources(joined: p.Joined | p.Source | None) -> Iterator[p.Source]:
         yield joined
 
 
+def null_supplied(joined: p.Joined | p.Source | None) -> set[int]:
+    """Relations whose columns may be NULL because an outer join found no match."""
+    if not isinstance(joined, p.Joined):
+        return set()
+    found = null_supplied(joined.left) | null_supplied(joined.right)
+    if joined.kind in ("LEFT", "FULL"):
+        found |= {s.relation for s in sources(joined.right)}
+    if joined.kind in ("RIGHT", "FULL"):
+        found |= {s.relation for s in sources(joined.left)}
+    return found
+
+
 def map_sources(
     joined: p.Joined | p.Source | None, change: Callable[[p.Source], p.Source]
 ) -> p.Joined | p.Source | None:

@@ -8,6 +8,10 @@ an indexed column and a known geometry (one that needs no row), in AND with the 
 of an inner join's ON. The column may stand below methods whose result lies within the geometry's
 box, as in Path.STEndPoint(). The index gives a superset, and only where that costs less than
 reading all rows (decided when the statement runs, from what the index finds); the test stays above.
+
+A row that the index leaves out is not compared at all. So SRID_MISMATCH is raised where the boxes
+of two geometries meet, not for every row of a table that mixes spaces: as with any AND, which test
+sees a row first is not promised.
 """
 
 from __future__ import annotations
@@ -17,8 +21,10 @@ from dataclasses import replace
 from typing import Any
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.rules.simple import is_known
 from hartonomous.hql.rules.tree import conjuncts, map_sources, sources, transform
+from hartonomous.storage.catalog import fold
 
 #: predicates that hold only where the two geometries have a point in common
 _MEETS = frozenset({"STINTERSECTS", "STWITHIN", "STCONTAINS", "STEQUALS"})
@@ -33,14 +39,17 @@ _Test = tuple[int, str, p.Expr, p.Expr | None]
 def use_index(plan: p.Plan) -> p.Plan:
     """Regions; they are looked for before top_k copies scans into filters."""
 
+    wanted = wanted_index(plan)
+
     def change(node: Any) -> Any:
-        return _mark_regions(node) if isinstance(node, p.SelectBlock) else node
+        return _mark_regions(node, wanted) if isinstance(node, p.SelectBlock) else node
 
     return transform(plan, change)
 
 
 def use_index_for_nearest(plan: p.Plan) -> p.Plan:
     """Nearest rows, once top_k has found them."""
+    wanted = wanted_index(plan)
 
     def change(node: Any) -> Any:
         if not isinstance(node, p.Scan) or node.nearest is None or node.region is not None:
@@ -50,7 +59,9 @@ def use_index_for_nearest(plan: p.Plan) -> p.Plan:
         if not isinstance(expr, p.Call) or expr.function.name.upper() != "STDISTANCE":
             return node
         for column in expr.arguments:
-            index = find_index(node, column.name) if isinstance(column, p.Column) else None
+            if not isinstance(column, p.Column):
+                continue
+            index = find_index(node, column.name, wanted)
             if index is not None:
                 return replace(node, nearest=replace(node.nearest, index=index))
         return node
@@ -58,7 +69,7 @@ def use_index_for_nearest(plan: p.Plan) -> p.Plan:
     return transform(plan, change)
 
 
-def _mark_regions(block: p.SelectBlock) -> p.SelectBlock:
+def _mark_regions(block: p.SelectBlock, wanted: str | None) -> p.SelectBlock:
     scans = {
         s.relation: s
         for s in sources(block.source)
@@ -70,7 +81,7 @@ def _mark_regions(block: p.SelectBlock) -> p.SelectBlock:
     for part in (*conjuncts(block.where), *_inner_conditions(block.source)):
         for relation, column, geometry, distance in _tests(part):
             scan = scans.get(relation)
-            index = None if scan is None else find_index(scan, column)
+            index = None if scan is None else find_index(scan, column, wanted)
             if index is not None and relation not in regions:
                 regions[relation] = p.Region(index, geometry, distance)
     if not regions:
@@ -84,11 +95,20 @@ def _mark_regions(block: p.SelectBlock) -> p.SelectBlock:
     return replace(block, source=map_sources(block.source, mark))
 
 
-def find_index(scan: p.Scan, column: str) -> p.Index | None:
-    """The index over a column of a scanned table."""
+def wanted_index(plan: p.Plan) -> str | None:
+    """The name that OPTION (USE INDEX (…)) gives, folded."""
+    name = dict(plan.options).get("USE INDEX")
+    return None if name is None else fold(name)
+
+
+def find_index(scan: p.Scan, column: str, wanted: str | None) -> p.Index | None:
+    """The index over a column of a scanned table, that of the `wanted` name if there is one."""
     entry = scan.table.find_column(column)
-    own = (i for i in scan.table.indexes if entry is not None and i.columns[0] == entry.id)
-    return next((p.Index(i.id, i.name) for i in own), None)
+    if entry is None:
+        return None
+    own = [p.Index(i.id, i.name) for i in scan.table.indexes if i.columns[0] == entry.id]
+    named = (i for i in own if fold(i.title) == wanted)
+    return next(named, own[0] if own else None)
 
 
 def _inner_conditions(joined: p.Joined | p.Source | None) -> Iterator[p.Expr]:
@@ -109,16 +129,27 @@ def _tests(expr: p.Expr) -> Iterator[_Test]:
             yield subject.relation, subject.name, geometry, distance
 
 
-def pair_tests(expr: p.Expr) -> Iterator[tuple[p.Column, p.Column, p.Expr | None]]:
-    """Pairs of columns that a conjunct wants within a known distance (None: 0) of each other, in
-    both orders."""
+@frozen
+class PairTest:
+    """What a conjunct says about two columns: they lie within a known distance (None: 0) of each
+    other, or both are empty (`empties`)."""
+
+    left: p.Column
+    right: p.Column
+    distance: p.Expr | None
+    empties: bool
+
+
+def pair_tests(expr: p.Expr) -> Iterator[PairTest]:
+    """In both orders; nothing, if the conjunct is of no use."""
     call, distance = _near(expr)
     if call is None:
         return
     a, b = map(_inside, call.arguments)
     if isinstance(a, p.Column) and isinstance(b, p.Column):
-        yield a, b, distance
-        yield b, a, distance
+        empties = call.function.name.upper() == "STEQUALS"
+        yield PairTest(a, b, distance, empties)
+        yield PairTest(b, a, distance, empties)
 
 
 def _near(expr: p.Expr) -> tuple[p.Call | None, p.Expr | None]:

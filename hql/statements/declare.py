@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Node, Span, TypeName
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ColumnDefinition, Constraint
 from hartonomous.hql.syntax.printer import commas, line, parens, value
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @frozen
@@ -33,6 +37,7 @@ class Declare(Statement):
 
     variables: tuple[VariableDefinition, ...]
     title: ClassVar[str] = "DECLARE"
+    usual_effect: ClassVar[str] = "reads"
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
@@ -40,6 +45,12 @@ class Declare(Statement):
 
     def __str__(self) -> str:
         return f"DECLARE {commas(self.variables)}"
+
+    def run(self, context: Context) -> Result:
+        """Adds the variables, all or none; they live to the end of the batch."""
+        from hartonomous.hql.variables import run_declare
+
+        return run_declare(self, context)
 
 
 def _variable(children: list[Any], span: Span) -> VariableDefinition:

@@ -28,12 +28,22 @@ class QueryStatement(Statement):
         return "changes" if find_into(self.query) is not None else "reads"
 
     def run(self, context: Context) -> Result:
-        """The rows; with INTO a new table that holds them."""
+        """The rows; with INTO a new table of them, with `@v = e` new values of variables."""
         if find_into(self.query) is not None:
             from hartonomous.hql.changes.select_into import run_select_into
 
             return run_select_into(self.query, context)
+        if assigns(self.query):
+            from hartonomous.hql.variables import run_select
+
+            return run_select(self.query, context)
         return context.query(self.query, key="query")
+
+
+def assigns(query: Query) -> bool:
+    """Whether the select list has an `@v = e`."""
+    body = query.body
+    return isinstance(body, Select) and any(item.assign_to is not None for item in body.items)
 
 
 def find_into(query: Query) -> ObjectName | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Span
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.syntax.build_queries import changed
 from hartonomous.hql.syntax.printer import value
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @frozen
@@ -18,6 +22,7 @@ class SetVariable(Statement):
     name: str
     value: Expression
     title: ClassVar[str] = "SET"
+    usual_effect: ClassVar[str] = "reads"
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
@@ -27,3 +32,9 @@ class SetVariable(Statement):
 
     def __str__(self) -> str:
         return f"SET @{self.name} = {value(self.value)}"
+
+    def run(self, context: Context) -> Result:
+        """Gives the variable a new value, converted to its type."""
+        from hartonomous.hql.variables import run_set
+
+        return run_set(self, context)

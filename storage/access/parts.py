@@ -11,6 +11,7 @@ from hartonomous.storage.access.base import IndexPart
 from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.catalog import ColumnEntry, IndexEntry, TableEntry, physical_name
 from hartonomous.storage.chunk import Chunk
+from hartonomous.storage.errors import Corruption
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.packs import Pack, write_pack
 
@@ -33,23 +34,35 @@ class ChunkIndex:
     def is_built(self) -> bool:
         return self._part is not None or self.stored is not None
 
+    def serves(self, entry: IndexEntry) -> bool:
+        """Whether it is over the same columns, by the same method."""
+        return self.entry.columns == entry.columns and self.entry.method == entry.method
+
     def part(self, chunk: Chunk, column: ColumnEntry) -> IndexPart:
         """The part; Corruption if its object is damaged."""
-        if self._part is None:
-            method = METHODS[self.entry.method]
-            if self.stored is not None:
-                assert self._objects is not None
-                pack = Pack(self._objects, self.stored, KIND, f'index "{self.entry.name}"')
-                self._part = method.open({name: pack.array(name) for name in pack.names})
-            else:
-                self._part = method.build(column_batches(chunk, column), chunk.count)
+        while self._part is None:
+            stored = self.stored
+            try:
+                self._part = self._read(stored) if stored else self._build(chunk, column)
+            except Corruption:
+                # a checkpoint may have detached it, and removed the object, just now
+                if self.stored is stored:
+                    raise
         return self._part
+
+    def _read(self, stored: ObjectRef) -> IndexPart:
+        assert self._objects is not None
+        pack = Pack(self._objects, stored, KIND, f'index "{self.entry.name}"')
+        return METHODS[self.entry.method].open({name: pack.array(name) for name in pack.names})
+
+    def _build(self, chunk: Chunk, column: ColumnEntry) -> IndexPart:
+        return METHODS[self.entry.method].build(column_batches(chunk, column), chunk.count)
 
     def store(self, objects: Objects, chunk: Chunk, column: ColumnEntry) -> ObjectRef:
         """Writes the part, unless it is there already."""
         if self.stored is None:
-            self.stored = write_pack(objects, KIND, self.part(chunk, column).arrays())
             self._objects = objects
+            self.stored = write_pack(objects, KIND, self.part(chunk, column).arrays())
         return self.stored
 
     def detach(self) -> None:
@@ -64,9 +77,10 @@ def column_batches(chunk: Chunk, column: ColumnEntry) -> Iterator[pa.Array]:
 
 
 def chunk_index(chunk: Chunk, entry: IndexEntry) -> ChunkIndex:
-    """The chunk's own part of an index, perhaps not built yet."""
+    """The chunk's own part of an index, perhaps not built yet. An id says which index only once it
+    is committed: one that was rolled back may have left its part here."""
     found = chunk.indexes.get(entry.id)
-    if found is None:
+    if found is None or not found.serves(entry):
         found = chunk.indexes[entry.id] = ChunkIndex(entry)
     return found
 

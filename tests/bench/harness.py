@@ -93,7 +93,7 @@ def machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     names = (
         "hartonomous", "duckdb", "pyarrow", "lancedb", "numpy", "numba", "rtree", "scipy",
-        "pykdtree",
+        "pykdtree", "faiss-cpu", "wordllama", "bm25s",
     )  # fmt: skip
     versions = ", ".join(f"{n} {importlib.metadata.version(n)}" for n in names if installed(n))
     return (

@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 SCRIPTS = sorted(
-    p.stem for p in HERE.glob("[!t_]*.py") if "run_alone(benchmark)" in p.read_text("utf-8")
+    p.stem for p in HERE.glob("*.py") if "\n    run_alone(benchmark)" in p.read_text("utf-8")
 )
 
 
@@ -23,7 +23,9 @@ def test_benchmark_runs(name: str, tmp_path: Path) -> None:
     command = [sys.executable, str(HERE / f"{name}.py")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("## ") and "| Hartonomous |" in done.stdout
+    assert done.stdout.startswith("## ")
+    # without the data that a benchmark downloads, it says so
+    assert "| Hartonomous |" in done.stdout or "\nNot measured: " in done.stdout
 
 
 def test_every_benchmark_is_listed() -> None:

@@ -157,9 +157,8 @@ def benchmark(full: bool) -> str:
     note = (
         "Distinct lines of the Python sources on this machine, embedded, of length 1: cosine "
         "distance here, inner product there. Ours computes distances in float64 where float32 "
-        "could decide wrongly. Statements are run again and again by one connection with another "
-        "value of @q each time they are called; faiss gets the rows of a WHERE as bits, made in "
-        "the time measured."
+        "could decide wrongly. One connection runs a statement again and again with the vector as "
+        "its parameter; faiss gets the rows of a WHERE as bits, made in the time measured."
     )
     if not with_peer:
         note += " Left out, because not installed: faiss-cpu."

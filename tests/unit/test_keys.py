@@ -17,6 +17,7 @@ from hartonomous.storage.chunk import Chunk
 from hartonomous.storage.errors import Error
 from hartonomous.storage.keyhash import equal_rows, hash_rows, valid_rows
 from hartonomous.storage.keys import (
+    ChunkKey,
     KeyColumns,
     Probe,
     build_index,
@@ -143,6 +144,22 @@ def test_finding_by_one_column(a: list[int | None]) -> None:
 def test_finding_by_two_columns() -> None:
     c = chunk([1, 1, 2, None], ["x", "y", "x", "x"])
     assert find(c, BOTH, ["x", "x", None, "y"], [2, None, 1, 1]) == [(0, 2), (3, 1)]
+
+
+def test_readers_may_add_keys_to_chunks_that_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [chunk([4, 2], ["p", "q"]), chunk([9, 8], ["p", "q"])]
+    for part in parts:
+        assert chunk_key(part, ONE).index
+    serves = ChunkKey.serves
+
+    def add(key: ChunkKey, other: KeyColumns) -> bool:
+        if BOTH.key.id not in parts[0].keys:
+            chunk_key(parts[0], BOTH)
+        return serves(key, other)
+
+    monkeypatch.setattr(ChunkKey, "serves", add)
+    whole = merge(parts, shape_of(TABLE))
+    assert find(whole, ONE, [8, 4]) == [(0, 3), (1, 0)]
 
 
 def test_a_merged_chunk_finds_what_its_parts_did() -> None:

@@ -84,6 +84,16 @@ def test_damage_and_absence_are_corruption(tmp_path: Path) -> None:
         objects.read(name)
 
 
+def test_a_damaged_object_is_replaced_when_written_again(tmp_path: Path) -> None:
+    objects = make(tmp_path)
+    name = objects.put(b"first bytes")
+    objects.path(name).write_bytes(b"other bytes")
+    with objects.writer() as writer:
+        writer.write(b"first bytes")
+        assert writer.commit() == name
+    assert objects.read(name).to_pybytes() == b"first bytes"
+
+
 @pytest.mark.parametrize("tear", [False, True])
 def test_whole_or_absent_whatever_fails(tmp_path: Path, tear: bool) -> None:
     data = bytes(range(256)) * 40

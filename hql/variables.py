@@ -1,0 +1,162 @@
+"""Scalar variables of a batch: DECLARE, SET, SELECT @v = ….
+
+They stand beside the caller's parameters (`ParameterSet`) with the types they were declared with,
+so queries, plans and their cache need not know them apart. A value is converted as an INSERT does
+it: by a CAST, but what is too long is an error. A statement that fails changes no variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hartonomous.hql import ast
+from hartonomous.hql.bind.context import fault, locate, nearest
+from hartonomous.hql.changes.completion import check_length
+from hartonomous.hql.errors import NotSupported
+from hartonomous.hql.result import Result
+from hartonomous.hql.syntax import trees
+from hartonomous.hql.types import Type, make_type
+from hartonomous.hql.values import to_python
+from hartonomous.storage.catalog import fold
+from hartonomous.storage.errors import Error
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.statements.declare import Declare, VariableDefinition
+    from hartonomous.hql.statements.set_variable import SetVariable
+
+
+def run_declare(statement: Declare, context: Context) -> Result:
+    """DECLARE: one variable after the other, so that a value may use those before it."""
+    parameters = context.parameters
+    declared: list[str] = []
+    try:
+        for number, variable in enumerate(statement.variables):
+            name, type_ = fold(variable.name), _declared_type(variable, context)
+            value = None
+            if variable.value is not None:
+                value = _value_of(context, variable.name, variable.value, type_, number)
+            parameters.declare(name, type_, value)
+            declared.append(name)
+    except BaseException:
+        parameters.forget(declared)
+        raise
+    return Result()
+
+
+def run_set(statement: SetVariable, context: Context) -> Result:
+    """SET @v = expression."""
+    type_ = _get_type(context, statement.name, statement.span)
+    value = _value_of(context, statement.name, statement.value, type_, 0)
+    context.parameters.assign({fold(statement.name): value})
+    return Result()
+
+
+def run_select(query: ast.Query, context: Context) -> Result:
+    """SELECT @a = e, @b = f FROM …: the values of the last row; without a row nothing changes.
+    Every row is converted, and sees the variables as they were before the statement."""
+    select = query.body
+    assert isinstance(select, ast.Select)
+    items, names, types = [], [], []
+    for item in select.items:
+        if item.assign_to is not None:
+            names.append(item.assign_to)
+            types.append(_get_type(context, item.assign_to, item.span))
+            item = replace(item, expression=trees.cast(item.expression, types[-1]))
+        items.append(item)
+    if query.for_json is not None:
+        message = "a SELECT that assigns to variables gives no rows for FOR JSON"
+        raise fault(query.span, message, "BIND", "SET @text = (SELECT … FOR JSON PATH)")
+    assigning = replace(query, body=replace(select, items=tuple(items)))
+    rows = context.query(assigning, key="assign", assigning=True)
+    spans = [item.expression.span for item in select.items]
+    last = _last_row(rows, names, types, spans)
+    if last is not None:
+        context.parameters.assign(dict(zip(map(fold, names), last, strict=True)))
+    return Result()
+
+
+# --- names and types -----------------------------------------------------------------------------
+
+
+def _declared_type(variable: VariableDefinition, context: Context) -> Type:
+    """The type of a new variable, whose name must be new."""
+    span, shown = variable.span, f"@{variable.name}"
+    if variable.type is None:
+        raise NotSupported("not supported yet: table variables", line=span.line, column=span.column)
+    if variable.name.startswith("@"):
+        message = f"{shown}: names with two marks are the system's"
+        raise fault(span, message, "BIND", f"DECLARE {shown[1:]}")
+    name, parameters = fold(variable.name), context.parameters
+    if name in parameters.variables:
+        raise fault(span, f"{shown} is declared already", "BIND", f"SET {shown} = … changes it")
+    if parameters.is_given(name):
+        raise fault(span, f"{shown} is a parameter already", "BIND", "give one another name")
+    try:
+        return make_type(variable.type.name, *variable.type.arguments)
+    except Error as error:
+        locate(error, variable.type.span)
+
+
+def _get_type(context: Context, name: str, span: ast.Span) -> Type:
+    """The type of a variable that is to get a value."""
+    parameters, shown = context.parameters, f"@{name}"
+    known = parameters.variables
+    if fold(name) in known:
+        return known[fold(name)]
+    if parameters.is_given(fold(name)):
+        message = f"{shown} is a parameter, and parameters keep their values"
+        raise fault(span, message, "BIND", "DECLARE a variable of another name")
+    hint = nearest(shown, [f"@{k}" for k in known])
+    if hint is None and not name.startswith("@"):
+        hint = f"DECLARE {shown} first"
+    raise fault(span, f"there is no variable {shown}", "UNKNOWN_VARIABLE", hint)
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def _value_of(
+    context: Context, name: str, expression: ast.Expression, type_: Type, number: int
+) -> Any:
+    """What an expression gives, in Python's form. `number` tells a statement's variables apart."""
+    query = ast.Query(ast.Values(((trees.cast(expression, type_),),)))
+    rows = context.query(query, key=("value", number))
+    last = _last_row(rows, [name], [type_], [expression.span])
+    assert last is not None, "VALUES has one row"
+    return last[0]
+
+
+def _last_row(
+    rows: Result, names: Sequence[str], types: Sequence[Type], spans: Sequence[ast.Span]
+) -> list[Any] | None:
+    """The last row in Python's form, or None; every row's lengths are checked."""
+    last: pa.RecordBatch | None = None
+    try:
+        for batch in rows.batches():
+            _check_lengths(batch.columns, names, types, spans)
+            last = batch
+    finally:
+        rows.close()
+    if last is None:
+        return None
+    row = last.slice(last.num_rows - 1)
+    return [to_python(row.column(i), type_)[0] for i, type_ in enumerate(types)]
+
+
+def _check_lengths(
+    columns: Iterable[pa.Array],
+    names: Sequence[str],
+    types: Sequence[Type],
+    spans: Sequence[ast.Span],
+) -> None:
+    for column, name, type_, span in zip(columns, names, types, spans, strict=True):
+        if type_.a is not None and type_.kind in ("NVARCHAR", "VARBINARY"):
+            try:
+                check_length(column, f"@{name}", type_)
+            except Error as error:
+                locate(error, span)
