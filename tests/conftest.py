@@ -16,6 +16,11 @@ from typing import Any
 
 import pytest
 from golden_format import TWISTS, comparable
+from hypothesis import settings
+
+# no test asserts a time, hypothesis's own deadline of 200 ms included
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 #: a script says so in its first lines where a twist cannot hold, and why
 EXEMPT = re.compile(r"^# not under (?P<twists>[\w, ]+): \S+", re.MULTILINE)

@@ -94,10 +94,10 @@ def plan_of(database: hql.Connection, text: str, values: dict[str, Any]) -> str:
     return "\n".join(r[0] for r in database.execute(f"EXPLAIN {text}", values).fetchall())
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 1 << 32))
 def test_the_index_finds_what_a_scan_finds(tmp_path_factory: Any, seed: int) -> None:
-    _run(tmp_path_factory.mktemp("rtree") / "a.hdb", seed, 6)
+    _run(tmp_path_factory.mktemp("rtree") / "a.hdb", seed, 4)
 
 
 @pytest.mark.slow

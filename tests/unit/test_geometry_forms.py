@@ -93,6 +93,7 @@ def scaled(seed: int, scale: float) -> Shapes:
     return make(grown)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(SEEDS, SCALES)
 def test_forms_have_the_same_bits(seed: int, scale: float) -> None:
@@ -108,6 +109,7 @@ def test_forms_have_the_same_bits_at_length(seed: int, scale: float) -> None:
         check_forms(seed, scale)
 
 
+@pytest.mark.slow
 def test_every_entry_is_compared() -> None:
     """What test_forms_have_the_same_bits runs is what there is."""
     a = scaled(1, 1.0)
