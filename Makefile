@@ -1,5 +1,5 @@
 # Everything sets itself up from nothing: make, and Python 3.11 or newer with pip.
-#   make demo   what it does, on real text, in under half a minute
+#   make demo   what it does, on real text: a minute the first time, half of it later
 #   make test   style, types, and the default tests
 #   make slow   the tests that take minutes          make bench   against its peers
 #   make soak   100,000 mutated statements
