@@ -70,7 +70,7 @@ def benchmark(full: bool) -> str:
         for what, forget in (("EMBED of a table, 400 characters", True), ("the same again", False)):
             found = shortest({OURS: lambda forget=forget: select(forget)}, repeat)
             rows.append(Row(what, {OURS: len(texts) / found[OURS]}, "/s", "", "more"))
-    note = "Vectors are equal (the package adds in float32). The tokenizer takes nine tenths."
+    note = "Vectors are equal (the package adds in float32)."
     return markdown("Text to vectors", rows, note)
 
 
