@@ -54,9 +54,9 @@ def run_verify(context: Context) -> Result:
 
 def run_show_commits(context: Context) -> Result:
     """SHOW COMMITS."""
-    from hartonomous.hql.system_tables import COMMITS, commits
+    from hartonomous.hql.system_tables.commits import COMMITS
 
-    return Result.of_table(COMMITS, commits(context))
+    return Result.of_table(COMMITS.fields, COMMITS.rows(context))
 
 
 def run_explain(statement: Explain, context: Context) -> Result:

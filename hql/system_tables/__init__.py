@@ -1,0 +1,139 @@
+"""System tables: what can be asked about a database with SELECT.
+
+Those of this folder are computed from the snapshot; those of system_schema/ are stored. Their names
+are taken: no table or view of a user's may have one, also those not built yet. One computed table,
+or one family of them, is one file and a line for each in SYSTEM_TABLES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from hartonomous.hql import ast
+from hartonomous.hql.errors import NotSupported
+from hartonomous.hql.plan import Field, schema_of
+from hartonomous.hql.system_schema import TABLES as STORED
+from hartonomous.hql.system_schema import fields_of, singular
+from hartonomous.hql.system_tables import catalog
+from hartonomous.hql.system_tables.base import SystemTable
+from hartonomous.hql.system_tables.commits import COMMITS
+from hartonomous.hql.system_tables.functions import FUNCTIONS
+from hartonomous.hql.system_tables.settings import SETTINGS
+from hartonomous.hql.system_tables.spaces import SPACES
+from hartonomous.storage.catalog import fold
+from hartonomous.storage.errors import Error
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+
+#: by folded name
+SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
+    "commits": COMMITS,
+    "spaces": SPACES,
+    "sys.check_constraints": catalog.CHECKS,
+    "sys.columns": catalog.COLUMNS,
+    "sys.functions": FUNCTIONS,
+    "sys.indexes": catalog.INDEXES,
+    "sys.schemas": catalog.SCHEMAS,
+    "sys.settings": SETTINGS,
+    "sys.tables": catalog.TABLES,
+    "sys.views": catalog.VIEWS,
+}
+
+#: HQL.md section 5: there, and not built yet
+LATER: Final = (
+    "Models",
+    "ModelLayers",
+    "TensorAtoms",
+    "TensorAtomCoefficients",
+    "ModelVersions",
+    "InferenceRequests",
+    "InferenceFeedback",
+    "QueryLog",
+    "Observations",
+    "Hypotheses",
+    "PendingActions",
+    "ImprovementHistory",
+    "AutonomousComputeJobs",
+    "ProvenanceNodes",
+    "ProvenanceEdges",
+    "sys.procedures",
+    "sys.queues",
+    "sys.schedules",
+)
+
+
+class SystemFields(Mapping[str, "tuple[Field, ...]"]):
+    """The columns of every system table, by folded name; those of stored ones are parsed when they
+    are asked for."""
+
+    def __getitem__(self, name: str) -> tuple[Field, ...]:
+        computed = SYSTEM_TABLES.get(name)
+        if computed is not None:
+            return computed.fields
+        if name in STORED:
+            return fields_of(name)
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in SYSTEM_TABLES or name in STORED
+
+    def __iter__(self) -> Iterator[str]:
+        yield from SYSTEM_TABLES
+        yield from STORED
+
+    def __len__(self) -> int:
+        return len(SYSTEM_TABLES) + len(STORED)
+
+
+#: what the binder needs to know of them; a stored one is looked for in the catalog first
+SYSTEM_FIELDS = SystemFields()
+
+
+def row_sources(context: Context) -> dict[str, Callable[[], pa.Table]]:
+    """What computes each table's rows. A stored one that is not in the catalog has none."""
+    sources: dict[str, Callable[[], pa.Table]] = dict(_EMPTY)
+    for name, system in SYSTEM_TABLES.items():
+        sources[name] = partial(system.rows, context)
+    return sources
+
+
+def _no_rows(name: str) -> pa.Table:
+    return schema_of(SYSTEM_FIELDS[name]).empty_table()
+
+
+_EMPTY = {name: partial(_no_rows, name) for name in STORED}
+
+
+_RESERVED = {fold(n) for n in (*LATER, *SYSTEM_TABLES, *STORED)}
+_RESERVED |= {singular(n) for n in _RESERVED}
+_LATER = {form: name for name in LATER for form in (fold(name), singular(name))}
+
+
+def _full(schema: str, name: str) -> str:
+    return fold(name) if fold(schema) == "dbo" else f"{fold(schema)}.{fold(name)}"
+
+
+def is_reserved(schema: str, name: str) -> bool:
+    """Whether a name is a system table's, in the plural or the singular."""
+    return _full(schema, name) in _RESERVED
+
+
+def explain_unknown(error: Error, query: ast.Query) -> Error:
+    """UNKNOWN_TABLE for a system table that is not built yet is said to be that."""
+    from hartonomous.hql.changes.targets import place, split_name
+    from hartonomous.hql.syntax.trees import walk
+
+    for node in walk(query):
+        if isinstance(node, ast.TableName) and len(node.name.parts) <= 2:
+            later = _LATER.get(_full(*split_name(node.name)))
+            if later is not None and (node.span.line, node.span.column) == (
+                error.line,
+                error.column,
+            ):
+                return place(NotSupported(f"not supported yet: the system table {later}"), node)
+    return error

@@ -1,0 +1,28 @@
+"""sys.settings: what this session was opened with and has set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hartonomous.hql.system_tables.base import Row, of_tuples
+from hartonomous.hql.types import NVARCHAR
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+
+
+def _settings(context: Context) -> list[Row]:
+    session = context.session
+    timeout = None if session.timeout is None else f"{session.timeout:g}"
+    memory = None if session.memory is None else str(session.memory)
+    return [
+        ("author", session.author, "who this session's commits are by"),
+        ("autocommit", "ON" if session.autocommit else "OFF", "whether statements commit alone"),
+        ("memory", memory, "memory limit of a statement in bytes; NULL is none"),
+        ("path", str(session.database.path or ":memory:"), "the database's folder"),
+        ("read_only", "ON" if session.read_only else "OFF", "whether this session may change it"),
+        ("timeout", timeout, "time limit of a statement in seconds; NULL is none"),
+    ]
+
+
+SETTINGS = of_tuples(_settings, name=NVARCHAR, value=NVARCHAR, description=NVARCHAR)
