@@ -9,6 +9,7 @@ sessions follow.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from hartonomous.hql.atoms.adding import add_atoms, add_sources, as_array, conte
 from hartonomous.hql.atoms.derived import DERIVED, check_given, derive, embedded_rows
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.sessions.paths import follow_atoms
-from hartonomous.hql.system_schema.behaviour import Behaviour
+from hartonomous.hql.system_schema.behaviour import Behaviour, RowChange
 from hartonomous.hql.system_schema.writing import find
 from hartonomous.storage.errors import ConstraintFault
 
@@ -48,22 +49,16 @@ class AtomRows(Behaviour):
             return added.new
         return rows_of(context, table, added.ids, table.arrow_schema.names)
 
-    def update(
-        self,
-        context: Context,
-        table: TableEntry,
-        addresses: np.ndarray,
-        rows: pa.Table,
-        assigned: frozenset[str],
-    ) -> pa.Table:
+    def update(self, context: Context, table: TableEntry, change: RowChange) -> pa.Table:
         """Derives what follows from assigned columns. UNIQUE_VIOLATION if the content becomes that
         of another atom."""
-        if assigned & CONTENT and rows.num_rows:
-            _check_modality(rows)
-            rows = _derived_again(context, rows, assigned)
+        if change.assigned & CONTENT and change.rows.num_rows:
+            _check_modality(change.rows)
+            rows = _derived_again(context, change.rows, change.assigned)
             rows = rows.select(table.arrow_schema.names).cast(table.arrow_schema)
-        stored = super().update(context, table, addresses, rows, assigned)
-        if assigned & CONTENT:
+            change = replace(change, rows=rows)
+        stored = super().update(context, table, change)
+        if change.assigned & CONTENT:
             follow_atoms(context, as_array(stored.column("AtomId")))
         return stored
 

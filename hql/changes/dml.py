@@ -30,6 +30,7 @@ from hartonomous.hql.result import Result
 from hartonomous.hql.syntax import trees
 from hartonomous.hql.system_schema.behaviour import (
     PLAIN,
+    RowChange,
     assignable,
     find_behaviour,
     given_shape,
@@ -267,11 +268,8 @@ def run_update(statement: Update, context: Context) -> Result:
     done = Completion(table, given, extra).complete(context, rows)
     new = done.select(table.arrow_schema.names)
     addresses = done.column(ADDRESS).to_numpy()
-    behaviour = find_behaviour(table)
-    if behaviour is None:
-        context.transaction.update(table.id, addresses, new)
-    else:
-        new = behaviour.update(context, table, addresses, new, frozenset(assigned))
+    change = RowChange(addresses, new, frozenset(assigned))
+    new = (find_behaviour(table) or PLAIN).update(context, table, change)
     if statement.output is None:
         return Result(row_count=len(addresses))
     deleted = None

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from hartonomous.hql.atoms.adding import as_array, moment
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.sessions.paths import addresses_of, follow
-from hartonomous.hql.system_schema.behaviour import Behaviour
+from hartonomous.hql.system_schema.behaviour import Behaviour, RowChange
 from hartonomous.hql.system_schema.writing import find
 
 if TYPE_CHECKING:
@@ -41,17 +41,10 @@ class EventRows(Behaviour):
         follow(context, whole.column("SessionId"))
         return whole
 
-    def update(
-        self,
-        context: Context,
-        table: TableEntry,
-        addresses: np.ndarray,
-        rows: pa.Table,
-        assigned: frozenset[str],
-    ) -> pa.Table:
+    def update(self, context: Context, table: TableEntry, change: RowChange) -> pa.Table:
         """Changes events; the sessions that they were of and are of follow."""
-        before = context.transaction.view(table.id).gather("SessionId", addresses)
-        stored = super().update(context, table, addresses, rows, assigned)
+        before = context.transaction.view(table.id).gather("SessionId", change.addresses)
+        stored = super().update(context, table, change)
         follow(context, pa.chunked_array([before, *stored.column("SessionId").chunks]))
         return stored
 
@@ -71,24 +64,17 @@ class EventRows(Behaviour):
 class PathRows(Behaviour):
     """See the module."""
 
-    def update(
-        self,
-        context: Context,
-        table: TableEntry,
-        addresses: np.ndarray,
-        rows: pa.Table,
-        assigned: frozenset[str],
-    ) -> pa.Table:
+    def update(self, context: Context, table: TableEntry, change: RowChange) -> pa.Table:
         """Changes sessions. BAD_VALUE for what follows from events that there are."""
-        refused = [name for name in FOLLOWING if name in assigned]
-        sessions = context.transaction.view(table.id).gather("SessionId", addresses)
+        refused = [name for name in FOLLOWING if name in change.assigned]
+        sessions = context.transaction.view(table.id).gather("SessionId", change.addresses)
         if refused and len(addresses_of(context, "SessionEvents", "SessionId", sessions)):
             raise ExecutionFault(
                 f"{refused[0]} of a session with events follows from them",
                 code="BAD_VALUE",
                 hint="change SessionEvents; a session without events takes any Path",
             )
-        return super().update(context, table, addresses, rows, assigned)
+        return super().update(context, table, change)
 
     def delete(self, context: Context, table: TableEntry, addresses: np.ndarray) -> int:
         """Removes sessions with their events."""

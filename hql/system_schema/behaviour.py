@@ -13,12 +13,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.system_schema import TABLES, definition_of
 from hartonomous.hql.system_schema.writing import whole_rows
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
+
+
+@frozen
+class RowChange:
+    """What an UPDATE asks for: the rows at `addresses` (int64[N]) become `rows`, whole and in the
+    same order, of which the statement set the columns named in `assigned`."""
+
+    addresses: np.ndarray
+    rows: pa.Table
+    assigned: frozenset[str]
 
 
 class Behaviour:
@@ -34,18 +45,10 @@ class Behaviour:
         context.transaction.insert(table.id, whole)
         return whole
 
-    def update(
-        self,
-        context: Context,
-        table: TableEntry,
-        addresses: np.ndarray,
-        rows: pa.Table,
-        assigned: frozenset[str],
-    ) -> pa.Table:
-        """Gives the rows at `addresses` new contents: `rows`, whole, of which the columns
-        `assigned` were set by the statement. Returns them as they are stored."""
-        context.transaction.update(table.id, addresses, rows)
-        return rows
+    def update(self, context: Context, table: TableEntry, change: RowChange) -> pa.Table:
+        """Gives rows new contents. Returns them as they are stored."""
+        context.transaction.update(table.id, change.addresses, change.rows)
+        return change.rows
 
     def delete(self, context: Context, table: TableEntry, addresses: np.ndarray) -> int:
         """Removes the rows at `addresses`; how many they were."""
