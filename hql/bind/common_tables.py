@@ -12,12 +12,11 @@ from typing import Any
 
 from hartonomous.hql import ast, plan
 from hartonomous.hql.bind.columns import cast_plan, column_names, unique_fields
-from hartonomous.hql.bind.context import fault
+from hartonomous.hql.bind.context import fault, not_supported
 from hartonomous.hql.bind.conversions import common_type
 from hartonomous.hql.bind.scope import CommonTable, Scope
 from hartonomous.hql.bind.sets import check_count, join_sides
 from hartonomous.hql.bind.steps import why_not_a_step
-from hartonomous.hql.errors import NotSupported
 from hartonomous.hql.types import Type
 from hartonomous.storage.catalog import fold
 
@@ -142,12 +141,10 @@ def _assemble(
 ) -> plan.Cte:
     statement = scope.statement
     if not operation.all and any(f.nocase for p in (anchor, *members) for f in p.fields):
-        span = scope.span(table.name)
-        raise NotSupported(
-            "not supported yet: recursion by UNION over a column with COLLATE NOCASE",
-            line=span.line,
-            column=span.column,
-            hint="UNION ALL, or COLLATE BINARY on the column in every part",
+        raise not_supported(
+            scope.span(table.name),
+            "recursion by UNION over a column with COLLATE NOCASE",
+            "UNION ALL, or COLLATE BINARY on the column in every part",
         )
     sides = [cast_plan(p, types, statement) for p in (anchor, *members)]
     right = sides[1]

@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, NoReturn
 
 from hartonomous.hql import ast, plan
-from hartonomous.hql.errors import BindFault, ExecutionFault
+from hartonomous.hql.errors import BindFault, ExecutionFault, NotSupported
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.types import Type
 from hartonomous.storage.catalog import Catalog, TableEntry
@@ -109,6 +109,11 @@ class Statement:
 def fault(span: ast.Span, message: str, code: str, hint: str | None = None) -> BindFault:
     """A BindFault at a place of the text."""
     return BindFault(message, code=code, line=span.line, column=span.column, hint=hint)
+
+
+def not_supported(span: ast.Span, what: str, hint: str | None = None) -> NotSupported:
+    """A NotSupported at a place of the text; `what` is what there is not yet."""
+    return NotSupported(f"not supported yet: {what}", line=span.line, column=span.column, hint=hint)
 
 
 def too_deep(

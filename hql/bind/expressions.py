@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from hartonomous.hql import ast, functions, plan
 from hartonomous.hql.bind import constants
-from hartonomous.hql.bind.context import DEPTH_MAX, fault, locate, nearest, too_deep
+from hartonomous.hql.bind.context import DEPTH_MAX, fault, locate, nearest, not_supported, too_deep
 from hartonomous.hql.bind.conversions import (
     COMPARISONS,
     call,
@@ -26,7 +26,7 @@ from hartonomous.hql.bind.conversions import (
     unify,
 )
 from hartonomous.hql.bind.scope import Scope
-from hartonomous.hql.errors import NotSupported, ParameterFault
+from hartonomous.hql.errors import ParameterFault
 from hartonomous.hql.functions import coerce
 from hartonomous.hql.types import BIT, INT, Type, make_type
 from hartonomous.storage.catalog import fold
@@ -308,9 +308,7 @@ def bind_cast(node: ast.Cast, scope: Scope) -> plan.Expr:
     operand = unfold(scope.bind(node.operand))
     type_ = type_of(node.type, span, scope)
     if node.style is not None:
-        raise NotSupported(
-            "not supported yet: CONVERT with a style", line=span.line, column=span.column
-        )
+        raise not_supported(span, "CONVERT with a style")
     if operand.type == type_:
         return operand
     if not coerce.can_convert(operand.type, type_):

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hartonomous.hql import ast, plan
-from hartonomous.hql.bind.context import fault
+from hartonomous.hql.bind.context import fault, not_supported
 from hartonomous.hql.bind.scope import Scope
-from hartonomous.hql.errors import NotSupported
 
 
 def check_for_json(query: ast.Query, bound: plan.Plan, scope: Scope) -> None:
     """Raises NotSupported for AUTO, BIND at the name of a column that another one rules out."""
     assert query.for_json is not None
     if query.for_json.mode == "AUTO":
-        span = scope.span(query.for_json)
-        raise NotSupported(
-            "not supported yet: FOR JSON AUTO",
-            line=span.line,
-            column=span.column,
-            hint="FOR JSON PATH, with the shape in the column names",
+        raise not_supported(
+            scope.span(query.for_json),
+            "FOR JSON AUTO",
+            "FOR JSON PATH, with the shape in the column names",
         )
     names = [f.name for f in bound.fields]
     index = _find_clash(names)

@@ -8,10 +8,10 @@ from functools import lru_cache
 
 from hartonomous.hql import ast, plan
 from hartonomous.hql.bind.columns import derive, show, unique_fields
-from hartonomous.hql.bind.context import VIEW_DEPTH_MAX, BindContext, fault, nearest
+from hartonomous.hql.bind.context import VIEW_DEPTH_MAX, BindContext, fault, nearest, not_supported
 from hartonomous.hql.bind.conversions import cast, unfold
 from hartonomous.hql.bind.scope import Scope, Visible
-from hartonomous.hql.errors import ExecutionFault, NotSupported
+from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.system_schema import definition_of, find_stored
 from hartonomous.hql.types import BIGINT, Type, parse_type
 from hartonomous.storage.catalog import TableEntry, ViewEntry, fold
@@ -28,13 +28,9 @@ def bind_table_name(node: ast.TableName, scope: Scope) -> plan.Source:
     if node.as_of is not None:
         place = scope.span(node.as_of)
         place = place if place != ast.NOWHERE else span
-        raise NotSupported(
-            "not supported yet: FOR SYSTEM_TIME", line=place.line, column=place.column
-        )
+        raise not_supported(place, "FOR SYSTEM_TIME")
     if len(parts) > 2:
-        raise NotSupported(
-            f"not supported yet: names of {len(parts)} parts", line=span.line, column=span.column
-        )
+        raise not_supported(span, f"names of {len(parts)} parts")
     name = node.name.last
     if len(parts) == 1:
         known = scope.common_tables.get(fold(name))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.types import Type
@@ -33,6 +33,9 @@ Kernel = Callable[..., Any]
 
 #: given the function, the bound arguments and the catalog: the function that is to be called
 Specialiser = Callable[["Function", "Sequence[Expr]", "Catalog"], "Function"]
+
+#: rows that a native function is given at once
+BATCH_ROWS: Final = 65_536
 
 
 @frozen
@@ -62,7 +65,7 @@ class Function:
     columns: tuple[tuple[str, Type], ...] = field(default=())  # of a table function
     is_distance: bool = False
     in_catalog: Specialiser | None = None
-    batch_rows: int = 65_536
+    batch_rows: int = BATCH_ROWS
 
     @property
     def is_native(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from hartonomous.hql.errors import BindFault, ExecutionFault
@@ -90,6 +89,7 @@ _SIGNATURE = scalar(
     "fn_AstSignature('def f(x): return x + 1')",
     resolve=_resolve,
     kernel=ast_signature,
+    batch_rows=256,
 )
 
-CODE: tuple[Function, ...] = (replace(_SIGNATURE, batch_rows=256),)
+CODE: tuple[Function, ...] = (_SIGNATURE,)

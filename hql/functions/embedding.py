@@ -88,6 +88,7 @@ _EMBED = scalar(
     "EMBED('a cat on a mat')",
     resolve=_resolve,
     kernel=embed,
+    batch_rows=1024,
 )
 
-EMBEDDING: tuple[Function, ...] = (replace(_EMBED, batch_rows=1024),)
+EMBEDDING: tuple[Function, ...] = (_EMBED,)

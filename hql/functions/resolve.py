@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.functions.base import Function, Kernel, Renderer, Resolver
+from hartonomous.hql.functions.base import BATCH_ROWS, Function, Kernel, Renderer, Resolver
 from hartonomous.hql.functions.coerce import can_cast, common_type
 from hartonomous.hql.types import BIGINT, FLOAT, INT, NVARCHAR, VARBINARY, Type
 
@@ -192,6 +192,7 @@ def scalar(
     resolve: Resolver | None = None,
     kernel: Kernel | None = None,
     is_distance: bool = False,
+    batch_rows: int = BATCH_ROWS,
 ) -> Function:
     """A scalar function; `sql` is a template or a renderer, or None for a native one."""
     return Function(
@@ -206,4 +207,5 @@ def scalar(
         volatile=volatile,
         null_on_null=null_on_null,
         is_distance=is_distance,
+        batch_rows=batch_rows,
     )
