@@ -7,7 +7,8 @@ Error
 │                       UNKNOWN_TYPE, UNKNOWN_MODEL, UNKNOWN_SPACE, AMBIGUOUS, TYPE_MISMATCH,
 │                       ARGUMENTS, GROUPING, BIND
 ├── ExecutionFault      DIVISION_BY_ZERO, OVERFLOW, BAD_CAST, CARDINALITY, BAD_VALUE,
-│                       SRID_MISMATCH, MEMORY, RECURSION, NOT_INSTALLED, EXECUTION
+│                       SRID_MISMATCH, MEMORY, RECURSION, NOT_INSTALLED, MODEL_INPUT,
+│                       EXECUTION
 ├── TransactionFault    TRANSACTION         COMMIT without BEGIN and its kin
 ├── ParameterFault      PARAMETER           a value that cannot be bound
 ├── FileFault           FILE                COPY: a file that cannot be read or written as asked

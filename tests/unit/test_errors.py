@@ -33,6 +33,7 @@ ELSEWHERE = {
     "MEMORY",
     "NOT_INSTALLED",
     "INTERNAL",
+    "MODEL_INPUT",
 }
 #: codes of base classes: whatever is raised names one of its own
 ABSTRACT = {"ERROR", "CONSTRAINT_VIOLATION", "EXECUTION"}

@@ -1,0 +1,1 @@
+"""Models as rows: formats, architectures, tokenizers, inference. docs: HQL.md section 6."""
