@@ -78,7 +78,7 @@ class Source:
 
 
 class Modality(Protocol):
-    """One kind of source. Stateless; called from a thread of its own."""
+    """One kind of source: a class derived from this. Stateless; called from a thread of its own."""
 
     #: Atoms.Modality and Atoms.Subtype of its atoms
     modality: str
@@ -86,13 +86,13 @@ class Modality(Protocol):
     #: endings of file names that it is chosen for, with their point, in lower case
     extensions: frozenset[str]
     #: whether sources are text, whose encoding is found before `read`, or bytes of a format
-    is_text: bool
+    is_text: bool = True
     #: what finds the encoding that a source declares, in its first KiB: a pattern with one group
-    declares: re.Pattern[bytes] | None
+    declares: re.Pattern[bytes] | None = None
     #: a stored system table that has a row for each atom met, or None. It has the columns AtomId
     #: and SourceUri, which the pipeline fills, as it does Embedding and SpatialKey if there are
     #: such; its rows of a source go when the source has changed and is read again.
-    table: str | None
+    table: str | None = None
 
     def read(self, source: Source) -> Iterator[Drafts]:
         """The source's atoms, block by block, in order. Raises Unreadable; nothing of the source

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hartonomous.hql.modalities.base import Drafts, Source, Unreadable
+from hartonomous.hql.modalities.base import Drafts, Modality, Source, Unreadable
 from hartonomous.hql.modalities.decoding import byte_positions, decode
 from hartonomous.hql.modalities.python_parts import (
     SOURCE_BYTES_MAX,
@@ -29,18 +29,17 @@ MARK = "\ufeff"
 LINE = re.compile(r"\r\n|\r|\n")
 
 
-class Python:
+class Python(Modality):
     """Definitions in files of Python."""
 
-    modality: str = "code"
-    subtype: str = "python"
-    extensions: frozenset[str] = frozenset({".py", ".pyi", ".pyw"})
-    is_text: bool = True
+    modality = "code"
+    subtype = "python"
+    extensions = frozenset({".py", ".pyi", ".pyw"})
     #: PEP 263: in one of the first two lines
-    declares: re.Pattern[bytes] | None = re.compile(
+    declares = re.compile(
         rb"\A(?:[ \t\f]*(?:#[^\r\n]*)?(?:\r\n|\r|\n))?[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)"
     )
-    table: str | None = "CodeAtoms"
+    table = "CodeAtoms"
 
     def read(self, source: Source) -> Iterator[Drafts]:
         """All definitions as one block, as they begin; see Modality.read."""

@@ -16,10 +16,13 @@ import pyarrow as pa
 WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")
 #: words of the language, and names that every method has
 PLAIN: Final = frozenset(
-    """a and as assert async await break case class cls continue def del elif else except false
-    finally for from global if import in is lambda match none nonlocal not or pass raise return self
-    true try while with yield""".split()  # noqa: SIM905
-)
+    {
+        "a", "and", "as", "assert", "async", "await", "break", "case", "class", "cls", "continue",
+        "def", "del", "elif", "else", "except", "false", "finally", "for", "from", "global", "if",
+        "import", "in", "is", "lambda", "match", "none", "nonlocal", "not", "or", "pass", "raise",
+        "return", "self", "true", "try", "while", "with", "yield",
+    }
+)  # fmt: skip
 
 
 def words_of(code: str) -> str:

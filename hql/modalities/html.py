@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 from itertools import accumulate
 
 from hartonomous.hql.ingest.chunking import Span, chunk
-from hartonomous.hql.modalities.base import Drafts, Source
+from hartonomous.hql.modalities.base import Drafts, Modality, Source
 from hartonomous.hql.modalities.decoding import byte_positions, decode
 from hartonomous.hql.modalities.text import with_bodies
 
@@ -26,24 +26,23 @@ DROPPED = frozenset(
 )
 #: elements that stand in a line of text; all others end the block before them
 INLINE = frozenset(
-    """a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark q s samp
-    small span strike strong sub sup time tt u var wbr""".split()  # noqa: SIM905
-)
+    {
+        "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn",
+        "em", "font", "i", "img", "ins", "kbd", "label", "mark", "q", "s", "samp", "small", "span",
+        "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+    }
+)  # fmt: skip
 SPACE = re.compile(r"\s+")
 BETWEEN = "\n\n"
 
 
-class Html:
+class Html(Modality):
     """Pages of HTML and XHTML."""
 
-    modality: str = "text"
-    subtype: str = "html"
-    extensions: frozenset[str] = frozenset({".html", ".htm", ".xhtml"})
-    is_text: bool = True
-    declares: re.Pattern[bytes] | None = re.compile(
-        rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.I
-    )
-    table: str | None = None
+    modality = "text"
+    subtype = "html"
+    extensions = frozenset({".html", ".htm", ".xhtml"})
+    declares = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.I)
 
     def read(self, source: Source) -> Iterator[Drafts]:
         """All of the page as one block; see Modality.read."""

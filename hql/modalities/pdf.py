@@ -5,28 +5,23 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 
 from hartonomous.hql.ingest.chunking import chunk
-from hartonomous.hql.modalities.base import Drafts, Source, Unreadable
+from hartonomous.hql.modalities.base import Drafts, Modality, Source, Unreadable
 
 #: larger files are refused
 FILE_BYTES_MAX = 256 << 20
-#: what pypdf meets damaged files with, beside its own errors
-DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, OSError)
 
 
-class Pdf:
+class Pdf(Modality):
     """Files of PDF."""
 
-    modality: str = "text"
-    subtype: str = "pdf"
-    extensions: frozenset[str] = frozenset({".pdf"})
-    is_text: bool = False
-    declares: re.Pattern[bytes] | None = None
-    table: str | None = None
+    modality = "text"
+    subtype = "pdf"
+    extensions = frozenset({".pdf"})
+    is_text = False
 
     def read(self, source: Source) -> Iterator[Drafts]:
         """Page by page; see Modality.read."""

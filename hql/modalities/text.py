@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from hartonomous.hql.ingest.chunking import LOOK_AHEAD, PARAGRAPH, Span, chunk
-from hartonomous.hql.modalities.base import Drafts, Source
+from hartonomous.hql.modalities.base import Drafts, Modality, Source
 from hartonomous.hql.modalities.decoding import blocks, byte_offsets
 
 #: a line of one repeated mark: what stands right above it is a title, as in reStructuredText
@@ -43,15 +43,12 @@ def with_bodies(text: str, headings: list[Span]) -> tuple[list[int], frozenset[i
     return starts, frozenset(stuck)
 
 
-class Text:
+class Text(Modality):
     """Text cut by itself: what a chunk says stands so in the source, between its offsets."""
 
-    modality: str = "text"
-    subtype: str = "plain"
-    extensions: frozenset[str] = frozenset({".txt", ".rst", ".log"})
-    is_text: bool = True
-    declares: re.Pattern[bytes] | None = None
-    table: str | None = None
+    modality = "text"
+    subtype = "plain"
+    extensions = frozenset({".txt", ".rst", ".log"})
     headings: Finder = staticmethod(underlined)
 
     def read(self, source: Source) -> Iterator[Drafts]:
