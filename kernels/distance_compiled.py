@@ -20,9 +20,7 @@ from numba.core import types as nt
 from numba.extending import intrinsic
 
 from hartonomous.kernels.distance import LANES, Matrix, Numbers
-
-#: nothing that reorders additions: results are those of the reference, to the bit
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+from hartonomous.kernels.options import OPTIONS
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
@@ -124,21 +122,21 @@ _row_square = _row_sums(_square, 1)
 _row_cosine = _row_sums(_product_and_square, 2)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _products(matrix, other, step, out):  # type: ignore[no-untyped-def]
     """out[n] = sum of matrix[n] * other[n * step]."""
     for n in range(len(matrix)):
         out[n] = _row_product(matrix, n, other, n * step)[0]
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _squared_distances(matrix, other, step, out):  # type: ignore[no-untyped-def]
     """out[n] = sum of (matrix[n] - other[n * step]) squared."""
     for n in range(len(matrix)):
         out[n] = _row_square(matrix, n, other, n * step)[0]
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _cosines(matrix, other, step, squares, out):  # type: ignore[no-untyped-def]
     """out[n] = sum of products, squares[n] = sum of matrix[n] squared: one pass over the rows."""
     for n in range(len(matrix)):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 
 from hartonomous.kernels.hilbert import Cells, Keys
-
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+from hartonomous.kernels.options import OPTIONS
 
 
 @numba.njit(inline="always")
@@ -44,7 +41,7 @@ def _turn(first, axis, plane):  # type: ignore[no-untyped-def]
     return first ^ exchanged, axis ^ exchanged
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _encode(cells, bits, keys):  # type: ignore[no-untyped-def]
     for n in range(len(cells)):
         x, y, z = cells[n, 0], cells[n, 1], cells[n, 2]
@@ -66,7 +63,7 @@ def _encode(cells, bits, keys):  # type: ignore[no-untyped-def]
         keys[n] = np.int64(key | _spread(z ^ flips))
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _decode(keys, bits, cells):  # type: ignore[no-untyped-def]
     for n in range(len(keys)):
         word = np.uint64(keys[n])

@@ -20,10 +20,10 @@ from numba.core import types as nt
 from numba.extending import intrinsic
 
 from hartonomous.kernels.nearest import NORM_MAX, NORM_MIN
+from hartonomous.kernels.options import OPTIONS
 
 METRICS = {"cosine": 0, "euclidean": 1, "dot": 2}
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 _UNIT = 2.0**-24
 #: how many rows ahead the memory is asked
 _AHEAD = 32
@@ -50,7 +50,7 @@ def _fetch(typing_context, matrix, row):  # type: ignore[no-untyped-def]
 _prefetch: Any = intrinsic(_fetch)
 
 
-@numba.njit(fastmath={"reassoc", "contract"}, **_OPTIONS)
+@numba.njit(fastmath={"reassoc", "contract"}, **OPTIONS)
 def _product_and_square(row, query):  # type: ignore[no-untyped-def]
     product, square = np.float32(0), np.float32(0)
     for i in range(len(row)):
@@ -59,7 +59,7 @@ def _product_and_square(row, query):  # type: ignore[no-untyped-def]
     return product, square
 
 
-@numba.njit(fastmath={"reassoc", "contract"}, **_OPTIONS)
+@numba.njit(fastmath={"reassoc", "contract"}, **OPTIONS)
 def _squared_distance(row, query):  # type: ignore[no-untyped-def]
     total = np.float32(0)
     for i in range(len(row)):
@@ -68,7 +68,7 @@ def _squared_distance(row, query):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _push(heap, value):  # type: ignore[no-untyped-def]
     """Puts `value` in the place of the largest."""
     place, size = 0, len(heap)
@@ -85,7 +85,7 @@ def _push(heap, value):  # type: ignore[no-untyped-def]
     heap[place] = value
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _bounds(metric, row, query, square, error):  # type: ignore[no-untyped-def]
     """Lower and upper bound on the distance (euclidean: on its square); -inf and inf where the
     float32 numbers say nothing."""
@@ -106,7 +106,7 @@ def _bounds(metric, row, query, square, error):  # type: ignore[no-untyped-def]
     return distance - 3.0 * error, distance + 3.0 * error
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def scan(metric, matrix, rows, all_rows, query, square, heap, chosen, low):  # type: ignore[no-untyped-def]
     """One piece: fills `chosen` and `low` (as long as the piece has rows), betters `heap`, gives
     the number of rows chosen."""

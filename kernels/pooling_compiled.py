@@ -5,10 +5,11 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from hartonomous.kernels.options import OPTIONS
 from hartonomous.kernels.pooling import Ids, Matrix, Offsets
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(**OPTIONS)
 def _mean_pool(table, ids, offsets, out):  # type: ignore[no-untyped-def]
     width = table.shape[1]
     total = np.empty(width, np.float64)

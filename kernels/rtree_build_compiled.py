@@ -13,15 +13,12 @@ Algorithm 489, 1975), so a level costs about 1.6 passes of moving 32 bytes witho
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 
+from hartonomous.kernels.options import OPTIONS
 from hartonomous.kernels.rtree_lanes_compiled import read_float64
 from hartonomous.kernels.rtree_layout import FAN_OUT
-
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 #: ranges up to this are sorted by insertion
 _SHORT = 24
@@ -32,7 +29,7 @@ _PROBES = 256
 _STACK = 64
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _partition(records, start, stop, axis, pivot, with_equal):  # type: ignore[no-untyped-def]
     """Move what is below `pivot` (or equal) to the front; returns where the rest begins."""
     border = start
@@ -46,7 +43,7 @@ def _partition(records, start, stop, axis, pivot, with_equal):  # type: ignore[n
     return border
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _insertion_sort(records, start, stop, axis):  # type: ignore[no-untyped-def]
     for i in range(start + 1, stop):
         key = records[i, axis]
@@ -61,7 +58,7 @@ def _insertion_sort(records, start, stop, axis):  # type: ignore[no-untyped-def]
         records[j, 0], records[j, 1], records[j, 2], records[j, 3] = x, y, z, row
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _sort_keys(keys, count):  # type: ignore[no-untyped-def]
     """Shell's sort: short code, for a sample of a few dozen to a thousand keys."""
     gap = 1
@@ -77,7 +74,7 @@ def _sort_keys(keys, count):  # type: ignore[no-untyped-def]
         gap //= 3
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _take_sample(records, start, stop, axis, sample):  # type: ignore[no-untyped-def]
     """Sorted keys from all over a range into `sample`; returns how many."""
     count = stop - start
@@ -88,7 +85,7 @@ def _take_sample(records, start, stop, axis, sample):  # type: ignore[no-untyped
     return size
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _select(records, start, stop, target, axis, sample):  # type: ignore[no-untyped-def]
     """No key before `target` is above a key from `target` on."""
     single = False
@@ -115,7 +112,7 @@ def _select(records, start, stop, target, axis, sample):  # type: ignore[no-unty
     _insertion_sort(records, start, stop, axis)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _widest(records, start, stop, step):  # type: ignore[no-untyped-def]
     """The axis on which every `step`-th center of a range spreads most, and how far."""
     best, spread = 0, -1.0
@@ -129,7 +126,7 @@ def _widest(records, start, stop, step):  # type: ignore[no-untyped-def]
     return best, spread
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def order(records, leaf_size):  # type: ignore[no-untyped-def]
     """Reorder float64[N, 4] records so that every `leaf_size` of them are a leaf, and every
     FAN_OUT leaves, and every FAN_OUT of those, lie close together."""
@@ -163,7 +160,7 @@ def order(records, leaf_size):  # type: ignore[no-untyped-def]
         depth += 2
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def fill(boxes, width, records, leaves, rows, low, high):  # type: ignore[no-untyped-def]
     """Entries into their leaves, in the order of the records: the first S numbers of each row of
     float64[N, width] at address `boxes` into float64[M, S, L] leaves, their numbers into int32[M,

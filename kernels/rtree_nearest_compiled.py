@@ -8,16 +8,13 @@ Comparisons of squares let a little too much through, the distances themselves d
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 
+from hartonomous.kernels.options import OPTIONS
 from hartonomous.kernels.rtree_lanes_compiled import (
     address_of,
     first_bit,
-    leaf_near,
-    node_near,
     read_byte,
     read_int32,
     read_shared_byte,
@@ -25,30 +22,18 @@ from hartonomous.kernels.rtree_lanes_compiled import (
 from hartonomous.kernels.rtree_layout import (
     BLOCK,
     FAN_OUT,
-    HALF_NODE_BYTES,
     HEIGHT,
-    HIGH_BYTES,
     INDEX_MASK,
-    LANE_BYTES,
-    LEAF_BYTES,
     LEAF_SIZE,
-    LEAVES,
     LEVEL_BITS,
-    LEVELS,
-    NODE_BYTES,
-    NODES,
     PATIENCE,
     ROWS,
     STACK,
-    squared_bound,
 )
-
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-
-_bound = numba.njit(**_OPTIONS)(squared_bound)
+from hartonomous.kernels.rtree_nodes_compiled import bound_of, children_near, entries_near
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _sink(distances, rows, base, size, place, distance, row):  # type: ignore[no-untyped-def]
     """Put (distance, row) where `place` is free, or below it, so that the worst stays on top."""
     child = 2 * place + 1
@@ -67,7 +52,7 @@ def _sink(distances, rows, base, size, place, distance, row):  # type: ignore[no
     distances[base + place], rows[base + place] = distance, row
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _rise(distances, rows, base, place, distance, row):  # type: ignore[no-untyped-def]
     """Put (distance, row) into the free last place, or above it."""
     while place > 0:
@@ -80,7 +65,7 @@ def _rise(distances, rows, base, place, distance, row):  # type: ignore[no-untyp
     distances[base + place], rows[base + place] = distance, row
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _sort(distances, rows, base, size):  # type: ignore[no-untyped-def]
     """Turn the heap into ascending order."""
     while size > 1:
@@ -90,16 +75,14 @@ def _sort(distances, rows, base, size):  # type: ignore[no-untyped-def]
         _sink(distances, rows, base, size, np.int64(0), distance, row)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _search(  # type: ignore[no-untyped-def]
     frame, x, y, z, k, limit, keep, cancel, distances, rows, base, bounds, nodes, scratch
 ):
     """The (up to) k nearest entries no farther than `limit` into distances and rows from `base` on,
     sorted. -> (how many, nodes visited)."""
-    size, leaf_bytes, high = frame[LEAF_SIZE], frame[LEAF_BYTES], frame[HIGH_BYTES]
-    leaves, row_numbers, inner = frame[LEAVES], frame[ROWS], frame[NODES]
-    out = address_of(scratch)
-    bound, zero = _bound(limit), np.int64(0)
+    size, row_numbers, out = frame[LEAF_SIZE], frame[ROWS], address_of(scratch)
+    bound, zero = bound_of(limit), np.int64(0)
     count, visited = zero, 0
     if not (limit >= 0.0 and x - x == 0.0 and y - y == 0.0 and z - z == 0.0):
         return count, visited  # inf - inf is NaN
@@ -113,8 +96,7 @@ def _search(  # type: ignore[no-untyped-def]
             break
         level, index = nodes[depth] >> LEVEL_BITS, nodes[depth] & INDEX_MASK
         if level:
-            low = inner + (frame[LEVELS + level] + index) * NODE_BYTES
-            bits = node_near(low, low + HALF_NODE_BYTES, LANE_BYTES, x, y, z, bound, out)
+            bits = children_near(frame, level, index, x, y, z, bound, out)
             child = (level - 1) << LEVEL_BITS | index * FAN_OUT
             start = depth
             while bits:
@@ -132,10 +114,8 @@ def _search(  # type: ignore[no-untyped-def]
                 bounds[place], nodes[place] = near, child + lane
                 depth += 1
             continue
-        low = leaves + index * leaf_bytes
         for first in range(0, size, BLOCK):
-            block = low + first * 8
-            bits = leaf_near(block, block + high, size * 8, x, y, z, bound, out)
+            bits = entries_near(frame, index, first, x, y, z, bound, out)
             while bits:
                 lane = first_bit(bits)
                 bits &= bits - 1
@@ -157,12 +137,12 @@ def _search(  # type: ignore[no-untyped-def]
                     continue
                 if count == k:
                     limit = distances[base]
-                    bound = _bound(limit)
+                    bound = bound_of(limit)
     _sort(distances, rows, base, count)
     return count, visited
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def nearest(  # type: ignore[no-untyped-def]
     frame, x, y, z, limit, keep, cancel, distances, rows
 ):
@@ -175,7 +155,7 @@ def nearest(  # type: ignore[no-untyped-def]
     )
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def nearest_of_each(  # type: ignore[no-untyped-def]
     frame, centers, limits, order, first, last, keep, cancel, k, distances, rows
 ):

@@ -6,19 +6,17 @@ a tenth of the time that sorting all queries' answers at once would.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+from hartonomous.kernels.options import OPTIONS
 
 _FEW = 32
 _DIGIT_BITS = 8
 DIGITS = 1 << _DIGIT_BITS
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _sort_few(rows, start, stop):  # type: ignore[no-untyped-def]
     for i in range(start + 1, stop):
         row, j = rows[i], i
@@ -28,7 +26,7 @@ def _sort_few(rows, start, stop):  # type: ignore[no-untyped-def]
         rows[j] = row
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _sort_digit(source, start, count, target, begin, shift, places):  # type: ignore[no-untyped-def]
     """source[start:start + count] to target[begin:], stable, by eight bits from `shift` on."""
     for digit in range(DIGITS):
@@ -44,7 +42,7 @@ def _sort_digit(source, start, count, target, begin, shift, places):  # type: ig
         places[digit] += 1
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def sort_rows(rows, start, stop, row_count, spare, places):  # type: ignore[no-untyped-def]
     """Sort rows[start:stop], numbers below `row_count`, in place. int64[DIGITS] `places` is written
     over, and so is `spare`, or a longer one, which is returned."""
@@ -63,7 +61,7 @@ def sort_rows(rows, start, stop, row_count, spare, places):  # type: ignore[no-u
     return spare
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def scatter(found, order, first, last, starts, rows):  # type: ignore[no-untyped-def]
     """The answers of the queries order[first:last], one after the other in `found`, to where
     `starts` says in `rows`."""

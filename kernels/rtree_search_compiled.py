@@ -5,19 +5,13 @@ A subtree that lies in the box asked for is copied without looking at its entrie
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 
+from hartonomous.kernels.options import OPTIONS
 from hartonomous.kernels.rtree_lanes_compiled import (
     address_of,
     first_bit,
-    leaf_meets,
-    leaf_near,
-    node_inside,
-    node_meets,
-    node_near,
     read_int32,
     read_shared_byte,
 )
@@ -25,33 +19,28 @@ from hartonomous.kernels.rtree_layout import (
     BLOCK,
     ENTRIES,
     FAN_OUT,
-    HALF_NODE_BYTES,
     HEIGHT,
-    HIGH_BYTES,
     INDEX_MASK,
-    LANE_BYTES,
-    LEAF_BYTES,
     LEAF_SIZE,
-    LEAVES,
     LEVEL_BITS,
-    LEVELS,
-    NODE_BYTES,
-    NODES,
     PATIENCE,
     ROWS,
     STACK,
-    squared_bound,
+)
+from hartonomous.kernels.rtree_nodes_compiled import (
+    bound_of,
+    children_meeting,
+    children_near,
+    entries_meeting,
+    entries_near,
+    put_aside,
 )
 from hartonomous.kernels.rtree_rows_compiled import DIGITS, sort_rows
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 _FIRST_ROOM = 64
 
 
-_bound = numba.njit(**_OPTIONS)(squared_bound)
-
-
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _room(found, count, more):  # type: ignore[no-untyped-def]
     """`found`, or a longer copy that has room for `more` behind the first `count`."""
     if count + more <= len(found):
@@ -62,7 +51,7 @@ def _room(found, count, more):  # type: ignore[no-untyped-def]
     return longer
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _all_below(frame, level, index, found, count):  # type: ignore[no-untyped-def]
     """Every entry of a subtree."""
     leaves = FAN_OUT**level
@@ -76,11 +65,11 @@ def _all_below(frame, level, index, found, count):  # type: ignore[no-untyped-de
     return found, count
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _box(frame, a, b, c, d, e, f, cancel, found, count, nodes):  # type: ignore[no-untyped-def]
     """The entries that meet the box from (a, b, c) to (d, e, f), behind `count` others in `found`.
     -> (found, count, nodes visited)."""
-    size, high = frame[LEAF_SIZE], frame[HIGH_BYTES]
+    size = frame[LEAF_SIZE]
     nodes[0], depth, visited = frame[HEIGHT] << LEVEL_BITS, 1, 0
     while depth:
         depth -= 1
@@ -89,25 +78,17 @@ def _box(frame, a, b, c, d, e, f, cancel, found, count, nodes):  # type: ignore[
             break
         level, index = nodes[depth] >> LEVEL_BITS, nodes[depth] & INDEX_MASK
         if level:
-            low = frame[NODES] + (frame[LEVELS + level] + index) * NODE_BYTES
-            top = low + HALF_NODE_BYTES
-            bits = node_meets(low, top, LANE_BYTES, a, b, c, d, e, f)
-            whole = bits & node_inside(low, top, LANE_BYTES, a, b, c, d, e, f)
+            bits, whole = children_meeting(frame, level, index, a, b, c, d, e, f)
             bits ^= whole
             while whole:
                 child = index * FAN_OUT + first_bit(whole)
                 whole &= whole - 1
                 found, count = _all_below(frame, level - 1, child, found, count)
-            while bits:
-                nodes[depth] = (level - 1) << LEVEL_BITS | (index * FAN_OUT + first_bit(bits))
-                bits &= bits - 1
-                depth += 1
+            depth = put_aside(nodes, depth, level, index, bits)
             continue
-        low = frame[LEAVES] + index * frame[LEAF_BYTES]
         found = _room(found, count, size)
         for first in range(0, size, BLOCK):
-            block = low + first * 8
-            bits = leaf_meets(block, block + high, size * 8, a, b, c, d, e, f)
+            bits = entries_meeting(frame, index, first, a, b, c, d, e, f)
             while bits:
                 place = index * size + first + first_bit(bits)
                 bits &= bits - 1
@@ -116,15 +97,15 @@ def _box(frame, a, b, c, d, e, f, cancel, found, count, nodes):  # type: ignore[
     return found, count, visited
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _ball(  # type: ignore[no-untyped-def]
     frame, x, y, z, radius, cancel, found, count, nodes, scratch
 ):
     """The entries no farther than `radius` from (x, y, z). As _box."""
     if not (radius >= 0.0 and x - x == 0.0 and y - y == 0.0 and z - z == 0.0):
         return found, count, 0  # inf - inf is NaN
-    size, high, out = frame[LEAF_SIZE], frame[HIGH_BYTES], address_of(scratch)
-    bound = _bound(radius)
+    size, out = frame[LEAF_SIZE], address_of(scratch)
+    bound = bound_of(radius)
     nodes[0], depth, visited = frame[HEIGHT] << LEVEL_BITS, 1, 0
     while depth:
         depth -= 1
@@ -133,18 +114,12 @@ def _ball(  # type: ignore[no-untyped-def]
             break
         level, index = nodes[depth] >> LEVEL_BITS, nodes[depth] & INDEX_MASK
         if level:
-            low = frame[NODES] + (frame[LEVELS + level] + index) * NODE_BYTES
-            bits = node_near(low, low + HALF_NODE_BYTES, LANE_BYTES, x, y, z, bound, out)
-            while bits:
-                nodes[depth] = (level - 1) << LEVEL_BITS | (index * FAN_OUT + first_bit(bits))
-                bits &= bits - 1
-                depth += 1
+            bits = children_near(frame, level, index, x, y, z, bound, out)
+            depth = put_aside(nodes, depth, level, index, bits)
             continue
-        low = frame[LEAVES] + index * frame[LEAF_BYTES]
         found = _room(found, count, size)
         for first in range(0, size, BLOCK):
-            block = low + first * 8
-            bits = leaf_near(block, block + high, size * 8, x, y, z, bound, out)
+            bits = entries_near(frame, index, first, x, y, z, bound, out)
             while bits:
                 lane = first_bit(bits)
                 bits &= bits - 1
@@ -155,7 +130,7 @@ def _ball(  # type: ignore[no-untyped-def]
     return found, count, visited
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def box(frame, a, b, c, d, e, f, cancel):  # type: ignore[no-untyped-def]
     """One box. -> (int64[K] rows in no order, nodes visited)."""
     found, nodes = np.empty(_FIRST_ROOM, np.int64), np.empty(STACK, np.int64)
@@ -164,7 +139,7 @@ def box(frame, a, b, c, d, e, f, cancel):  # type: ignore[no-untyped-def]
     return found[:count], visited
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def ball(frame, x, y, z, radius, cancel):  # type: ignore[no-untyped-def]
     """One ball. -> (int64[K] rows in no order, nodes visited)."""
     found, nodes = np.empty(_FIRST_ROOM, np.int64), np.empty(STACK, np.int64)
@@ -174,7 +149,7 @@ def ball(frame, x, y, z, radius, cancel):  # type: ignore[no-untyped-def]
     return found[:count], visited
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def boxes(  # type: ignore[no-untyped-def]
     frame, queries, order, first, last, row_count, cancel, counts
 ):
@@ -196,7 +171,7 @@ def boxes(  # type: ignore[no-untyped-def]
     return found[:count], total
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def balls(  # type: ignore[no-untyped-def]
     frame, centers, radii, order, first, last, row_count, cancel, counts
 ):

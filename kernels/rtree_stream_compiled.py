@@ -7,16 +7,13 @@ Databases, TODS 1999). Nothing is read that is not needed for the entries asked 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 
+from hartonomous.kernels.options import OPTIONS
 from hartonomous.kernels.rtree_lanes_compiled import (
     address_of,
     first_bit,
-    leaf_near,
-    node_near,
     read_byte,
     read_int32,
     read_shared_byte,
@@ -24,28 +21,16 @@ from hartonomous.kernels.rtree_lanes_compiled import (
 from hartonomous.kernels.rtree_layout import (
     BLOCK,
     FAN_OUT,
-    HALF_NODE_BYTES,
-    HIGH_BYTES,
     INDEX_MASK,
-    LANE_BYTES,
-    LEAF_BYTES,
     LEAF_SIZE,
-    LEAVES,
     LEVEL_BITS,
-    LEVELS,
-    NODE_BYTES,
-    NODES,
     PATIENCE,
     ROWS,
-    squared_bound,
 )
-
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-
-_bound = numba.njit(**_OPTIONS)(squared_bound)
+from hartonomous.kernels.rtree_nodes_compiled import bound_of, children_near, entries_near
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _push(distances, items, size, distance, item):  # type: ignore[no-untyped-def]
     """Into a heap of `size` with the least (distance, item) on top."""
     place = size
@@ -59,7 +44,7 @@ def _push(distances, items, size, distance, item):  # type: ignore[no-untyped-de
     distances[place], items[place] = distance, item
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _drop(distances, items, size):  # type: ignore[no-untyped-def]
     """Take the top out of a heap that has `size` left then."""
     distance, item = distances[size], items[size]
@@ -79,15 +64,14 @@ def _drop(distances, items, size):  # type: ignore[no-untyped-def]
     distances[place], items[place] = distance, item
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _open(  # type: ignore[no-untyped-def]
     frame, level, index, x, y, z, limit, keep, distances, items, size, scratch
 ):
     """Put what a node holds into the heap, no farther than `limit`; returns the heap's size."""
-    out, bound = address_of(scratch), _bound(limit)
+    out, bound = address_of(scratch), bound_of(limit)
     if level:
-        low = frame[NODES] + (frame[LEVELS + level] + index) * NODE_BYTES
-        bits = node_near(low, low + HALF_NODE_BYTES, LANE_BYTES, x, y, z, bound, out)
+        bits = children_near(frame, level, index, x, y, z, bound, out)
         while bits:
             lane = first_bit(bits)
             bits &= bits - 1
@@ -96,10 +80,8 @@ def _open(  # type: ignore[no-untyped-def]
             size += 1
         return size
     leaf_size = frame[LEAF_SIZE]
-    low = frame[LEAVES] + index * frame[LEAF_BYTES]
     for first in range(0, leaf_size, BLOCK):
-        block = low + first * 8
-        bits = leaf_near(block, block + frame[HIGH_BYTES], leaf_size * 8, x, y, z, bound, out)
+        bits = entries_near(frame, index, first, x, y, z, bound, out)
         while bits:
             lane = first_bit(bits)
             bits &= bits - 1
@@ -111,7 +93,7 @@ def _open(  # type: ignore[no-untyped-def]
     return size
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def advance(  # type: ignore[no-untyped-def]
     frame, x, y, z, limit, keep, cancel, distances, items, size, out_distances, out_rows, count
 ):

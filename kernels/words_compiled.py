@@ -7,6 +7,7 @@ from typing import Any, Final
 import numba
 import numpy as np
 
+from hartonomous.kernels.options import OPTIONS
 from hartonomous.kernels.words import (
     JOINS,
     SEPARATOR,
@@ -20,8 +21,6 @@ from hartonomous.kernels.words import (
     Words,
 )
 
-_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "cache": True, "error_model": "numpy"}
-
 #: FNV-1a, 64 bits (Fowler, Noll, Vo), folded once more by Fibonacci hashing
 _BASIS: Final = np.uint64(0xCBF29CE484222325)
 _PRIME: Final = np.uint64(0x100000001B3)
@@ -30,7 +29,7 @@ _LOW: Final = np.uint64(0xFFFFFFFF)
 _32: Final = np.uint64(32)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _hash(data, start, end):  # type: ignore[no-untyped-def]
     h = _BASIS
     for i in range(start, end):
@@ -38,7 +37,7 @@ def _hash(data, start, end):  # type: ignore[no-untyped-def]
     return h * _FOLD
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _find(h, data, start, end, slots, keys, key_starts, total):  # type: ignore[no-untyped-def]
     """(number of the word or -1, slot where it is or the chain ends)."""
     mask = len(slots) - 1
@@ -61,7 +60,7 @@ def _find(h, data, start, end, slots, keys, key_starts, total):  # type: ignore[
         slot = (slot + 1) & mask
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _has_mark(data, at, end, marks, mark_sizes):  # type: ignore[no-untyped-def]
     for m in range(len(mark_sizes)):
         size = mark_sizes[m]
@@ -74,7 +73,7 @@ def _has_mark(data, at, end, marks, mark_sizes):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _spaced(texts, offsets):  # type: ignore[no-untyped-def]
     """The texts with a space in front of each that is not empty, and their bounds."""
     bounds = np.zeros(len(offsets), np.int64)
@@ -91,7 +90,7 @@ def _spaced(texts, offsets):  # type: ignore[no-untyped-def]
     return data[:stop], bounds
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _cut(data, bounds, joins, marks, mark_sizes, slots, keys, key_starts, total):  # type: ignore[no-untyped-def]
     words = np.empty(len(data), np.int32)
     starts, ends = np.empty(len(data), np.int64), np.empty(len(data), np.int64)
@@ -134,7 +133,7 @@ def cut(data: Bytes, offsets: Offsets, rule: Rule, words: Words) -> Pieces:
     return Pieces(spaced, *_cut(spaced, bounds, *rule, *table))
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _add(first, data, numbers, starts, ends, slots, keys, key_starts, total):  # type: ignore[no-untyped-def]
     """Puts in the missing pieces from `first` on, until the table is full:
     (first piece not done, words)."""
@@ -160,7 +159,7 @@ def _add(first, data, numbers, starts, ends, slots, keys, key_starts, total):  #
     return len(numbers), total
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _place(slots, keys, key_starts, total):  # type: ignore[no-untyped-def]
     """Fills the slots of a table whose words are there."""
     mask = len(slots) - 1
@@ -217,7 +216,7 @@ def _copied(array: Any, size: int) -> Any:
     return room
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def _tokens(numbers, text_pieces, ids, id_starts):  # type: ignore[no-untyped-def]
     total = np.int64(0)
     offsets = np.zeros(len(text_pieces), np.int64)

@@ -23,8 +23,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-#: what Python calls: nothing that reorders additions; compiled once, found in the cache later
-ENTRY: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+from hartonomous.kernels.options import OPTIONS
+
+#: what Python calls
+ENTRY = OPTIONS
 #: what only compiled code calls: without the doors for others, which take time to compile
 INNER: dict[str, Any] = {**ENTRY, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
