@@ -11,7 +11,9 @@ Error
 │                       EXECUTION
 ├── TransactionFault    TRANSACTION         COMMIT without BEGIN and its kin
 ├── ParameterFault      PARAMETER           a value that cannot be bound
-├── FileFault           FILE                COPY: a file that cannot be read or written as asked
+├── FileFault           FILE, MODEL_FORMAT
+│                                           a file that cannot be read or written as asked; a
+│                                           model's file that is not what it says
 └── InternalFault       INTERNAL            our bug; the session closes
 """
 

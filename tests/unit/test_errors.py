@@ -31,6 +31,7 @@ ELSEWHERE = {
     "CANCELLED",
     "PARAMETER",
     "MEMORY",
+    "MODEL_FORMAT",
     "NOT_INSTALLED",
     "INTERNAL",
     "MODEL_INPUT",
