@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.functions.base import Kernel
 from hartonomous.hql.functions.geometry_kernels import (
     array_of_shapes,
     given,
@@ -27,6 +28,7 @@ from hartonomous.hql.functions.geometry_kernels import (
 )
 from hartonomous.hql.limits import current
 from hartonomous.hql.types import GEOMETRY
+from hartonomous.kernels.geometry import measures
 from hartonomous.kernels.geometry.layout import LINESTRING, POINT, Shapes
 
 if TYPE_CHECKING:
@@ -183,26 +185,28 @@ def buffer(value: Any, by: Any) -> pa.Array:
     return array_of_shapes(replace(shapes, radius=np.ascontiguousarray(radius)), found.valid)
 
 
-def start_point(value: Any) -> pa.Array:
-    """STStartPoint."""
-    from hartonomous.kernels.geometry import measures
+def _measured(
+    measure: Callable[[Shapes], Any], form: Callable[[Any, Mask | None], pa.Array]
+) -> Kernel:
+    """A method without arguments: what `measure` finds of geometries, made an array by `form`."""
 
-    shapes, valid = shapes_of(value)
-    return _points(measures.start_point(shapes), valid)
+    def kernel(value: Any) -> pa.Array:
+        shapes, valid = shapes_of(value)
+        return form(measure(shapes), valid)
+
+    return kernel
 
 
-def end_point(value: Any) -> pa.Array:
-    """STEndPoint."""
-    from hartonomous.kernels.geometry import measures
-
-    shapes, valid = shapes_of(value)
-    return _points(measures.end_point(shapes), valid)
+start_point = _measured(measures.start_point, _points)
+end_point = _measured(measures.end_point, _points)
+length = _measured(measures.length, _numbers)
+centroid = _measured(measures.centroid, _points)
+envelope = _measured(measures.envelope, array_of_shapes)
+convex_hull = _measured(measures.convex_hull, array_of_shapes)
 
 
 def point_n(value: Any, number: Any) -> pa.Array:
     """STPointN: from 1; NULL beyond the last."""
-    from hartonomous.kernels.geometry import measures
-
     found = given(value, number)
     if found is None:
         return _nulls(GEOMETRY.arrow, value, number)
@@ -224,38 +228,6 @@ def num_points(value: Any) -> pa.Array:
 
     shapes, valid = shapes_of(value)
     return with_nulls(pa.array(shapes.num_points.astype(np.int32)), valid)
-
-
-def length(value: Any) -> pa.Array:
-    """STLength."""
-    from hartonomous.kernels.geometry import measures
-
-    shapes, valid = shapes_of(value)
-    return _numbers(measures.length(shapes), valid)
-
-
-def centroid(value: Any) -> pa.Array:
-    """STCentroid."""
-    from hartonomous.kernels.geometry import measures
-
-    shapes, valid = shapes_of(value)
-    return _points(measures.centroid(shapes), valid)
-
-
-def envelope(value: Any) -> pa.Array:
-    """STEnvelope."""
-    from hartonomous.kernels.geometry import measures
-
-    shapes, valid = shapes_of(value)
-    return array_of_shapes(measures.envelope(shapes), valid)
-
-
-def convex_hull(value: Any) -> pa.Array:
-    """STConvexHull."""
-    from hartonomous.kernels.geometry import measures
-
-    shapes, valid = shapes_of(value)
-    return array_of_shapes(measures.convex_hull(shapes), valid)
 
 
 def srid(value: Any) -> pa.Array:
