@@ -1,0 +1,1 @@
+"""Architectures. Adding one = NAME.py here and a line in ARCHITECTURES."""
