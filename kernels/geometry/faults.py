@@ -121,6 +121,11 @@ class Scan:
         )
 
 
+def srid_of_each(srid: npt.ArrayLike, count: int) -> Srids:
+    """int32[count] of one SRID or as many."""
+    return np.ascontiguousarray(np.broadcast_to(np.asarray(srid, np.int32), count))
+
+
 def mark(scan: Scan, rows: Offsets, positions: Offsets, code: int) -> None:
     """Notes a fault in each of `rows`, unless one is noted already; the first of several wins."""
     fresh = scan.codes[rows] == OK

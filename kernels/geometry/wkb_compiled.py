@@ -21,6 +21,7 @@ from hartonomous.kernels.geometry.layout import (
     Offsets,
     Srids,
 )
+from hartonomous.kernels.geometry.scanning_compiled import Buffers, signature
 
 _FLAG_Z, _FLAG_M, _FLAG_SRID = 0x80000000, 0x40000000, 0x20000000
 _BASE = 0x1FFFFFFF
@@ -193,34 +194,9 @@ def _value(data, begin, end, kinds, srids, row, bits, rings, places, state):  # 
     return code, at
 
 
-@numba.njit(
-    nt.UniTuple(nt.int64, 2)(  # type: ignore[no-untyped-call]
-        nt.Array(nt.uint8, 1, "C", readonly=True),
-        nt.Array(nt.int64, 1, "C", readonly=True),
-        nt.int8[::1],
-        nt.int32[::1],
-        nt.uint64[:, ::1],
-        nt.int64[::1],
-        nt.int32[::1],
-        nt.int64[::1],
-        nt.int64[::1],
-        nt.int8[::1],
-        nt.int64[::1],
-    ),
-    **ENTRY,
-)
+@numba.njit(signature(2, nt.uint64[:, ::1]), **ENTRY)
 def _scan(  # type: ignore[no-untyped-def]
-    data,
-    offsets,
-    kinds,
-    srids,
-    bits,
-    coord_starts,
-    rings,
-    ring_starts,
-    places,
-    codes,
-    positions,
+    data, offsets, kinds, srids, bits, coord_starts, rings, ring_starts, places, codes, positions
 ):
     state = np.zeros(4, np.int64)
     for row in range(len(kinds)):
@@ -244,33 +220,8 @@ def scan(offsets: Offsets, data: Bytes, srids: Srids) -> Scan:
     size = int(offsets[-1] - offsets[0])
     points_max = size // 16 + count  # a point has two numbers or more; one is tried in a row
     rings_max = size // (4 + 16 * faults.RING_POINTS_MIN) + count
-    kind, srid = np.full(count, POINT, np.int8), srids.copy()
-    bits, coord_starts = np.empty((points_max, 3), np.uint64), np.zeros(count + 1, np.int64)
-    rings, ring_starts = np.empty(rings_max, np.int32), np.zeros(count + 1, np.int64)
-    places = np.empty(rings_max, np.int64)
-    codes, positions = np.zeros(count, np.int8), np.zeros(count, np.int64)
-    points, ring_count = _scan(
-        np.ascontiguousarray(data),
-        np.ascontiguousarray(offsets),
-        kind,
-        srid,
-        bits,
-        coord_starts,
-        rings,
-        ring_starts,
-        places,
-        codes,
-        positions,
+    buffers = Buffers(srids, np.empty((points_max, 3), np.uint64), rings_max)
+    points, rings = _scan(
+        np.ascontiguousarray(data), np.ascontiguousarray(offsets), *buffers.arrays()
     )
-    return Scan(
-        kind,
-        np.zeros(count),
-        srid,
-        ring_starts,
-        rings[:ring_count],
-        coord_starts,
-        bits[:points].view(np.float64),
-        codes,
-        positions,
-        places[:ring_count],
-    )
+    return buffers.scan(points, rings)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from hartonomous.kernels.geometry.layout import (
     Offsets,
     Srids,
 )
+from hartonomous.kernels.geometry.scan_rows import Fault, Row, read_rows, scan_of
 
 _FLAG_Z, _FLAG_M, _FLAG_SRID = 0x80000000, 0x40000000, 0x20000000
 _FLAGS = _FLAG_Z | _FLAG_M | _FLAG_SRID
@@ -55,27 +56,12 @@ def decoded_type(raw: int) -> Type:
     )
 
 
-class Fault(Exception):
-    """Ends the scan of one row."""
-
-    def __init__(self, code: int, position: int) -> None:
-        super().__init__(code, position)
-        self.code, self.position = code, position
-
-
 @dataclass
-class _Row:
+class _Row(Row[_Coordinates]):
     """One byte string and what was found in it."""
 
-    data: bytes
-    srid: int
-    at: int = 0
     order: str = "<"
-    kind: int = POINT
     size: int = 2
-    rings: list[int] = field(default_factory=list)
-    ring_positions: list[int] = field(default_factory=list)
-    points: list[_Coordinates] = field(default_factory=list)
 
     def take(self, form: str, count: int, width: int) -> tuple[int, ...]:
         if len(self.data) - self.at < count * width:
@@ -131,9 +117,7 @@ class _Row:
         (srid,) = self.take("I", 1, 4)
         if srid > faults.SRID_MAX:
             raise Fault(faults.BAD_SRID, start)
-        if srid and self.srid and srid != self.srid:
-            raise Fault(faults.SRID_CONFLICT, start)
-        self.srid = srid or self.srid
+        self.name_srid(srid, start)
 
     def polygon(self) -> None:
         for _ in range(self.count(4)):
@@ -173,29 +157,6 @@ class _Row:
 
 def scan_reference(offsets: Offsets, data: Bytes, srids: Srids) -> Scan:
     """Every row by `_Row`; a row with a fault is POINT EMPTY with its code and place."""
-    count = len(offsets) - 1
-    codes, positions = np.zeros(count, np.int8), np.zeros(count, np.int64)
-    rows: list[_Row] = []
-    for i, (start, stop, srid) in enumerate(
-        zip(offsets[:-1].tolist(), offsets[1:].tolist(), srids.tolist(), strict=True)
-    ):
-        row = _Row(data[start:stop].tobytes(), srid)
-        try:
-            row.value()
-        except Fault as fault:
-            codes[i], positions[i] = fault.code, fault.position
-            row = _Row(b"", 0)
-        rows.append(row)
+    rows, codes, positions = read_rows(_Row, offsets, data, srids)
     points = [point for row in rows for point in row.points]
-    return Scan(
-        np.array([row.kind for row in rows], np.int8),
-        np.zeros(count),
-        np.array([row.srid for row in rows], np.int32),
-        np.cumsum([0, *(len(row.rings) for row in rows)], dtype=np.int64),
-        np.array([ring for row in rows for ring in row.rings], np.int32),
-        np.cumsum([0, *(len(row.points) for row in rows)], dtype=np.int64),
-        np.array(points, np.float64).reshape(-1, 3),
-        codes,
-        positions,
-        np.array([place for row in rows for place in row.ring_positions], np.int64),
-    )
+    return scan_of(rows, np.array(points, np.float64).reshape(-1, 3), codes, positions)

@@ -60,7 +60,7 @@ def parse_wkt(offsets: Offsets, data: Bytes, srid: npt.ArrayLike = 0) -> Parsed:
 
 def parse_wkt_each(offsets: Offsets, data: Bytes, srid: npt.ArrayLike = 0) -> Each:
     """As parse_wkt, with the fault of every row: what TRY_ forms need."""
-    srids = np.ascontiguousarray(np.broadcast_to(np.asarray(srid, np.int32), len(offsets) - 1))
+    srids = faults.srid_of_each(srid, len(offsets) - 1)
     size = int(offsets[-1] - offsets[0])
     if size >= COMPILE_BYTES or "hartonomous.kernels.geometry.wkt_compiled" in sys.modules:
         from hartonomous.kernels.geometry.wkt_compiled import scan

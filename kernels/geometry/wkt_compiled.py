@@ -24,6 +24,7 @@ from hartonomous.kernels.geometry.layout import (
     Offsets,
     Srids,
 )
+from hartonomous.kernels.geometry.scanning_compiled import Buffers, signature
 from hartonomous.kernels.geometry.wkt_reference import Pending
 
 #: a word is packed in 5 bits a letter; longer ones are none that we know
@@ -326,27 +327,7 @@ def _value(data, begin, end, kinds, srids, row, coords, pending, counters, rings
     return faults.OK, i
 
 
-_READ_ONLY = nt.Array(nt.uint8, 1, "C", readonly=True)
-_OFFSETS = nt.Array(nt.int64, 1, "C", readonly=True)
-
-
-@numba.njit(
-    nt.UniTuple(nt.int64, 3)(  # type: ignore[no-untyped-call]
-        _READ_ONLY,
-        _OFFSETS,
-        nt.int8[::1],
-        nt.int32[::1],
-        nt.float64[:, ::1],
-        nt.int64[::1],
-        nt.int32[::1],
-        nt.int64[::1],
-        nt.int64[::1],
-        nt.int8[::1],
-        nt.int64[::1],
-        nt.int64[:, ::1],
-    ),
-    **ENTRY,
-)
+@numba.njit(signature(3, nt.float64[:, ::1], nt.int64[:, ::1]), **ENTRY)
 def _scan(  # type: ignore[no-untyped-def]
     data,
     offsets,
@@ -394,36 +375,9 @@ def scan(offsets: Offsets, data: Bytes, srids: Srids) -> tuple[Scan, Pending]:
     # a point follows a comma or begins a value, a ring follows an opening parenthesis
     points_max = int(np.count_nonzero(text == ord(","))) + count
     rings_max = int(np.count_nonzero(text == ord("(")))
-    kind, srid = np.full(count, POINT, np.int8), srids.copy()
-    coords, coord_starts = np.empty((points_max, 3)), np.zeros(count + 1, np.int64)
-    rings, ring_starts = np.empty(rings_max, np.int32), np.zeros(count + 1, np.int64)
-    places = np.empty(rings_max, np.int64)
-    codes, positions = np.zeros(count, np.int8), np.zeros(count, np.int64)
+    buffers = Buffers(srids, np.empty((points_max, 3)), rings_max)
     pending = np.empty((3, 3 * points_max + count), np.int64)
-    points, ring_count, left = _scan(
-        np.ascontiguousarray(data),
-        np.ascontiguousarray(offsets),
-        kind,
-        srid,
-        coords,
-        coord_starts,
-        rings,
-        ring_starts,
-        places,
-        codes,
-        positions,
-        pending,
+    points, rings, left = _scan(
+        np.ascontiguousarray(data), np.ascontiguousarray(offsets), *buffers.arrays(), pending
     )
-    scanned = Scan(
-        kind,
-        np.zeros(count),
-        srid,
-        ring_starts,
-        rings[:ring_count],
-        coord_starts,
-        coords[:points],
-        codes,
-        positions,
-        places[:ring_count],
-    )
-    return scanned, Pending(*(column[:left] for column in pending))
+    return buffers.scan(points, rings), Pending(*(column[:left] for column in pending))

@@ -7,7 +7,7 @@ Coordinates and radii come as places of decimals in the text (`Pending`), not as
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ from hartonomous.kernels.geometry.layout import (
     Offsets,
     Srids,
 )
+from hartonomous.kernels.geometry.scan_rows import Fault, Row, read_rows, scan_of
 
 _KINDS = {name: kind for kind, name in KIND_NAMES.items()}
 _BLANKS = re.compile(rb"[ \t\r\n]*")
@@ -41,38 +42,23 @@ class Pending(NamedTuple):
     targets: Offsets  # int64[K]: place in the flat coordinates, or -1 - row for a radius
 
 
-class Fault(Exception):
-    """Ends the scan of one row."""
-
-    def __init__(self, code: int, position: int) -> None:
-        super().__init__(code, position)
-        self.code, self.position = code, position
-
-
 @dataclass
-class _Row:
+class _Row(Row[list[tuple[int, int] | None]]):
     """One text and what was found in it; numbers as (start, length), None for an absent z."""
 
-    text: bytes
-    srid: int
-    at: int = 0
-    kind: int = POINT
     dimensions: int = 0
     radius: tuple[int, int] | None = None
-    rings: list[int] = field(default_factory=list)
-    ring_positions: list[int] = field(default_factory=list)
-    points: list[list[tuple[int, int] | None]] = field(default_factory=list)
 
     def skip(self) -> None:
         self.at = self._end(_BLANKS)
 
     def _end(self, pattern: re.Pattern[bytes]) -> int:
-        found = pattern.match(self.text, self.at)
+        found = pattern.match(self.data, self.at)
         return self.at if found is None else found.end()
 
     def word(self) -> str:
         """The word here, in capitals; it stays unread."""
-        return self.text[self.at : self._end(_WORD)].decode("ascii").upper()
+        return self.data[self.at : self._end(_WORD)].decode("ascii").upper()
 
     def next_word(self) -> str:
         """Reads a word and blanks; gives the word after them."""
@@ -81,7 +67,7 @@ class _Row:
         return self.word()
 
     def is_at(self, mark: bytes) -> bool:
-        return self.text[self.at : self.at + 1] == mark
+        return self.data[self.at : self.at + 1] == mark
 
     def expect(self, mark: bytes, code: int) -> None:
         if not self.is_at(mark):
@@ -91,11 +77,11 @@ class _Row:
 
     def number(self) -> tuple[int, int]:
         start, stop = self.at, self._end(_NUMBER)
-        if _NO_NUMBER.match(self.text, start):
+        if _NO_NUMBER.match(self.data, start):
             raise Fault(faults.NOT_FINITE, start)
         if stop == start:
             raise Fault(faults.NUMBER_EXPECTED, start)
-        if not _DELIMITER.match(self.text, stop):
+        if not _DELIMITER.match(self.data, stop):
             raise Fault(faults.BAD_NUMBER, start)
         self.at = stop
         self.skip()
@@ -119,23 +105,21 @@ class _Row:
         self.geometry(word)
         if self.radius is not None:
             self.expect(b")", faults.CLOSE_EXPECTED)
-        if self.at != len(self.text):
+        if self.at != len(self.data):
             raise Fault(faults.TRAILING, self.at)
 
     def srid_prefix(self) -> str:
         self.next_word()
         self.expect(b"=", faults.BAD_SRID)
         start, stop = self.at, self._end(_DIGITS)
-        digits = self.text[start:stop].lstrip(b"0")
+        digits = self.data[start:stop].lstrip(b"0")
         if stop == start or len(digits) > 10 or int(digits or b"0") > faults.SRID_MAX:
             raise Fault(faults.BAD_SRID, start)
         srid = int(digits or b"0")
         self.at = stop
         self.skip()
         self.expect(b";", faults.BAD_SRID)
-        if srid and self.srid and srid != self.srid:
-            raise Fault(faults.SRID_CONFLICT, start)
-        self.srid = srid or self.srid
+        self.name_srid(srid, start)
         return self.word()
 
     def geometry(self, word: str) -> None:
@@ -197,7 +181,7 @@ class _Row:
     def point(self) -> None:
         start = self.at
         numbers: list[tuple[int, int] | None] = [self.number(), self.number()]
-        while self.at < len(self.text) and self.text[self.at] not in b",()":
+        while self.at < len(self.data) and self.data[self.at] not in b",()":
             if len(numbers) == 3:
                 raise Fault(faults.DIMENSIONS, start)
             numbers.append(self.number())
@@ -209,36 +193,9 @@ class _Row:
 
 def scan_reference(offsets: Offsets, data: Bytes, srids: Srids) -> tuple[Scan, Pending]:
     """Every row by `_Row`; a row with a fault is POINT EMPTY with its code and place."""
-    count = len(offsets) - 1
-    codes, positions = np.zeros(count, np.int8), np.zeros(count, np.int64)
-    rows: list[_Row] = []
-    for i, (start, stop, srid) in enumerate(
-        zip(offsets[:-1].tolist(), offsets[1:].tolist(), srids.tolist(), strict=True)
-    ):
-        row = _Row(data[start:stop].tobytes(), srid)
-        try:
-            row.value()
-        except Fault as fault:
-            codes[i], positions[i] = fault.code, fault.position
-            row = _Row(b"", 0)
-        rows.append(row)
-    return _gathered(rows, codes, positions), _pending(rows, offsets)
-
-
-def _gathered(rows: list[_Row], codes: faults.Codes, positions: Offsets) -> Scan:
+    rows, codes, positions = read_rows(_Row, offsets, data, srids)
     points = sum(len(row.points) for row in rows)
-    return Scan(
-        np.array([row.kind for row in rows], np.int8),
-        np.zeros(len(rows)),
-        np.array([row.srid for row in rows], np.int32),
-        np.cumsum([0, *(len(row.rings) for row in rows)], dtype=np.int64),
-        np.array([ring for row in rows for ring in row.rings], np.int32),
-        np.cumsum([0, *(len(row.points) for row in rows)], dtype=np.int64),
-        np.zeros((points, 3)),
-        codes,
-        positions,
-        np.array([place for row in rows for place in row.ring_positions], np.int64),
-    )
+    return scan_of(rows, np.zeros((points, 3)), codes, positions), _pending(rows, offsets)
 
 
 def _pending(rows: list[_Row], offsets: Offsets) -> Pending:
