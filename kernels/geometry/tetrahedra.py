@@ -12,16 +12,16 @@ import math
 import numpy as np
 
 from hartonomous.kernels.geometry.compiling import entry, inner, run
-from hartonomous.kernels.geometry.hull import (
-    _ALIVE,
-    _STATE,
-    GRID_BITS,
-    TOLERANCE,
-    _first_corners,
-    _surface,
-)
+from hartonomous.kernels.geometry.hull import TOLERANCE
 from hartonomous.kernels.geometry.pieces import Pieces
 from hartonomous.kernels.geometry.polygon_hull import polygon_hull
+from hartonomous.kernels.geometry.quickhull import (
+    ALIVE,
+    GRID_BITS,
+    STATE,
+    first_corners,
+    surface,
+)
 
 #: corners that a piece may have
 MOST = 4
@@ -90,7 +90,7 @@ def _simplices(coords, corner, begin, end):  # type: ignore[no-untyped-def]
         for i in range(3):
             grid[k, i] = np.rint(math.ldexp(points[k, i], GRID_BITS - exponent))
     allowed = TOLERANCE * math.ldexp(largest, GRID_BITS - exponent)
-    dimension, corners = _first_corners(grid, allowed)
+    dimension, corners = first_corners(grid, allowed)
     if dimension == 3:
         made = _fan_of_facets(grid, corners, allowed)
     elif dimension == 2:
@@ -110,11 +110,11 @@ def _simplices(coords, corner, begin, end):  # type: ignore[no-untyped-def]
 
 @inner
 def _fan_of_facets(grid, corners, allowed):  # type: ignore[no-untyped-def]
-    facets, used = _surface(grid, corners, allowed)
+    facets, used = surface(grid, corners, allowed)
     apex, count = -1, 0
     made = np.empty((used, 4), np.int64)
     for f in range(used):
-        if facets[f, _STATE] != _ALIVE:
+        if facets[f, STATE] != ALIVE:
             continue
         if apex < 0:
             apex = facets[f, 0]
