@@ -2,14 +2,13 @@
 #   make demo   what it does, on real text: a minute the first time, half of it later
 #   make test   style, types, and the default tests
 #   make slow   the tests that take minutes          make bench   against its peers
-#   make soak   100,000 mutated statements
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 WORKERS ?= 2
 
-.PHONY: demo test lint types unit slow soak twists bench clean
+.PHONY: demo test lint types unit slow twists bench clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python examples/demo.py
@@ -34,9 +33,6 @@ twists: $(VENV)/ready-for-tests
 		echo "golden scripts, twist $$twist"; \
 		$(BIN)/pytest -q tests/golden --twist $$twist || exit 1; \
 	done
-
-soak: $(VENV)/ready-for-tests
-	@$(BIN)/pytest -q -m soak -n $(WORKERS)
 
 bench: $(VENV)/ready-for-benchmarks
 	@$(BIN)/python tests/bench $(BENCH)

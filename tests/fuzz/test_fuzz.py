@@ -157,14 +157,14 @@ def test_generated_statements(arena: Arena, tree: Any) -> None:
     run_generated(arena, tree)
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 @settings(max_examples=5_000, deadline=None)
 @given(GENERATED)
 def test_many_generated_statements(arena: Arena, tree: Any) -> None:
     run_generated(arena, tree)
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1000, 1020))
 def test_many_mutated_statements(seed: int, empty_folder: Path) -> None:
     run_mutations(seed, 5000, empty_folder)
