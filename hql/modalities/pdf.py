@@ -29,27 +29,23 @@ class Pdf(Modality):
             raise Unreadable(
                 "NOT_INSTALLED", "reading PDF needs pypdf: pip install 'hartonomous[pdf]'"
             )
-        from pypdf import PdfReader
-        from pypdf.errors import PyPdfError
+        for number, text in enumerate(_pages(source.whole(FILE_BYTES_MAX)), 1):
+            spans, _ = chunk(text)
+            if spans:
+                note = json.dumps({"page": number})
+                yield Drafts([text[a:b] for a, b in spans], metadata=[note] * len(spans))
 
-        try:
-            reader = PdfReader(io.BytesIO(source.whole(FILE_BYTES_MAX)))
-            for number, page in enumerate(reader.pages, 1):
-                text = _clean(page.extract_text())
-                spans, _ = chunk(text)
-                if spans:
-                    note = json.dumps({"page": number})
-                    yield Drafts([text[a:b] for a, b in spans], metadata=[note] * len(spans))
-        except (
-            PyPdfError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            RecursionError,
-        ) as fault:
-            # pypdf meets damage with all of these
-            raise Unreadable("FORMAT", f"not a PDF that can be read: {fault}") from None
+
+def _pages(data: bytes) -> Iterator[str]:
+    """The text of each page; Unreadable where the file is damaged, which pypdf meets with errors
+    of any kind."""
+    from pypdf import PdfReader
+
+    try:
+        for page in PdfReader(io.BytesIO(data)).pages:
+            yield _clean(page.extract_text())
+    except Exception as fault:
+        raise Unreadable("FORMAT", f"not a PDF that can be read: {fault}") from fault
 
 
 def _clean(text: str) -> str:
