@@ -14,6 +14,8 @@ from hartonomous.kernels.options import OPTIONS
 _SILU: Final = KINDS["silu"]
 _GELU: Final = KINDS["gelu"]
 _GELU_TANH: Final = KINDS["gelu_tanh"]
+_TANH: Final = KINDS["tanh"]
+_SIGMOID: Final = KINDS["sigmoid"]
 _ONE, _HALF = np.float32(1), np.float32(0.5)
 _ROOT_HALF = np.float32(0.7071067811865476)
 _ROOT_2_PI = np.float32(0.7978845608028654)
@@ -33,6 +35,12 @@ def _apply(row, kind):  # type: ignore[no-untyped-def]
         for i in range(len(row)):
             x = row[i]
             row[i] = _HALF * x * (_ONE + tanh32(_ROOT_2_PI * (x + _CUBIC * x * x * x)))
+    elif kind == _TANH:
+        for i in range(len(row)):
+            row[i] = tanh32(row[i])
+    elif kind == _SIGMOID:
+        for i in range(len(row)):
+            row[i] = _ONE / (_ONE + exp32(-row[i]))
     else:
         for i in range(len(row)):
             row[i] = max(row[i], np.float32(0))

@@ -87,7 +87,8 @@ def attend_one_reference(
     """The definition, in NumPy."""
     scores = np.matmul(queries, keys[:, first:last].transpose(0, 2, 1))
     soften_reference(scores, 1, last - 1, first, 0, cap, False)
-    return np.matmul(scores, values[:, first:last]).reshape(-1)
+    mixed: Floats = np.matmul(scores, values[:, first:last])
+    return mixed.reshape(-1)
 
 
 def join_heads(mixed: Floats, tokens: int) -> Floats:

@@ -6,8 +6,8 @@
 Number i of a head is paired with number i + D/2, as Hugging Face's row order has it. Angles are
 rounded to float32 as every model was trained with them: position times frequency, both float32.
 
-Scalings by name: `linear` divides positions by a factor; `llama3` divides the low frequencies,
-leaves the high ones, and blends between (Llama 3.1's).
+Scalings by type: `linear` divides positions by `factor`; `llama3` divides low frequencies by it,
+leaves the high ones, and blends between (Llama 3.1's); `factors` divides each by its own.
 """
 
 from __future__ import annotations
@@ -21,30 +21,29 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
-SCALINGS = ("default", "linear", "llama3")
-
 
 def frequencies(size: int, base: float, scaling: Mapping[str, Any] | None = None) -> Floats:
     """float32[size / 2]: radians per position. ValueError names a scaling that is not known."""
     exponents = np.arange(0, size, 2, dtype=np.float32) / np.float32(size)
-    found = (np.float32(1) / np.float32(base) ** exponents).astype(np.float32)
-    kind = str((scaling or {}).get("rope_type", (scaling or {}).get("type", "default")))
-    if scaling is None or kind == "default":
+    found: Floats = np.divide(1, np.power(np.float32(base), exponents), dtype=np.float32)
+    if scaling is None:
         return found
-    if kind == "linear":
-        return found / np.float32(scaling["factor"])
-    if kind == "llama3":
+    if scaling["type"] == "linear":
+        return np.divide(found, scaling["factor"], dtype=np.float32)
+    if scaling["type"] == "llama3":
         return _llama3(found, scaling)
-    raise ValueError(kind)
+    if scaling["type"] == "factors":
+        return np.divide(found, scaling["factors"], dtype=np.float32)
+    raise ValueError(str(scaling["type"]))
 
 
 def _llama3(found: Floats, scaling: Mapping[str, Any]) -> Floats:
-    factor = np.float32(scaling["factor"])
+    """A frequency that turns fewer than `low` times in the original context is divided, one that
+    turns more than `high` times is left, between them it is a mixture."""
     low, high = float(scaling["low_freq_factor"]), float(scaling["high_freq_factor"])
-    context = float(scaling["original_max_position_embeddings"])
-    lengths = 2 * math.pi / found.astype(np.float64)
-    blend = np.clip((context / lengths - low) / (high - low), 0.0, 1.0)
-    return np.asarray((1 - blend) * (found / factor) + blend * found, np.float32)
+    turns = found.astype(np.float64) * float(scaling["original_context"]) / (2 * math.pi)
+    kept = np.clip((turns - low) / (high - low), 0.0, 1.0)
+    return np.asarray(found * (kept + (1 - kept) / float(scaling["factor"])), np.float32)
 
 
 def angles(found: Floats, first: int, count: int) -> tuple[Floats, Floats]:
