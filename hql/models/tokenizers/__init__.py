@@ -13,11 +13,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from hartonomous.hql.models.tokenizers import bytes as byte_level
+from hartonomous.hql.models.tokenizers import bytes as bytes_kind
+from hartonomous.hql.models.tokenizers import gguf as gguf_kind
+from hartonomous.hql.models.tokenizers import json as json_kind
 from hartonomous.hql.models.tokenizers.base import Tokenizer as Tokenizer
 from hartonomous.hql.models.tokenizers.base import model_input
 
-KINDS: dict[str, Callable[[Mapping[str, Any], str], Tokenizer]] = {"bytes": byte_level.load}
+KINDS: dict[str, Callable[[Mapping[str, Any], str], Tokenizer]] = {
+    "bytes": bytes_kind.load,
+    "gguf": gguf_kind.load,
+    "json": json_kind.load,
+}
 
 #: loaded tokenizers kept per process, and the bytes of their packed forms (some 20 times that in
 #: memory)
@@ -54,9 +60,7 @@ def unpack(data: bytes | memoryview) -> dict[str, Any]:
     """What was packed, arrays as lists."""
     import msgpack
 
-    found: dict[str, Any] = msgpack.unpackb(
-        data, unicode_errors="surrogateescape", max_buffer_size=1 << 31
-    )
+    found: dict[str, Any] = msgpack.unpackb(data, unicode_errors="surrogateescape")
     return found
 
 

@@ -91,8 +91,8 @@ class Tokenizer(ABC):
         """Token ids of texts, nothing added before or after."""
 
     @abstractmethod
-    def piece(self, token: int, is_first: bool = False) -> bytes:
-        """What a token adds to a text, b"" for an id that is no token; `is_first`: nothing stands
+    def piece(self, token: int, is_first: bool = False) -> bytes | None:
+        """What a token adds to a text, None for an id that is no token; `is_first`: nothing stands
         before it."""
 
     @abstractmethod
@@ -162,6 +162,8 @@ class Stream:
         if token in self._hidden:
             return b""
         found = self._tokenizer.piece(token, self._is_first)
+        if found is None:
+            return b""
         self._is_first = False
         return found
 

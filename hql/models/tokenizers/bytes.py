@@ -17,8 +17,8 @@ class ByteTokenizer(Tokenizer):
     def encode_plain(self, texts: Sequence[str]) -> list[list[int]]:
         return [list(text.encode("utf-8", "replace")) for text in texts]
 
-    def piece(self, token: int, is_first: bool = False) -> bytes:
-        return bytes((token,)) if 0 <= token < 256 else b""
+    def piece(self, token: int, is_first: bool = False) -> bytes | None:
+        return bytes((token,)) if 0 <= token < 256 else None
 
     def token(self, token: int) -> str:
         if not 0 <= token < 256:
