@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgpack
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
@@ -25,6 +26,8 @@ from hartonomous.storage.objects import Objects, ObjectWriter
 BLOCK: Final = 256 * 1024
 #: buffers begin at multiples of this in the file, hence in memory
 ALIGNMENT: Final = 64
+#: a directory's checksum at the end of a file
+SEAL_BYTES: Final = 8
 
 
 @frozen
@@ -97,17 +100,21 @@ class BlockWriter:
         """Zeros up to the next aligned offset."""
         self._writer.write(bytes(-self.size % ALIGNMENT))
 
-    def finish(self, directory: Mapping[str, Any], *trailer: Data) -> ObjectRef:
-        """Write the directory and what the file's own format wants after it; commit."""
+    def finish(self, directory: Mapping[str, Any], *trailer: Data, seal: bool = False) -> ObjectRef:
+        """Write the directory and what the file's own format wants after it; commit. `seal`: the
+        directory's checksum ends the file, so that it can be opened without a reference."""
         self._writer.drain()
         self._taking = False
         offset = self.size
         packed: bytes = msgpack.packb(
             {**directory, "checksums": self._hasher.checksums().tobytes()}, use_bin_type=True
         )
+        checksum = xxhash.xxh3_64_intdigest(packed)
+        if seal:
+            trailer = (*trailer, checksum.to_bytes(SEAL_BYTES, "little"))
         self._writer.write(packed, *trailer)
         size, name = self.size, self._writer.commit()
-        return ObjectRef(name, size, offset, len(packed), xxhash.xxh3_64_intdigest(packed))
+        return ObjectRef(name, size, offset, len(packed), checksum)
 
     def abort(self) -> None:
         self._writer.abort()
@@ -160,6 +167,18 @@ class BlockReader:
         if checked.all():
             return
         for block in (first + np.flatnonzero(~checked)).tolist():
+            self._check_block(block)
+
+    def check_ranges(self, offsets: npt.NDArray[np.int64], length: int) -> None:
+        """As check(), for many ranges of one length."""
+        if not len(offsets) or length == 0 or self._checked.all():
+            return
+        if offsets.min() < 0 or offsets.max() + length > self.ref.directory_offset:
+            raise self._corruption(f"a range of {length} lies outside its data")
+        begun = np.zeros(len(self._checked) + 1, np.int64)
+        np.add.at(begun, offsets // BLOCK, 1)
+        np.add.at(begun, (offsets + length - 1) // BLOCK + 1, -1)
+        for block in np.flatnonzero((begun.cumsum()[:-1] > 0) & ~self._checked).tolist():
             self._check_block(block)
 
     def check_all(self) -> None:

@@ -162,11 +162,55 @@ class SpaceEntry:
     kind: str = field(default="space", init=False)
 
 
-Entry = TableEntry | ViewEntry | SchemaEntry | SpaceEntry
+#: where models are found
+MODELS = "\0models"
+
+
+@frozen
+class VersionEntry:
+    """A version of a model. `manifest` names the object that says what it is made of; `sequence`
+    is the commit that made it, 0 until it is committed; `parents` are the content hashes of the
+    versions it came from, `figures` is small JSON."""
+
+    number: int
+    manifest: str
+    sequence: int = 0
+    parents: tuple[str, ...] = ()
+    figures: str = "{}"
+
+
+@frozen
+class ModelEntry:
+    """A model: its versions, the newest last. All that equal models share lies in objects;
+    `definition` is small JSON of what this one has to itself. Storage looks into neither, but for
+    the list of objects in each manifest (models.py)."""
+
+    id: int
+    name: str
+    definition: str
+    versions: tuple[VersionEntry, ...]
+    schema: str = MODELS
+    kind: str = field(default="model", init=False)
+
+    @property
+    def manifest(self) -> str:
+        """The newest version's."""
+        return self.versions[-1].manifest
+
+    def committed_at(self, sequence: int) -> ModelEntry:
+        """The entry as the commit `sequence` writes it: versions that it makes have its number."""
+        if all(v.sequence for v in self.versions):
+            return self
+        made = (v if v.sequence else replace(v, sequence=sequence) for v in self.versions)
+        return replace(self, versions=tuple(made))
+
+
+Entry = TableEntry | ViewEntry | SchemaEntry | SpaceEntry | ModelEntry
 
 
 def key_of(entry: Entry) -> tuple[str, str]:
-    """Tables and views share one namespace; schemas have their own (under ""), and so do spaces."""
+    """Tables and views share one namespace; schemas have their own (under ""), and so do spaces
+    and models."""
     return fold(entry.schema), fold(entry.name)
 
 
@@ -193,6 +237,11 @@ class Catalog:
     def spaces(self) -> list[SpaceEntry]:
         """All spaces, in the order in which they were made."""
         found = [e for e in self.entries.values() if isinstance(e, SpaceEntry)]
+        return sorted(found, key=lambda e: e.id)
+
+    def models(self) -> list[ModelEntry]:
+        """All models, in the order in which they were made."""
+        found = [e for e in self.entries.values() if isinstance(e, ModelEntry)]
         return sorted(found, key=lambda e: e.id)
 
     def members(self, schema: str) -> list[Entry]:
@@ -267,6 +316,11 @@ def entry_from_map(data: Mapping[str, Any]) -> Entry:
         return SchemaEntry(**fields)
     if data["kind"] == "space":
         return SpaceEntry(**fields)
+    if data["kind"] == "model":
+        versions = tuple(
+            VersionEntry(**{**v, "parents": tuple(v["parents"])}) for v in fields.pop("versions")
+        )
+        return ModelEntry(versions=versions, **fields)
     if data["kind"] == "view":
         return ViewEntry(**{**fields, "columns": tuple(fields["columns"])})
     columns = tuple(_column(c) for c in fields.pop("columns"))

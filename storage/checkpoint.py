@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from hartonomous.storage.access.parts import chunk_index, indexed_column
 from hartonomous.storage.blocks import ObjectRef
-from hartonomous.storage.catalog import IndexEntry, TableEntry
+from hartonomous.storage.catalog import IndexEntry, ModelEntry, TableEntry
 from hartonomous.storage.chunk import (
     BATCH_ROWS,
     BIRTH_COLUMN,
@@ -45,6 +45,7 @@ from hartonomous.storage.manifest import (
     write_manifest,
 )
 from hartonomous.storage.manifest_state import DEATHS_KIND
+from hartonomous.storage.models import readable_objects
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.packs import write_pack
 from hartonomous.storage.segment import write_segment
@@ -110,6 +111,8 @@ def checkpoint(database: Database) -> None:
             database.publish(settled_head)
         wal.remove_files_below(file_number(wal_start))
         superseded = object_names(objects, old_name) - object_names(objects, name)
+        models = (e for e in previous.catalog if isinstance(e, ModelEntry))
+        superseded |= readable_objects(objects, [m for m in models if m not in manifest.catalog])
     database.garbage.suspect(superseded)
     database.garbage.collect()
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hartonomous.storage.catalog import Catalog, Entry, TableEntry, catalog_hash
+from hartonomous.storage.catalog import Catalog, Entry, ModelEntry, TableEntry, catalog_hash
 from hartonomous.storage.chunk import Chunk
 from hartonomous.storage.commit import Commit, TableRoots
 from hartonomous.storage.conflicts import (
@@ -95,6 +96,7 @@ class CommitPath:
     ) -> tuple[CommitInfo, int]:
         """Under the lock: all that can fail first, then the record, then what cannot fail."""
         head = self.head
+        changes = [stamped(c, head.sequence + 1) for c in changes]
         catalog = merge_catalog(changes, head.catalog)
         placed = []
         for p in prepared:
@@ -241,6 +243,13 @@ def encodable(text: str) -> str:
 def is_temporary(change: CatalogChange) -> bool:
     entry: Entry | None = change.after or change.before
     return isinstance(entry, TableEntry) and entry.temporary
+
+
+def stamped(change: CatalogChange, sequence: int) -> CatalogChange:
+    """The change as commit `sequence` makes it: models say which commit made which version."""
+    if isinstance(change.after, ModelEntry):
+        return replace(change, after=change.after.committed_at(sequence))
+    return change
 
 
 def publish_chunk(born: Born, sequence: int) -> Chunk:

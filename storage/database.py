@@ -61,6 +61,7 @@ class Database:
         self._checkpointing = threading.Lock()
         self._follower: Follower | None = None
         self._lock: Lock | None = None
+        self._memory: Objects | None = None
         self._uses = 1
         self._is_forked = False
 
@@ -179,12 +180,18 @@ class Database:
     def begin(self, temp: TempStore | None = None) -> Transaction:
         """A transaction on the last published state; `temp`: the session's temporary tables."""
         self._follow()
-        return Transaction(self, self.published, temp)
+        if self._memory is not None:
+            self.garbage.collect()  # what a snapshot that is gone by now held back
+        transaction = Transaction(self, self.published, temp)
+        self.garbage.watch(transaction)
+        return transaction
 
     def snapshot(self) -> Snapshot:
         """The last published state, for reading."""
         self._follow()
-        return Snapshot(self.published)
+        snapshot = Snapshot(self.published)
+        self.garbage.watch(snapshot)
+        return snapshot
 
     def _check_process(self) -> None:
         if self._is_forked:
@@ -204,6 +211,7 @@ class Database:
             self._check_process()
             info = self.commits_path.commit(transaction, statement, author)
             publish_temporary(transaction)
+            self.garbage.suspect_models(transaction.changes.values())
         finally:
             self.garbage.release(transaction.objects)
         wal = self.wal
@@ -241,6 +249,19 @@ class Database:
 
     # --- counters
 
+    @property
+    def object_store(self) -> Objects:
+        """Where objects are: in the folder, or in memory for a database that has none."""
+        if self.objects is not None:
+            return self.objects
+        with self._publishing:
+            if self._memory is None:
+                from hartonomous.storage.memory_disk import MemoryDisk
+                from hartonomous.storage.objects import Objects
+
+                self._memory = Objects(MemoryDisk(), Path("objects"))
+            return self._memory
+
     def reserve_row_ids(self, count: int) -> int:
         """The first of `count` row ids that nobody else gets."""
         return self.counters.reserve_row_ids(count)
@@ -257,12 +278,14 @@ class Database:
     # --- care
 
     def checkpoint(self) -> None:
-        """Write what lies in the log as segments, and begin a new log. Nothing to do in memory.
+        """Write what lies in the log as segments, and begin a new log; remove what is not needed.
         Raises ReadOnly, DiskFault."""
         self._check_process()
         if self.read_only:
             raise ReadOnly("the database was opened read-only")
-        if self.wal is not None:
+        if self.wal is None:
+            self.garbage.collect()
+        else:
             with self._checkpointing:
                 self._checkpoint()
 

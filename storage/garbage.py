@@ -2,25 +2,31 @@
 
 Objects are named by content, so two transactions may have written the same one. It goes only when
 no open transaction has it, no writing is under way that might be about to find it there, the head
-and the manifest do not name it, and no reader process lives.
+and the manifest do not name it, and no reader process lives. A snapshot holds the chunks it reads,
+but of models only their names: objects of models wait until no snapshot has the model any more.
 """
 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from hartonomous.storage.catalog import ModelEntry
+from hartonomous.storage.errors import Corruption
 from hartonomous.storage.folder import Folder
-from hartonomous.storage.manifest import object_names
+from hartonomous.storage.manifest import Manifest, object_names
+from hartonomous.storage.models import model_objects, readable_objects
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.segment_rows import SegmentRows
-from hartonomous.storage.state import DatabaseState
+from hartonomous.storage.state import DatabaseState, Snapshot
 
 if TYPE_CHECKING:
     from hartonomous.storage.database import Database
+    from hartonomous.storage.transaction import CatalogChange, Transaction
 
 
 class Garbage:
@@ -32,6 +38,13 @@ class Garbage:
         self._writing = 0
         self._pending: Counter[str] = Counter()
         self._suspects: set[str] = set()
+        self._watching = threading.Lock()
+        self._watched: weakref.WeakSet[Snapshot | Transaction] = weakref.WeakSet()
+
+    def watch(self, snapshot: Snapshot | Transaction) -> None:
+        """While it lives, the models that it saw at its start stay readable."""
+        with self._watching:
+            self._watched.add(snapshot)
 
     @contextmanager
     def writing(self, objects: list[str]) -> Iterator[None]:
@@ -61,25 +74,47 @@ class Garbage:
         with self._lock:
             self._suspects.update(names)
 
+    def suspect_models(self, changes: Iterable[CatalogChange]) -> None:
+        """After a commit: what the models that it dropped or changed were made of."""
+        gone = [c.before for c in changes if isinstance(c.before, ModelEntry)]
+        if gone:
+            self.suspect(readable_objects(self._database.object_store, gone))
+            self.collect()
+
     def collect(self) -> None:
         """Remove what is surely not needed; the rest waits."""
         database = self._database
-        if database.objects is None or database.folder is None or not self._suspects:
+        if database.read_only or not self._suspects:
             return
+        objects = database.object_store
         with database.commits_path.lock, self._lock:
-            if self._writing or live_readers(database.folder):
+            if self._writing or (database.folder is not None and live_readers(database.folder)):
                 return
-            kept = {name for name, count in self._pending.items() if count > 0}
-            kept |= names_of(database.commits_path.head)
-            if database.manifest_name is not None:
-                kept |= object_names(database.objects, database.manifest_name)
-            for name in self._suspects - kept:
-                database.objects.remove(name)
-            self._suspects.clear()
+            try:
+                kept, seen = self._needed(objects)
+            except Corruption:  # what a damaged manifest needs is not known: all stays
+                return
+            for name in self._suspects - kept - seen:
+                objects.remove(name)
+            self._suspects &= seen - kept
+
+    def _needed(self, objects: Objects) -> tuple[set[str], set[str]]:
+        """Objects of the head, the manifest and open transactions; of models in any snapshot."""
+        database = self._database
+        head, manifest = database.commits_path.head, database.manifest
+        kept = {name for name, count in self._pending.items() if count > 0}
+        kept |= names_of(head) | model_objects(objects, head.catalog.entries.values())
+        if manifest is not None and database.manifest_name is not None:
+            kept |= object_names(objects, database.manifest_name)
+            kept |= model_objects(objects, manifest.catalog)
+        with self._watching:
+            catalogs = {id(w.state.catalog): w.state.catalog for w in self._watched}
+        entries = (e for c in catalogs.values() for e in c.entries.values())
+        return kept, model_objects(objects, entries)
 
 
 def names_of(state: DatabaseState) -> set[str]:
-    """The segments and indexes of a state."""
+    """The segments and indexes of a state; not what its models need."""
     names = set()
     for table in state.tables.values():
         for chunk in table.chunks:
@@ -106,8 +141,17 @@ def live_readers(folder: Folder) -> bool:
     return alive
 
 
-def sweep(folder: Folder, objects: Objects, kept: set[str]) -> None:
-    """At a writer's opening: remove every object that is not in `kept`."""
+def sweep(
+    folder: Folder, objects: Objects, name: str, manifest: Manifest, state: DatabaseState
+) -> None:
+    """At a writer's opening: remove every object that neither the manifest (of that name) nor the
+    state needs. Where a model's manifest is damaged, so that what it needs is not known, all stay;
+    reading the model and VERIFY DATABASE say so."""
+    kept = object_names(objects, name) | names_of(state)
+    try:
+        kept |= model_objects(objects, (*manifest.catalog, *state.catalog.entries.values()))
+    except Corruption:
+        return
     if not live_readers(folder):
         for name in list(objects.names()):
             if name not in kept:

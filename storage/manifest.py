@@ -133,7 +133,8 @@ def read_manifest(objects: Objects, name: str) -> Manifest:
 
 
 def object_names(objects: Objects, name: str) -> set[str]:
-    """The names of all objects that a manifest needs, its own included."""
+    """The names of all objects that a manifest needs, its own included, without those of models
+    (models.py)."""
     data = unpack(objects.read(name))
     parts = [data["catalog"], *(part for _, part in data["tables"])]
     names = {name, *(part[0].hex() for part in parts if part[0])}

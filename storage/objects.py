@@ -17,7 +17,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -40,6 +40,7 @@ class Objects:
     def __init__(self, disk: Disk, folder: Path) -> None:
         self._disk, self.folder = disk, folder
         self._maps: dict[str, pa.Buffer] = {}
+        self._kept: dict[str, dict[Any, Any]] = {}
 
     def prepare(self) -> None:
         """A writer's first act: folders, and leftovers of a writer that died."""
@@ -74,7 +75,7 @@ class Objects:
         try:
             self.verify(name)
         except Corruption:
-            self._maps.pop(name, None)
+            self._forget(name)
             return False
         return True
 
@@ -103,6 +104,14 @@ class Objects:
         self._maps.pop(name, None)
         self.read(name)
 
+    def kept(self, name: str) -> dict[Any, Any]:
+        """What readers worked out from an object and want to find again while it is there."""
+        return self._kept.setdefault(name, {})
+
+    def _forget(self, name: str) -> None:
+        self._maps.pop(name, None)
+        self._kept.pop(name, None)
+
     def names(self) -> Iterator[str]:
         for folder in self._disk.list_folder(self.folder):
             if len(folder) == 2:
@@ -111,7 +120,7 @@ class Objects:
 
     def remove(self, name: str) -> None:
         """Remove an object; buffers already handed out stay valid."""
-        self._maps.pop(name, None)
+        self._forget(name)
         self._disk.do_remove(self.path(name))
 
 

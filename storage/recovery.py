@@ -10,8 +10,8 @@ from hartonomous.storage.counters import Counters
 from hartonomous.storage.disk import Lock
 from hartonomous.storage.errors import Corruption, FormatFault
 from hartonomous.storage.folder import Folder
-from hartonomous.storage.garbage import names_of, sweep
-from hartonomous.storage.manifest import Manifest, object_names, read_head, read_manifest
+from hartonomous.storage.garbage import sweep
+from hartonomous.storage.manifest import Manifest, read_head, read_manifest
 from hartonomous.storage.manifest_state import state_of
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.replay import Replay
@@ -71,7 +71,7 @@ def _recover(folder: Folder, lock: Lock, objects: Objects) -> Opened:
         )
         if replay.commits and roots.apply(replay.roots) != replay.commits[-1].root:
             raise Corruption(f"commit {state.sequence} does not have the root of its tables")
-        sweep(folder, objects, object_names(objects, name) | names_of(state))
+        sweep(folder, objects, name, manifest, state)
     except BaseException:
         wal.close()
         raise

@@ -55,7 +55,7 @@ class DatabaseState:
 class Snapshot:
     """One state of the database, for reading. Holds no lock; old rows stay while it lives."""
 
-    __slots__ = ("catalog", "sequence", "state")
+    __slots__ = ("__weakref__", "catalog", "sequence", "state")
 
     def __init__(self, state: DatabaseState) -> None:
         self.state = state
