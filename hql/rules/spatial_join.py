@@ -38,6 +38,7 @@ from hartonomous.hql.rules.tree import (
 )
 from hartonomous.hql.rules.use_index import find_index, pair_tests, wanted_index
 from hartonomous.hql.types import BIGINT, BIT
+from hartonomous.storage.access.base import NEAREST, OVERLAP
 from hartonomous.storage.catalog import fold
 
 ORDINAL, LEFT, RIGHT = "__ordinal", "__left", "__right"
@@ -107,14 +108,14 @@ def _find(
     for test in tests:
         for pair in pair_tests(test):
             if pair.left.relation in left and pair.right.relation == right.relation:
-                index = _usable(right, pair.right.name, wanted)
+                index = _usable(right, pair.right.name, OVERLAP, wanted)
                 if index is not None:
                     return _Match(pair.left, pair.right, index, pair.distance, pair.empties)
     return None
 
 
-def _usable(scan: p.Scan, column: str, wanted: str | None) -> p.Index | None:
-    index = find_index(scan, column, wanted)
+def _usable(scan: p.Scan, column: str, capability: str, wanted: str | None) -> p.Index | None:
+    index = find_index(scan, column, capability, wanted)
     return index if index is None or wanted in (None, fold(index.title)) else None
 
 
@@ -177,7 +178,7 @@ def _nearest(joined: p.Joined, plan: p.Plan, wanted: str | None) -> _Match | Non
     left = {s.relation for s in sources(joined.left) if _is_plain(s)} - null_supplied(joined.left)
     for one, other in (call.arguments, call.arguments[::-1]):
         if isinstance(one, p.Column) and isinstance(other, p.Column):
-            index = _usable(block.source, other.name, wanted)
+            index = _usable(block.source, other.name, NEAREST, wanted)
             is_own = other.relation == block.source.relation
             if one.relation in left and is_own and index is not None:
                 return _Match(one, other, index, None)

@@ -24,6 +24,8 @@ from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.rules.simple import is_known
 from hartonomous.hql.rules.tree import conjuncts, map_sources, sources, transform
+from hartonomous.storage.access import METHODS
+from hartonomous.storage.access.base import NEAREST, OVERLAP
 from hartonomous.storage.catalog import fold
 
 #: predicates that hold only where the two geometries have a point in common
@@ -61,7 +63,7 @@ def use_index_for_nearest(plan: p.Plan) -> p.Plan:
         for column in expr.arguments:
             if not isinstance(column, p.Column):
                 continue
-            index = find_index(node, column.name, wanted)
+            index = find_index(node, column.name, NEAREST, wanted)
             if index is not None:
                 return replace(node, nearest=replace(node.nearest, index=index))
         return node
@@ -81,7 +83,7 @@ def _mark_regions(block: p.SelectBlock, wanted: str | None) -> p.SelectBlock:
     for part in (*conjuncts(block.where), *_inner_conditions(block.source)):
         for relation, column, geometry, distance in _tests(part):
             scan = scans.get(relation)
-            index = None if scan is None else find_index(scan, column, wanted)
+            index = None if scan is None else find_index(scan, column, OVERLAP, wanted)
             if index is not None and relation not in regions:
                 regions[relation] = p.Region(index, geometry, distance)
     if not regions:
@@ -101,12 +103,17 @@ def wanted_index(plan: p.Plan) -> str | None:
     return None if name is None else fold(name)
 
 
-def find_index(scan: p.Scan, column: str, wanted: str | None) -> p.Index | None:
-    """The index over a column of a scanned table, that of the `wanted` name if there is one."""
+def find_index(scan: p.Scan, column: str, capability: str, wanted: str | None) -> p.Index | None:
+    """An index over a column of a scanned table whose method has the capability (OVERLAP,
+    NEAREST); that of the `wanted` name if there is one."""
     entry = scan.table.find_column(column)
     if entry is None:
         return None
-    own = [p.Index(i.id, i.name) for i in scan.table.indexes if i.columns[0] == entry.id]
+    own = [
+        p.Index(i.id, i.name)
+        for i in scan.table.indexes
+        if i.columns[0] == entry.id and capability in METHODS[i.method].capabilities
+    ]
     named = (i for i in own if fold(i.title) == wanted)
     return next(named, own[0] if own else None)
 

@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+#: what an access method may be good for: regions and joins by distance; ORDER BY a distance
+OVERLAP, NEAREST = "overlap", "nearest"
+
 Int64 = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -42,7 +45,7 @@ class IndexPart(Protocol):
 
 
 class AccessMethod(Protocol):
-    """`capabilities`: `overlap` (regions, joins by distance), `nearest` (ORDER BY a distance)."""
+    """`capabilities`: OVERLAP, NEAREST: what the rules use an index for."""
 
     name: str
     capabilities: frozenset[str]
@@ -57,7 +60,8 @@ class AccessMethod(Protocol):
         """The part that `arrays` are of; they may be read-only."""
 
     def check(self, part: IndexPart, batches: Sequence[pa.Array]) -> str | None:
-        """What is wrong with a part, compared with the rows; None if nothing is."""
+        """What is wrong with a part, compared with the rows it is over, hidden ones included; None
+        if nothing is. VERIFY DATABASE asks."""
 
     def pays(self, candidates: int, rows: int) -> bool:
         """Whether looking at `candidates` rows one by one costs less than reading all `rows`."""
