@@ -6,6 +6,7 @@
     leaves    from the rows: those born in a commit, in row-id order, cut where the leaves say
     roots     of every table's log at every commit that changed it, and over all tables
     commits   each one's hash, and that it names its predecessor
+    indexes   every part that was built (storage/access), against the rows it is over
 
 Damage is reported, not raised: each problem says what, where, what was expected and found.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hartonomous.storage.access.parts import indexed_column
 from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.chunk import Int64, concat
 from hartonomous.storage.commit import Commit, TableRoots
@@ -44,7 +46,7 @@ Progress = Callable[[int, float | None], None]
 
 @frozen
 class Problem:
-    """One disagreement. `what`: object, log, leaf, root, commit or head."""
+    """One disagreement. `what`: object, log, leaf, root, commit, index or head."""
 
     what: str
     where: str
@@ -80,6 +82,7 @@ def verify(database: Database, progress: Progress | None = None) -> list[Problem
                 problems += [problem] if problem is not None else []
                 if progress is not None:
                     progress(done, done / total if total else None)
+            problems += _indexes(entry, table)
         except Error as fault:
             problems.append(Problem("object", f'table "{entry.name}"', "readable", fault.message))
     return list(dict.fromkeys(problems))
@@ -178,6 +181,22 @@ def _log(
     if log != table.log or log.size != len(hashes):
         where = f'table "{entry.name}"'
         yield Problem("root", where, f"{len(hashes)} leaves", f"{table.log.size} leaves")
+
+
+def _indexes(entry: TableEntry, table: TableState) -> Iterator[Problem]:
+    for index in entry.indexes:
+        where, column = f'table "{entry.name}", index "{index.name}"', indexed_column(entry, index)
+        for chunk in table.chunks:
+            part = chunk.indexes.get(index.id)
+            if part is None or not part.serves(index):
+                continue
+            try:
+                fault = part.fault(chunk, column)
+            except Error as damage:
+                yield Problem("index", where, "readable", damage.message)
+                continue
+            if fault is not None:
+                yield Problem("index", where, "what its rows give", fault)
 
 
 class _Rows:

@@ -45,7 +45,7 @@ def find_region(region: p.Region, view: TableView, execution: Execution) -> Cand
     reach = 0.0 if region.distance is None else known_reach(region.distance, execution)
     if box is None or reach is None:
         # NULL is near nothing, and an empty geometry only equals empty ones
-        return Candidates(search.missing() if region.distance is None else NO_ROWS, 0)
+        return Candidates(search.missing if region.distance is None else NO_ROWS, 0)
     found = search.overlapping(grown(box[None], np.array([reach]), search.scale))
     if not (region.index.forced or _pays(search, len(found.addresses), view)):
         return None
@@ -77,7 +77,7 @@ def find_nearest(
     reach = float(known[count - 1]) if len(known) >= count else np.inf
     within = search.overlapping(grown(box[None], np.array([reach]), search.scale))
     rows = within.addresses
-    missing = search.missing()
+    missing = search.missing
     if among is not None:
         rows, missing = (r[np.isin(r, among, assume_unique=True)] for r in (rows, missing))
     if not (nearest.index.forced or _pays(search, len(rows) + len(missing), view)):

@@ -100,14 +100,14 @@ class _Finder:
             self._distance = np.nan if reach is None else reach
         self._empty = np.empty(0, np.int64)
         if source.empties:
-            missing = self._ordinals(search.missing())[1]
+            missing = self._ordinals(search.missing)[1]
             is_filled = right.column(0).take(pa.array(missing)).is_valid().to_numpy()
             self._empty = missing[is_filled]
         if source.nearest is not None:
             self._count = value_of(source.nearest, execution.parameters)
             order = np.argsort(right.column(ROW_ID).to_numpy(), kind="stable")
             self._first = order[: self._count]  # by row id: ties are broken by it
-            self._missing = self._ordinals(search.missing())[1]
+            self._missing = self._ordinals(search.missing)[1]
             self._geometries = right.column(0)
 
     def find(self, geometries: pa.Array) -> tuple[Int64, Int64]:

@@ -73,7 +73,7 @@ def _indexes(context: Context) -> list[Row]:
 
 def _index_bytes(context: Context, table: TableEntry, index: IndexEntry) -> int:
     view = context.transaction.view(table.id)
-    return sum(part.bytes for _, _, part in Search(view, index).parts())
+    return sum(part.bytes for _, _, part in Search(view, index).parts)
 
 
 def _checks(context: Context) -> list[Row]:

@@ -30,27 +30,38 @@ class ChunkIndex:
         self._objects = objects
         self._part: IndexPart | None = None
 
-    @property
-    def is_built(self) -> bool:
-        return self._part is not None or self.stored is not None
-
     def serves(self, entry: IndexEntry) -> bool:
         """Whether it is over the same columns, by the same method."""
         return self.entry.columns == entry.columns and self.entry.method == entry.method
 
     def part(self, chunk: Chunk, column: ColumnEntry) -> IndexPart:
         """The part; Corruption if its object is damaged."""
-        while self._part is None:
-            stored = self.stored
+        if self._part is None:
+            stored = self._read()
+            self._part = self._build(chunk, column) if stored is None else stored
+        return self._part
+
+    def fault(self, chunk: Chunk, column: ColumnEntry) -> str | None:
+        """What is wrong with the part, as it is stored or else as it was built, compared with the
+        rows; None if nothing is, or there is no part yet. Corruption if its object is damaged."""
+        stored = self._read()
+        part = self._part if stored is None else stored
+        if part is None:
+            return None
+        return METHODS[self.entry.method].check(part, list(column_batches(chunk, column)))
+
+    def _read(self) -> IndexPart | None:
+        """The part as its object has it; None if it is not stored."""
+        while (stored := self.stored) is not None:
             try:
-                self._part = self._read(stored) if stored else self._build(chunk, column)
+                return self._open(stored)
             except Corruption:
                 # a checkpoint may have detached it, and removed the object, just now
                 if self.stored is stored:
                     raise
-        return self._part
+        return None
 
-    def _read(self, stored: ObjectRef) -> IndexPart:
+    def _open(self, stored: ObjectRef) -> IndexPart:
         assert self._objects is not None
         pack = Pack(self._objects, stored, KIND, f'index "{self.entry.name}"')
         return METHODS[self.entry.method].open({name: pack.array(name) for name in pack.names})

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hartonomous.storage.access.base import Floats, IndexPart, Int64
+from hartonomous.storage.access.base import NEAREST, OVERLAP, Floats, IndexPart, Int64
 
 if TYPE_CHECKING:
     from hartonomous.kernels.rtree import Tree
@@ -65,7 +65,7 @@ class BoxTree:
 
 class RTree:
     name = "RTREE"
-    capabilities = frozenset({"overlap", "nearest"})
+    capabilities = frozenset({OVERLAP, NEAREST})
 
     def accepts(self, type_: pa.DataType) -> bool:
         return bool(pa.types.is_struct(type_) and type_.get_field_index("coords") >= 0)
@@ -78,9 +78,7 @@ class RTree:
         for batch in batches:
             boxes[start : start + len(batch)] = boxes_of(batch)
             start += len(batch)
-        missing = np.flatnonzero(np.isnan(boxes[:, 0]))
-        scale = float(np.nanmax(np.abs(boxes))) if len(missing) < count else 0.0
-        return BoxTree(build(boxes), missing, scale)
+        return BoxTree(build(boxes), *_around(boxes))
 
     def open(self, arrays: Mapping[str, npt.NDArray[Any]]) -> BoxTree:
         from hartonomous.kernels.rtree import Tree
@@ -90,11 +88,16 @@ class RTree:
         return BoxTree(Tree.from_arrays(own), missing, float(arrays["scale"][0]))
 
     def check(self, part: IndexPart, batches: Sequence[pa.Array]) -> str | None:
-        count = sum(map(len, batches))
-        made = self.build(iter(batches), count).arrays()
-        kept = part.arrays()
-        differs = [n for n, a in made.items() if not np.array_equal(a, kept[n], equal_nan=True)]
-        return f"{', '.join(differs)} differ from the rows" if differs else None
+        from hartonomous.kernels import rtree_check
+
+        assert isinstance(part, BoxTree)
+        boxes = np.concatenate([np.empty((0, 6)), *map(boxes_of, batches)])
+        missing, scale = _around(boxes)
+        if not np.array_equal(part.missing, missing):
+            return f"{len(part.missing)} rows without a box instead of {len(missing)}"
+        if part.scale != scale:
+            return f"coordinates up to {part.scale} instead of {scale}"
+        return rtree_check.fault(part.tree) or rtree_check.difference(part.tree, boxes)
 
     def pays(self, candidates: int, rows: int) -> bool:
         # a row fetched by address costs about five times as much as one that is scanned
@@ -102,6 +105,12 @@ class RTree:
 
 
 RTREE = RTree()
+
+
+def _around(boxes: Floats) -> tuple[Int64, float]:
+    """(rows that have no box, the largest coordinate by magnitude) of float64[N, 6]."""
+    missing = np.flatnonzero(np.isnan(boxes[:, 0]))
+    return missing, float(np.nanmax(np.abs(boxes))) if len(missing) < len(boxes) else 0.0
 
 
 def boxes_of(geometries: pa.Array) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +28,13 @@ class Found:
 
 
 class Search:
-    """One index as one view of its table sees it."""
+    """One index as one view of its table sees it; for one statement."""
 
     def __init__(self, view: TableView, entry: IndexEntry) -> None:
         self.entry, self._view = entry, view
         self._column = indexed_column(view.table, entry)
 
+    @cached_property
     def parts(self) -> list[tuple[int, Selection, IndexPart]]:
         """Of each chunk with visible rows: its ordinal, these rows, and its part of the index."""
         return [
@@ -41,15 +43,16 @@ class Search:
             if s.row_count
         ]
 
-    @property
+    @cached_property
     def scale(self) -> float:
         """The largest coordinate of any row, by magnitude."""
-        return max((part.scale for _, _, part in self.parts()), default=0.0)
+        return max((part.scale for _, _, part in self.parts), default=0.0)
 
+    @cached_property
     def missing(self) -> Int64:
         """Addresses of visible rows that the index knows nothing about, ascending."""
         found = []
-        for ordinal, selection, part in self.parts():
+        for ordinal, selection, part in self.parts:
             offsets = part.missing[selection.is_visible(part.missing)]
             found.append(offsets + (ordinal << ADDRESS_BITS))
         return concat(found)
@@ -58,7 +61,7 @@ class Search:
         """Visible rows whose boxes meet one of float64[Q, 6]; addresses ascend for each box and
         over each chunk."""
         queries, addresses, visited = [], [], 0
-        for ordinal, selection, part in self.parts():
+        for ordinal, selection, part in self.parts:
             starts, offsets, nodes = part.overlapping(boxes)
             visited += nodes
             numbers = np.repeat(np.arange(len(boxes)), np.diff(starts))
@@ -72,7 +75,7 @@ class Search:
         contain the nearest by their boxes; `among`: only rows at these addresses."""
         wanted = None if among is None else dict(split_addresses(np.sort(among)))
         queries, addresses, visited = [], [], 0
-        for ordinal, selection, part in self.parts():
+        for ordinal, selection, part in self.parts:
             keep = _keep(ordinal, selection, wanted)
             if keep is not None and not keep.any():
                 continue
