@@ -1,7 +1,8 @@
 """Rewrites of the logical plan. Each is exact: with it or without, the same rows come back.
 
 RULES is in the order of application; the comment says why a rule stands where it does. Any of them
-can be switched off by name; `break_ties` is meaning, not optimisation, and always runs first.
+can be switched off by name; `merge_queries` and `break_ties` are meaning, not optimisation, and
+always run first.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from hartonomous.hql.rules.break_ties import break_ties
 from hartonomous.hql.rules.fold_limits import fold_limits
 from hartonomous.hql.rules.hoist_native import hoist_native
 from hartonomous.hql.rules.index_hints import index_hints
+from hartonomous.hql.rules.merge_queries import merge_queries
 from hartonomous.hql.rules.point_lookup import point_lookup
 from hartonomous.hql.rules.prune_columns import prune_columns
 from hartonomous.hql.rules.push_ranges import push_ranges
@@ -40,7 +42,7 @@ def apply_rules(plan: Plan, off: Collection[str] = ()) -> Plan:
     """The plan after all rules whose name is not in `off`."""
     unknown = set(off) - ALL
     assert not unknown, f"no such rule: {unknown}"
-    plan = break_ties(plan)
+    plan = break_ties(merge_queries(plan))
     for name, rule in RULES:
         if name not in off:
             plan = rule(plan)

@@ -21,13 +21,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
-from hartonomous.hql import functions
 from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.rules.break_ties import ROW_ID, order_expr
 from hartonomous.hql.rules.simple import is_simple
 from hartonomous.hql.rules.tree import (
     any_of,
+    call,
     conjuncts,
     map_sources,
     null_supplied,
@@ -37,7 +37,7 @@ from hartonomous.hql.rules.tree import (
     walk_block,
 )
 from hartonomous.hql.rules.use_index import find_index, pair_tests, wanted_index
-from hartonomous.hql.types import BIGINT, BIT
+from hartonomous.hql.types import BIGINT
 from hartonomous.storage.access.base import NEAREST, OVERLAP
 from hartonomous.storage.catalog import fold
 
@@ -127,7 +127,7 @@ def _join(joined: p.Joined, right: p.Scan, match: _Match, numbers: Iterator[int]
     pairs = _pairs(match, next(numbers), None)
     near = p.Joined("INNER", pairs, _with_ordinal(right), _equal(right.relation, pairs, RIGHT))
     met = _equal(match.left.relation, pairs, LEFT)
-    on = met if joined.on is None else _call("AND", met, joined.on)
+    on = met if joined.on is None else call("AND", met, joined.on)
     kind = "INNER" if joined.kind == "CROSS" else joined.kind
     return p.Joined(kind, _marked(joined.left, match.left.relation), near, on)
 
@@ -219,14 +219,8 @@ def _marked(joined: p.Joined | p.Source, relation: int) -> p.Joined | p.Source:
 
 
 def _equal(relation: int, pairs: p.Pairs, name: str) -> p.Call:
-    return _call(
+    return call(
         "=",
         p.Column(type=BIGINT, relation=relation, name=ORDINAL),
         p.Column(type=BIGINT, relation=pairs.relation, name=name),
     )
-
-
-def _call(name: str, left: p.Expr, right: p.Expr) -> p.Call:
-    function = functions.find(name)
-    assert function is not None
-    return p.Call(type=BIT, function=function, arguments=(left, right))

@@ -11,7 +11,9 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from hartonomous.hql import functions
 from hartonomous.hql import plan as p
+from hartonomous.hql.types import BIT
 
 NODES: tuple[type, ...] = (
     p.Expr,
@@ -139,6 +141,21 @@ def conjuncts(expr: p.Expr | None) -> tuple[p.Expr, ...]:
     if isinstance(expr, p.Call) and expr.function.name == "AND":
         return tuple(part for a in expr.arguments for part in conjuncts(a))
     return (expr,)
+
+
+def call(name: str, left: p.Expr, right: p.Expr) -> p.Call:
+    """A test of two operands, by an operator of the registry."""
+    function = functions.find(name)
+    assert function is not None, name
+    return p.Call(type=BIT, span=right.span, function=function, arguments=(left, right))
+
+
+def all_of(tests: Iterable[p.Expr]) -> p.Expr | None:
+    """The inverse of conjuncts; None of nothing."""
+    where: p.Expr | None = None
+    for test in tests:
+        where = test if where is None else call("AND", where, test)
+    return where
 
 
 def columns_in(node: Any) -> Iterator[p.Column]:
