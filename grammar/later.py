@@ -11,18 +11,20 @@ from collections.abc import Sequence
 from hartonomous.grammar.lexer import Token
 from hartonomous.grammar.words import RESERVED
 
-_OBJECTS = ["QUEUE", "SCHEDULE", "MODEL", "BRANCH", "USER", "ADAPTER"]
+_OBJECTS = ["QUEUE", "SCHEDULE", "BRANCH", "USER", "ADAPTER"]
 
 #: beginnings of statements
 STATEMENTS: tuple[str, ...] = (
     *(f"{verb} {kind}" for verb in ("CREATE", "ALTER", "DROP") for kind in _OBJECTS),
     "ALTER INDEX",
+    "ALTER MODEL",
     "ALTER SCHEMA",
     "ALTER SPACE",
     "ANALYZE MODEL",
     "APPROVE ACTION",
     "CANCEL JOB",
     "COMPARE MODELS",
+    "CREATE MODEL",
     "DIFF COMMIT",
     "DISTILL MODEL",
     "EXPORT MODEL",

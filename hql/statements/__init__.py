@@ -53,6 +53,7 @@ STATEMENTS = Registry(
         "delete": "Delete",
         "drop_function": "DropFunction",
         "drop_index": "DropIndex",
+        "drop_model": "DropModel",
         "drop_procedure": "DropProcedure",
         "drop_schema": "DropSchema",
         "drop_space": "DropSpace",

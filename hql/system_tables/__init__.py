@@ -18,7 +18,7 @@ from hartonomous.hql.errors import NotSupported
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.system_schema import TABLES as STORED
 from hartonomous.hql.system_schema import fields_of, singular
-from hartonomous.hql.system_tables import catalog
+from hartonomous.hql.system_tables import catalog, models
 from hartonomous.hql.system_tables.base import SystemTable
 from hartonomous.hql.system_tables.commits import COMMITS
 from hartonomous.hql.system_tables.functions import FUNCTIONS
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 #: by folded name
 SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "commits": COMMITS,
+    "modellayers": models.LAYERS,
+    "models": models.MODELS,
+    "modelversions": models.VERSIONS,
     "spaces": SPACES,
     "sys.check_constraints": catalog.CHECKS,
     "sys.columns": catalog.COLUMNS,
@@ -46,11 +49,8 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
 
 #: HQL.md section 5: there, and not built yet
 LATER: Final = (
-    "Models",
-    "ModelLayers",
     "TensorAtoms",
     "TensorAtomCoefficients",
-    "ModelVersions",
     "InferenceRequests",
     "InferenceFeedback",
     "QueryLog",

@@ -1,0 +1,37 @@
+"""DROP MODEL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hartonomous.hql.changes.targets import place
+from hartonomous.hql.errors import BindFault
+from hartonomous.hql.models.model import find_entry, spaces_served
+from hartonomous.hql.result import Result
+from hartonomous.storage.catalog import MODELS
+from hartonomous.storage.errors import ConstraintFault
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.statements.drop_model import DropModel
+
+
+def run_drop_model(statement: DropModel, context: Context) -> Result:
+    """The entry goes; what it was made of goes when no snapshot has the model any more. A damaged
+    model can be dropped. A model that a space needs cannot."""
+    name = statement.name.text
+    if statement.if_exists and context.catalog.find(MODELS, name) is None:
+        return Result()
+    try:
+        entry = find_entry(context.catalog, name)
+    except BindFault as fault:
+        raise place(fault, statement.name) from None
+    served = spaces_served(context.catalog, entry.name)
+    if served:
+        fault = ConstraintFault(
+            f'the model "{entry.name}" encodes for the space "{served[0]}"',
+            hint=f"DROP SPACE {served[0]} first",
+        )
+        raise place(fault, statement.name)
+    context.transaction.drop(entry)
+    return Result()
