@@ -57,7 +57,8 @@ class AccessMethod(Protocol):
         """The part over a chunk's `count` values."""
 
     def open(self, arrays: Mapping[str, npt.NDArray[Any]]) -> IndexPart:
-        """The part that `arrays` are of; they may be read-only."""
+        """The part that `arrays` are of; they may be read-only. ValueError, KeyError if they cannot
+        be a part's."""
 
     def check(self, part: IndexPart, batches: Sequence[pa.Array]) -> str | None:
         """What is wrong with a part, compared with the rows it is over, hidden ones included; None

@@ -11,6 +11,7 @@ from hartonomous.storage.access.base import IndexPart
 from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.catalog import ColumnEntry, IndexEntry, TableEntry, physical_name
 from hartonomous.storage.chunk import Chunk
+from hartonomous.storage.decoding import decoding
 from hartonomous.storage.errors import Corruption
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.packs import Pack, write_pack
@@ -35,7 +36,7 @@ class ChunkIndex:
         return self.entry.columns == entry.columns and self.entry.method == entry.method
 
     def part(self, chunk: Chunk, column: ColumnEntry) -> IndexPart:
-        """The part; Corruption if its object is damaged."""
+        """The part. Corruption if its object is damaged, FormatFault if it is no index's."""
         if self._part is None:
             stored = self._read()
             self._part = self._build(chunk, column) if stored is None else stored
@@ -43,7 +44,7 @@ class ChunkIndex:
 
     def fault(self, chunk: Chunk, column: ColumnEntry) -> str | None:
         """What is wrong with the part, as it is stored or else as it was built, compared with the
-        rows; None if nothing is, or there is no part yet. Corruption if its object is damaged."""
+        rows; None if nothing is, or there is no part yet. Raises what `part` does."""
         stored = self._read()
         part = self._part if stored is None else stored
         if part is None:
@@ -64,7 +65,8 @@ class ChunkIndex:
     def _open(self, stored: ObjectRef) -> IndexPart:
         assert self._objects is not None
         pack = Pack(self._objects, stored, KIND, f'index "{self.entry.name}"')
-        return METHODS[self.entry.method].open({name: pack.array(name) for name in pack.names})
+        with decoding(f"object {stored.name}"):
+            return METHODS[self.entry.method].open({name: pack.array(name) for name in pack.names})
 
     def _build(self, chunk: Chunk, column: ColumnEntry) -> IndexPart:
         return METHODS[self.entry.method].build(column_batches(chunk, column), chunk.count)

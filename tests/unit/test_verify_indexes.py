@@ -113,6 +113,20 @@ def test_an_object_that_was_altered(tmp_path: Path) -> None:
         assert "index" in {what for what, _, _ in problems(database)}
 
 
+@pytest.mark.parametrize("name", ["header", "leaves", "rows", "nodes"])
+def test_an_object_that_is_no_tree(tmp_path: Path, name: str) -> None:
+    with filled(tmp_path / "a.hdb") as database:
+        database.execute("CHECKPOINT")
+        part, objects = part_of(database), database.session.database.objects
+        assert objects is not None and isinstance(part._part, BoxTree)
+        arrays = part._part.arrays()
+        part.stored = write_pack(objects, KIND, arrays | {name: np.zeros((4, 4), np.uint8)})
+        ((what, _, found),) = problems(database)
+        assert what == "index" and "is not of a format that this version knows" in found
+        part.stored = write_pack(objects, KIND, {n: a for n, a in arrays.items() if n != name})
+        assert {what for what, _, _ in problems(database)} == {"index"}
+
+
 def test_parts_that_are_not_built_are_none(tmp_path: Path) -> None:
     with filled(tmp_path / "a.hdb") as database:
         database.execute("INSERT INTO t VALUES (7, geometry::Point(9, 9, 9))")
