@@ -6,6 +6,7 @@ pipe would wait forever, a device never ends, and a file that shrinks must be an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -44,7 +45,7 @@ class ModelFile:
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
             self._descriptor = os.open(path, flags)
         except (OSError, ValueError) as fault:
-            raise _unreadable(path, fault) from fault
+            raise unreadable(path, fault) from fault
         status = os.fstat(self._descriptor)
         self.size = status.st_size
         if not stat.S_ISREG(status.st_mode):
@@ -62,7 +63,7 @@ class ModelFile:
                 piece = view[done : done + READ_MAX]
                 count = os.preadv(self._descriptor, [piece], start + done)
             except OSError as fault:
-                raise _unreadable(self.path, fault) from fault
+                raise unreadable(self.path, fault) from fault
             if count == 0:
                 raise bad_file(self.path, "the file was cut short while it was read", start + done)
             done += count
@@ -95,7 +96,7 @@ def read_whole(path: Path, bytes_max: int) -> bytes:
         file.close()
 
 
-def _unreadable(path: Path, fault: Exception) -> FileFault:
+def unreadable(path: Path, fault: Exception) -> FileFault:
     return FileFault(f'"{path}" cannot be read: {getattr(fault, "strerror", None) or fault}')
 
 
@@ -106,13 +107,13 @@ def _unreadable(path: Path, fault: Exception) -> FileFault:
 def written(path: Path) -> Iterator[IO[bytes]]:
     """A file that gets its name when the block is through and its bytes are on the disk; an
     existing one is replaced. FILE if it cannot be."""
-    if not path.parent.is_dir():
-        raise FileFault(f'"{path}": there is no folder "{path.parent}"')
-    if path.is_dir():
-        raise FileFault(f'"{path}" is a folder')
     temporary = _temporary(path)
     try:
         with _translated(path):
+            if not path.parent.is_dir():
+                raise FileFault(f'"{path}": there is no folder "{path.parent}"')
+            if path.is_dir():
+                raise FileFault(f'"{path}" is a folder')
             with open(temporary, "wb") as out:
                 yield out
                 out.flush()
@@ -120,7 +121,8 @@ def written(path: Path) -> Iterator[IO[bytes]]:
             os.replace(temporary, path)
             _sync_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what was wrong has been said
+            temporary.unlink()
 
 
 @contextmanager
@@ -128,17 +130,15 @@ def written_folder(path: Path) -> Iterator[Path]:
     """A folder to fill that gets its name when the block is through. FILE if there is one that is
     not empty: files of two models must not mix."""
     path = Path(os.path.abspath(path))
-    if not path.parent.is_dir():
-        raise FileFault(f'"{path}": there is no folder "{path.parent}"')
-    if path.is_dir():
-        with _translated(path):
-            if any(path.iterdir()):
-                raise FileFault(f'"{path}" is not empty', hint="name a folder that is not there")
-    elif os.path.lexists(path):
-        raise FileFault(f'"{path}" is a file, and a folder is to be written')
     temporary = _temporary(path)
     try:
         with _translated(path):
+            if not path.parent.is_dir():
+                raise FileFault(f'"{path}": there is no folder "{path.parent}"')
+            if path.is_dir() and any(path.iterdir()):
+                raise FileFault(f'"{path}" is not empty', hint="name a folder that is not there")
+            if os.path.lexists(path) and not path.is_dir():
+                raise FileFault(f'"{path}" is a file, and a folder is to be written')
             temporary.mkdir()
             yield temporary
             for folder, _, _ in os.walk(temporary):

@@ -107,10 +107,7 @@ def find_parts(path: Path) -> tuple[Path, ...]:
 
 
 def _layout_of_folder(folder: Path) -> Layout:
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError as fault:
-        raise FileFault(f'"{folder}" cannot be read: {fault.strerror}') from fault
+    names = _names(folder)
     if "model.safetensors" in names:
         return Layout("safetensors", (folder / "model.safetensors",))
     if INDEX in names:
@@ -190,10 +187,20 @@ def read_side_files(folder: Path) -> SideFiles:
 
 
 def _modules(folder: Path) -> Sequence[str]:
+    return [f"{name}/{CONFIG}" for name in _names(folder) if MODULE.fullmatch(name)]
+
+
+def _names(folder: Path) -> list[str]:
+    """Names in a folder, as far as they are text."""
+    return sorted(os.fsdecode(n) for n in os.listdir(os.fsencode(folder)) if _is_text(n))
+
+
+def _is_text(name: bytes) -> bool:
     try:
-        return [f"{name}/{CONFIG}" for name in sorted(os.listdir(folder)) if MODULE.fullmatch(name)]
-    except OSError as fault:
-        raise FileFault(f'"{folder}" cannot be read: {fault.strerror}') from fault
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _read_known(folder: Path, names: Sequence[str]) -> dict[str, bytes]:

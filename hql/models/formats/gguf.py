@@ -33,7 +33,7 @@ ALIGNMENT_KEY: Final = "general.alignment"
 ALIGNMENT: Final = 32
 ALIGNMENT_MAX: Final = 1 << 16
 ENTRIES_MAX: Final = 1 << 16
-TENSORS_MAX: Final = 1 << 18
+TENSORS_MAX: Final = 1 << 16
 #: ggml has tensors of four dimensions
 DIMENSIONS_MAX: Final = 4
 NAME_BYTES_MAX: Final = 1_024

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hartonomous.hql.errors import FileFault
 from hartonomous.hql.models.formats import gguf, safetensors
-from hartonomous.hql.models.formats.files import ModelFile, bad_file
+from hartonomous.hql.models.formats.files import ModelFile, bad_file, unreadable
 from hartonomous.hql.models.formats.folder import Layout, find_layout, read_side_files
 from hartonomous.hql.models.formats.source import SourceModel, SourceTensor
 
@@ -21,19 +20,23 @@ def open_source(path: str) -> SourceModel:
     there or cannot be read, MODEL_FORMAT with file and place if it is not what it says;
     NotSupported for formats and types that are not built.
     """
-    if "\0" in path:
-        raise FileFault(f"{path!r} is no path")
-    layout = find_layout(Path(os.path.abspath(os.path.expanduser(path))))
     files: list[ModelFile] = []
 
     def close() -> None:
         for file in files:
             file.close()
 
+    place = Path(path)
     try:
+        if "\0" in path:
+            raise FileFault(f"{path!r} is no path")
+        layout = find_layout(place)
         for part in layout.paths:
             files.append(ModelFile(part))
         return _OPENERS[layout.format](layout, files, close)
+    except OSError as fault:
+        close()
+        raise unreadable(place, fault) from fault
     except BaseException:
         close()
         raise
