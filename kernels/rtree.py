@@ -112,25 +112,9 @@ class Tree:
         return Tree(arrays["header"], arrays["leaves"], arrays["rows"], arrays["nodes"])
 
     def __post_init__(self) -> None:
-        self._check()
+        layout.check(self.header, self.leaves, self.rows, self.nodes)
         frame = layout.frame(self.entries, self.leaves, self.rows, self.nodes)
         object.__setattr__(self, "frame", frame)
-
-    def _check(self) -> None:
-        """What searches rely on, as they look at no bounds."""
-        version, row_count, entries, size = self.header.tolist()
-        if version != layout.VERSION or not 0 <= entries <= row_count or size < 1 or size % layout.BLOCK:
-            raise ValueError(f"no header of an R-tree: {self.header}")
-        count = -(-entries // size)
-        sides = layout.POINT_SIDES if self.is_points else layout.BOX_SIDES
-        for array, kind, shape in (
-            (self.leaves, np.float64, (count, sides, size)),
-            (self.rows, np.int32, (count, size)),
-            (self.nodes, np.float32, (sum(layout.level_sizes(count)[1:]), 6, layout.FAN_OUT)),
-        ):
-            if array.dtype != kind or array.shape != shape or not array.flags.c_contiguous:
-                raise ValueError(f"an R-tree's {kind.__name__}{list(shape)} is "
-                                 f"{array.dtype}{list(array.shape)}")  # fmt: skip
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Tree.from_arrays, (self.arrays(),)  # addresses do not travel

@@ -69,6 +69,24 @@ def level_starts(leaves: int) -> list[int]:
     return starts
 
 
+def check(header: Integers, leaves: Floats, rows: RowNumbers, nodes: Boxes32) -> None:
+    """ValueError unless the arrays are as large as the header says, which searches rely on: they
+    look at no bounds."""
+    version, row_count, entries, size = header.tolist()
+    if version != VERSION or not 0 <= entries <= row_count or size < 1 or size % BLOCK:
+        raise ValueError(f"no header of an R-tree: {header}")
+    count = -(-entries // size)
+    sides = POINT_SIDES if leaves.shape[1] == POINT_SIDES else BOX_SIDES
+    inner = sum(level_sizes(count)[1:])
+    for name, array, kind, shape in (
+        ("leaves", leaves, np.float64, (count, sides, size)),
+        ("rows", rows, np.int32, (count, size)),
+        ("nodes", nodes, np.float32, (inner, 6, FAN_OUT)),
+    ):
+        if array.dtype != kind or array.shape != shape or not array.flags.c_contiguous:
+            raise ValueError(f"{name} of an R-tree: {array.dtype}{array.shape} for {shape}")
+
+
 def frame(entries: int, leaves: Floats, rows: RowNumbers, nodes: Boxes32) -> Integers:
     """int64[LEVELS + height + 1]: all that a compiled search is told of a tree: its height (0: the
     root is a leaf), sizes, addresses, and where levels start. Valid as long as the arrays live."""
