@@ -1,9 +1,9 @@
 """SentencePiece's BPE of GGUF files (`tokenizer.ggml.model` = llama): scores in place of merges.
 
 The pair whose union has the best score is joined first. The same as merges, in the order in which
-Hugging Face's converter lists them: every way of cutting a token into two tokens, by score, then
-longer left halves, then longer right halves, then the vocabulary's order. What no token covers
-becomes byte tokens, where the file has them.
+the tokenizer.json of Llama lists them: every way of cutting a token into two tokens, by score, then
+by the ids of the token and its halves. What no token covers becomes byte tokens, where the file has
+them.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def merges(
     joined = {
         token: i for token, i in ids.items() if kinds[i] == NORMAL or kinds[i] == USER_DEFINED
     }
-    found: list[tuple[float, int, int, int, int, int, str, str]] = []
+    found: list[tuple[float, int, int, int, str, str]] = []
     for token, i in joined.items():
         for cut in range(1, len(token)):
             left = joined.get(token[:cut])
@@ -94,9 +94,7 @@ def merges(
                 continue
             right = joined.get(token[cut:])
             if right is not None:
-                score = -scores[i]
-                rest = cut - len(token)
-                found.append((score, -cut, rest, i, left, right, token[:cut], token[cut:]))
+                found.append((-scores[i], i, left, right, token[:cut], token[cut:]))
     found.sort()
     return [(entry[-2], entry[-1]) for entry in found]
 
