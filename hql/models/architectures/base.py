@@ -1,8 +1,8 @@
 """What an architecture is, and the configurations that inference runs on.
 
 An architecture says how a source's configuration reads (`config`), under which canonical names its
-tensors stand and what was done to their rows (`placements`), and, from a configuration, which
-tensors there must be (`layout`). It has no forward pass: that is one for all of a configuration's
+tensors stand and what was done to their rows (`place`), and, from a configuration, which tensors
+there must be (`layout`). It has no forward pass: that is one for all of a configuration's
 class (hql/models/inference).
 
 Canonical names (HQL.md, "Names"); `N` counts layers from 0:
@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from hartonomous.hql.frozen import frozen
 
 if TYPE_CHECKING:
-    from hartonomous.hql.models.architectures.names import Names
+    from hartonomous.hql.models.architectures.fields import Fields
+    from hartonomous.hql.models.architectures.names import Names, Placement
     from hartonomous.hql.models.formats.source import SourceModel
 
 
@@ -181,12 +182,17 @@ class Shape:
 class Architecture(Protocol):
     """One architecture. Stateless."""
 
-    #: what Models.Architecture shows and CREATE MODEL … ARCHITECTURE takes
-    name: str
-    #: `general.architecture` of its GGUF files; None: it has none
-    gguf_name: str | None
-    #: `model_type` of its config.json
-    model_types: frozenset[str]
+    @property
+    def name(self) -> str:
+        """What Models.Architecture shows and CREATE MODEL … ARCHITECTURE takes."""
+
+    @property
+    def gguf_name(self) -> str | None:
+        """`general.architecture` of its GGUF files; None: it has none."""
+
+    @property
+    def model_types(self) -> frozenset[str]:
+        """`model_type` of its config.json."""
 
     def matches(self, source: SourceModel) -> bool:
         """Whether a source without a word about its architecture is of this one."""
@@ -194,16 +200,25 @@ class Architecture(Protocol):
     def config(self, source: SourceModel) -> Config:
         """What the source is. Raises Unrunnable; FileFault MODEL_FORMAT for nonsense."""
 
+    def place(self, source: SourceModel, config: Config) -> tuple[list[Placement], list[str]]:
+        """Every tensor of the source under its canonical name, in the source's order, and the names
+        of those that this architecture does not know, which keep their own."""
+
     def names(self, config: Config, format: str) -> Names:
         """How the files of a format ('safetensors', 'gguf') name and store its tensors."""
 
-    def make_config(self, options: dict[str, Any]) -> Config:
-        """The configuration that `ARCHITECTURE name(option = value …)` says. `options` are popped
-        as they are read; what is left is unknown. Raises Unrunnable with what is wrong."""
-
     def layout(self, config: Config) -> list[Shape]:
-        """The tensors of a model of this configuration, in order."""
+        """The tensors that a model of this configuration has at least, in order."""
 
-    def file_config(self, config: Config, format: str) -> dict[str, Any]:
-        """config.json's object, or a GGUF's metadata without the tokenizer's, for a model that was
-        made here or comes from the other format."""
+    def make_config(self, fields: Fields) -> Config:
+        """The configuration that `ARCHITECTURE name(option = value …)` says."""
+
+    def hf_config(self, config: Config) -> dict[str, Any]:
+        """config.json's object, for a model that was not read from a folder."""
+
+    def gguf_entries(self, config: Config) -> list[list[Any]]:
+        """A GGUF's metadata without the tokenizer's, as write_gguf takes it, for a model that was
+        not read from one. Not called without a `gguf_name`."""
+
+    def gguf_tensors(self, config: Config) -> dict[str, list[float]]:
+        """Vectors that a GGUF has and the configuration holds."""
