@@ -60,10 +60,10 @@ def dequantise(dtype: str, data: Bytes, length: int) -> Matrix:
 def dequantise_compiled(dtype: str, data: Bytes, length: int) -> Matrix:
     """As dequantise, for the quantised dtypes, by numba."""
     _check(dtype, data, length)
-    from hartonomous.kernels import quantize_compiled
+    import hartonomous.kernels.quantize_compiled as compiled
 
     out = np.empty((len(data), length), np.float32)
-    quantize_compiled.dequantise(dtype, data, out)
+    compiled.dequantise(dtype, data, out)
     return out
 
 

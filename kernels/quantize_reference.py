@@ -93,7 +93,8 @@ def _q4_k(data: Bytes) -> Matrix:
 def _q5_k(data: Bytes) -> Matrix:
     # bit i of byte j is the fifth bit of element 32 i + j
     fifth = _bits(data[:, 16:48]).reshape(len(data), 32, 8).transpose(0, 2, 1)
-    return _k(data, _nibbles(data[:, 48:], 32) | fifth.reshape(len(data), 256) << 4)
+    q = np.bitwise_or(_nibbles(data[:, 48:], 32), fifth.reshape(len(data), 256) << 4)
+    return _k(data, q)
 
 
 def _q6_k(data: Bytes) -> Matrix:
@@ -127,7 +128,8 @@ def _inverse(scale: Matrix) -> Matrix:
 def _packed(q: Matrix) -> Bytes:
     """uint8[N,16]: float32[N,32] cut off and held to 0 … 15."""
     whole = np.nan_to_num(q, nan=0).clip(0, 15).astype(np.uint8)
-    return whole[:, :16] | whole[:, 16:] << 4
+    packed: Bytes = np.bitwise_or(whole[:, :16], whole[:, 16:] << 4)
+    return packed
 
 
 def _to_half(scale: Matrix) -> Bytes:
@@ -136,7 +138,7 @@ def _to_half(scale: Matrix) -> Bytes:
 
 def _to_q4_0(blocks: Matrix) -> Bytes:
     place = np.abs(blocks).argmax(axis=1, keepdims=True)
-    scale = np.take_along_axis(blocks, place, axis=1) / -8
+    scale: Matrix = np.take_along_axis(blocks, place, axis=1) / np.float32(-8)
     return np.hstack([_to_half(scale), _packed(blocks * _inverse(scale) + np.float32(8.5))])
 
 
