@@ -29,11 +29,11 @@ def frequencies(size: int, base: float, scaling: Mapping[str, Any] | None = None
     if scaling is None:
         return found
     if scaling["type"] == "linear":
-        return np.divide(found, scaling["factor"], dtype=np.float32)
+        return np.asarray(found / np.float32(scaling["factor"]))
     if scaling["type"] == "llama3":
         return _llama3(found, scaling)
     if scaling["type"] == "factors":
-        return np.divide(found, scaling["factors"], dtype=np.float32)
+        return np.asarray(found / np.asarray(scaling["factors"], np.float32))
     raise ValueError(str(scaling["type"]))
 
 

@@ -61,8 +61,6 @@ class Dense:
         return int(self.array.shape[1])
 
     def multiply(self, x: Floats) -> Floats:
-        if len(x) == 1:
-            return (self.array @ x[0])[None, :]
         out = np.empty((len(x), len(self.array)), np.float32)
         for n in range(len(x)):
             np.matmul(self.array, x[n], out=out[n])
