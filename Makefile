@@ -26,7 +26,7 @@ unit: $(VENV)/ready-for-tests
 	@$(BIN)/pytest -q -n $(WORKERS)
 
 slow: $(VENV)/ready-for-benchmarks twists
-	@$(BIN)/pytest -q -m slow -n $(WORKERS)
+	@$(BIN)/pytest -q -m slow -n $(WORKERS) --dist worksteal
 
 twists: $(VENV)/ready-for-tests
 	@for twist in reparse reopen batch1 norules; do \
