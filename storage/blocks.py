@@ -100,9 +100,16 @@ class BlockWriter:
         """Zeros up to the next aligned offset."""
         self._writer.write(bytes(-self.size % ALIGNMENT))
 
-    def finish(self, directory: Mapping[str, Any], *trailer: Data, seal: bool = False) -> ObjectRef:
-        """Write the directory and what the file's own format wants after it; commit. `seal`: the
-        directory's checksum ends the file, so that it can be opened without a reference."""
+    def finish(
+        self,
+        directory: Mapping[str, Any],
+        *trailer: Data,
+        seal: bool = False,
+        staged: bool = False,
+    ) -> ObjectRef:
+        """Write the directory and what the file's own format wants after it; commit (`staged`: as
+        ObjectWriter.commit). `seal`: the directory's checksum ends the file, so that it can be
+        opened without a reference."""
         self._writer.drain()
         self._taking = False
         offset = self.size
@@ -113,7 +120,7 @@ class BlockWriter:
         if seal:
             trailer = (*trailer, checksum.to_bytes(SEAL_BYTES, "little"))
         self._writer.write(packed, *trailer)
-        size, name = self.size, self._writer.commit()
+        size, name = self.size, self._writer.commit(staged=staged)
         return ObjectRef(name, size, offset, len(packed), checksum)
 
     def abort(self) -> None:

@@ -163,6 +163,8 @@ class Database:
                 if self.wal is not None:
                     self._close_log(self.wal)
             finally:
+                if self.objects is not None:
+                    self.objects.close()
                 if self._follower is not None:
                     self._follower.close()
                 if self._lock is not None:
@@ -209,6 +211,8 @@ class Database:
         """Transaction.commit's other half."""
         try:
             self._check_process()
+            if transaction.objects:
+                self.object_store.settle(transaction.objects)
             info = self.commits_path.commit(transaction, statement, author)
             publish_temporary(transaction)
             self.garbage.suspect_models(transaction.changes.values())

@@ -22,7 +22,7 @@ class MemoryDisk(Disk):
         self._open: dict[Path, pa.BufferOutputStream] = {}
         self._whole: dict[Path, pa.Buffer] = {}
 
-    def do_make_folder(self, path: Path) -> None:
+    def do_make_folder(self, path: Path, *, sync: bool = True) -> None:
         """Folders are nothing but the beginnings of paths."""
 
     def do_create(self, path: Path) -> File:
@@ -40,13 +40,17 @@ class MemoryDisk(Disk):
         """Memory is as safe as it gets."""
 
     def do_rename(self, source: Path, target: Path) -> None:
-        self._whole[target] = self._open.pop(source).getvalue()
+        self._finish(source)
+        self._whole[target] = self._whole.pop(source)
 
     def do_remove(self, path: Path) -> None:
         self._open.pop(path, None)
         self._whole.pop(path, None)
 
     def do_sync_folder(self, path: Path) -> None:
+        """As do_sync."""
+
+    def do_sync_many(self, files: Sequence[File], folders: Sequence[Path] = ()) -> None:
         """As do_sync."""
 
     def exists(self, path: Path) -> bool:
@@ -61,9 +65,16 @@ class MemoryDisk(Disk):
         return sorted(set(inside))
 
     def map(self, path: Path) -> pa.Buffer:
+        self._finish(path)
         if path not in self._whole:
             raise DiskFault(f'cannot map "{path}": there is no such file')
         return self._whole[path]
+
+    def _finish(self, path: Path) -> None:
+        """Nothing more is written to a file that was mapped or renamed."""
+        stream = self._open.pop(path, None)
+        if stream is not None:
+            self._whole[path] = stream.getvalue()
 
     def start_writeback(self, file: File, offset: int, length: int) -> None:
         """There is nowhere to write it."""

@@ -4,8 +4,10 @@ objects/ab/cdef…   the first two hex digits are the folder, the other 62 the f
 objects/tmp/…      what is being written; removed when a writer opens the database
 
 An object is written to tmp, synced, renamed and its folder synced, so it is there whole or not
-at all. Reading is by mapping. `read` checks the whole digest (small objects: manifests, packs);
-large ones carry block checksums that their readers check on first touch (blocks.py).
+at all. Where many are written at once they are *staged*: read from tmp by this process, and made
+durable together, as syncs that come together cost little more than one. Reading is by mapping.
+`read` checks the whole digest (small objects: manifests, packs); large ones carry block checksums
+that their readers check on first touch (blocks.py).
 """
 
 from __future__ import annotations
@@ -15,13 +17,13 @@ import itertools
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
-from hartonomous.storage.disk import Data, Disk
+from hartonomous.storage.disk import Data, Disk, File
 from hartonomous.storage.errors import Corruption
 
 #: from this many bytes on, hashing runs beside writing in a thread of its own
@@ -30,6 +32,9 @@ THREAD_FROM: Final = 1 << 20
 QUEUE_MAX: Final = 64
 #: bytes after which the system is told to start writing them out
 WRITEBACK_STEP: Final = 8 << 20
+
+#: objects staged at once; each is an open file
+STAGED_MAX: Final = 256
 
 _numbers = itertools.count()
 
@@ -41,6 +46,9 @@ class Objects:
         self._disk, self.folder = disk, folder
         self._maps: dict[str, pa.Buffer] = {}
         self._kept: dict[str, dict[Any, Any]] = {}
+        self._lock = threading.RLock()
+        self._staged: dict[str, File] = {}  # guarded; whole, open, not durable under their names
+        self._settling = threading.Lock()
 
     def prepare(self) -> None:
         """A writer's first act: folders, and leftovers of a writer that died."""
@@ -50,6 +58,11 @@ class Objects:
             self._disk.do_remove(temporary / name)
 
     def path(self, name: str) -> Path:
+        """Where an object is, or would be."""
+        staged = self._staged.get(name)
+        return self._final(name) if staged is None else staged.path
+
+    def _final(self, name: str) -> Path:
         return self.folder / name[:2] / name[2:]
 
     def writer(self, also: Callable[[Data], None] | None = None) -> ObjectWriter:
@@ -60,13 +73,14 @@ class Objects:
         """Store bytes; their name."""
         digest = hashlib.sha256(data).hexdigest()
         if self.exists(digest):
+            self.settle([digest])
             return digest
         with self.writer() as writer:
             writer.write(data)
             return writer.commit()
 
     def exists(self, name: str) -> bool:
-        return self._disk.exists(self.path(name))
+        return name in self._staged or self._disk.exists(self._final(name))
 
     def is_whole(self, name: str) -> bool:
         """Whether the object is there and undamaged; reads all of it."""
@@ -86,9 +100,10 @@ class Objects:
         """The object's bytes, mapped, not checked."""
         buffer = self._maps.get(name)
         if buffer is None:
-            if not self._disk.exists(self.path(name)):
-                raise Corruption(f"object {name} is missing")
-            buffer = self._maps.setdefault(name, self._disk.map(self.path(name)))
+            with self._lock:
+                if not self._disk.exists(self.path(name)):
+                    raise Corruption(f"object {name} is missing")
+                buffer = self._maps.setdefault(name, self._disk.map(self.path(name)))
         return buffer
 
     def read(self, name: str) -> pa.Buffer:
@@ -121,7 +136,61 @@ class Objects:
     def remove(self, name: str) -> None:
         """Remove an object; buffers already handed out stay valid."""
         self._forget(name)
-        self._disk.do_remove(self.path(name))
+        with self._settling, self._lock:
+            staged = self._staged.pop(name, None)
+            if staged is not None:
+                staged.close()
+                self._disk.do_remove(staged.path)
+                return
+        self._disk.do_remove(self._final(name))
+
+    # --- staging
+
+    def stage(self, name: str, file: File) -> None:
+        """A file in tmp that holds an object whole, and is ours from now on."""
+        with self._lock:
+            if name not in self._staged:
+                self._staged[name] = file
+                is_full = len(self._staged) > STAGED_MAX
+            else:
+                file.close()
+                self._disk.do_remove(file.path)
+                return
+        if is_full:
+            self.settle(list(self._staged))
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Return when those of the objects that are staged are durable under their names. After
+        a DiskFault they are still staged."""
+        if not self._staged:
+            return
+        with self._settling:
+            with self._lock:
+                files = {n: self._staged[n] for n in names if n in self._staged}
+            if not files:
+                return
+            self._disk.do_sync_many(list(files.values()))
+            folders = sorted({self._final(n).parent for n in files})
+            for folder in folders:
+                self._disk.do_make_folder(folder, sync=False)
+            with self._lock:
+                for name, file in files.items():
+                    path = self._final(name)
+                    if file.path != path:
+                        self._disk.do_rename(file.path, path)
+                        file.path = path
+            self._disk.do_sync_many([], [self.folder, *folders])
+            with self._lock:
+                for name, file in files.items():
+                    del self._staged[name]
+                    file.close()
+
+    def close(self) -> None:
+        """Let go of what is staged: the next writer removes it."""
+        with self._lock:
+            for file in self._staged.values():
+                file.close()
+            self._staged.clear()
 
 
 class ObjectWriter:
@@ -160,18 +229,25 @@ class ObjectWriter:
         if self._failure is not None:
             raise self._failure
 
-    def commit(self) -> str:
-        """Make the object durable under its name and return the name. A damaged object of that
-        name is replaced: what was made anew must not be found broken again."""
+    def commit(self, *, staged: bool = False) -> str:
+        """Make the object durable under its name and return the name; if `staged`, only when
+        Objects.settle() is called. A damaged object of that name is replaced: what was made anew
+        must not be found broken again."""
         assert not self._done
         self.drain()
         self._done = True
         name = self._sha.hexdigest()
-        path = self._objects.path(name)
         if self._objects.is_whole(name):
             self._file.close()
             self._disk.do_remove(self._file.path)
+            if not staged:
+                self._objects.settle([name])
             return name
+        if staged:
+            self._file.start_writeback(self._written_back, self.size - self._written_back)
+            self._objects.stage(name, self._file)
+            return name
+        path = self._objects.path(name)
         try:
             self._file.sync()
         finally:

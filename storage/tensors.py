@@ -5,8 +5,8 @@
     the last 8 bytes         xxh3-64 of the directory
 
 The name is the hash of all that, so equal tensors are one object whoever has them. Objects
-belong to the transaction that wrote them: if it does not commit, they go. A database in memory
-keeps them in memory.
+belong to the transaction that wrote them: they become durable together when it commits, and go if
+it does not. A database in memory keeps them in memory.
 """
 
 from __future__ import annotations
@@ -90,17 +90,20 @@ def write_pack(
     `dtype` has no rows of; DiskFault."""
     size = rows * row_bytes(dtype, length)
     database = transaction.database
-    with database.garbage.writing(transaction.objects):
+    mine: list[str] = []
+    with database.garbage.writing(mine):
         writer = BlockWriter(database.object_store)
         try:
             for piece in pieces:
                 writer.write(pa.py_buffer(piece))
             assert writer.size == size, f"{writer.size} bytes for {size}"
-            ref = writer.finish({"dtype": dtype, "rows": rows, "length": length}, seal=True)
+            directory = {"dtype": dtype, "rows": rows, "length": length}
+            ref = writer.finish(directory, seal=True, staged=True)
         except BaseException:
             writer.abort()
             raise
-        transaction.objects.append(ref.name)
+        mine.append(ref.name)
+    transaction.objects += mine
     return PackRef(ref.name, dtype, rows, length, size)
 
 
@@ -113,12 +116,14 @@ def put_object(transaction: Transaction, data: Data) -> str:
     """Store bytes as an object of the transaction; its name, the SHA-256 of the bytes."""
     objects = transaction.database.object_store
     name = hashlib.sha256(data).hexdigest()
-    with transaction.database.garbage.writing(transaction.objects):
+    mine: list[str] = []
+    with transaction.database.garbage.writing(mine):
         if not objects.is_whole(name):
             with objects.writer() as writer:
                 writer.write(data)
-                writer.commit()
-        transaction.objects.append(name)
+                writer.commit(staged=True)
+        mine.append(name)
+    transaction.objects += mine
     return name
 
 

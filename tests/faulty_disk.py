@@ -69,11 +69,11 @@ class FaultyDisk(Disk):
 
     # --- the changes ---------------------------------------------------------------------
 
-    def do_make_folder(self, path: Path) -> None:
+    def do_make_folder(self, path: Path, *, sync: bool = True) -> None:
         if not path.is_dir():
             self._step("make folder", path)
             self._names.append(NameChange(path.parent, lambda: shutil.rmtree(path, True)))
-        super().do_make_folder(path)
+        super().do_make_folder(path, sync=sync)
 
     def do_create(self, path: Path) -> File:
         self._step("create", path)
@@ -138,6 +138,12 @@ class FaultyDisk(Disk):
     def do_sync_folder(self, path: Path) -> None:
         self._step("sync folder", path)
         self._names = [n for n in self._names if n.folder != path]
+
+    def do_sync_many(self, files: Sequence[File], folders: Sequence[Path] = ()) -> None:
+        for file in files:
+            self.do_sync(file)
+        for folder in folders:
+            self.do_sync_folder(folder)
 
     # --- failing -------------------------------------------------------------------------
 

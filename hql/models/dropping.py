@@ -28,10 +28,10 @@ def run_drop_model(statement: DropModel, context: Context) -> Result:
         raise place(fault, statement.name) from None
     served = spaces_served(context.catalog, entry.name)
     if served:
-        fault = ConstraintFault(
+        needed = ConstraintFault(
             f'the model "{entry.name}" encodes for the space "{served[0]}"',
             hint=f"DROP SPACE {served[0]} first",
         )
-        raise place(fault, statement.name)
+        raise place(needed, statement.name)
     context.transaction.drop(entry)
     return Result()

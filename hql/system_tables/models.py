@@ -1,4 +1,4 @@
-"""Models, ModelLayers, ModelVersions: what models there are, their layers, and how they came to be."""
+"""Models, ModelLayers, ModelVersions: what models there are, their layers, what made them."""
 
 from __future__ import annotations
 
