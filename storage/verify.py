@@ -13,6 +13,7 @@ Damage is reported, not raised: each problem says what, where, what was expected
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -24,17 +25,18 @@ from hartonomous.storage.chunk import Int64, concat
 from hartonomous.storage.commit import Commit, TableRoots
 from hartonomous.storage.commit_pack import CommitPack
 from hartonomous.storage.encoding import deletion_leaf_hash
-from hartonomous.storage.errors import Error
+from hartonomous.storage.errors import Corruption, Error
 from hartonomous.storage.frozen import frozen
 from hartonomous.storage.leaf_log import unpack_leaves
 from hartonomous.storage.leaves import DELETED, Leaves, read_leaves
 from hartonomous.storage.leaves import concat as concat_leaves
 from hartonomous.storage.manifest import Manifest, object_names, read_head, read_manifest
 from hartonomous.storage.merkle import Log
+from hartonomous.storage.models import labels_of
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.prepare import run_leaf
 from hartonomous.storage.shape import shape_holding, shape_of
-from hartonomous.storage.state import DatabaseState
+from hartonomous.storage.state import DatabaseState, Snapshot
 from hartonomous.storage.table import TableState
 from hartonomous.storage.wal_frames import read_frames
 
@@ -59,7 +61,9 @@ def verify(database: Database, progress: Progress | None = None) -> list[Problem
     state, manifest, commits, leaves = database.evidence()
     problems: list[Problem] = []
     if database.objects is not None and database.folder is not None:
-        problems += _files(database, database.objects)
+        held = Snapshot(state)
+        database.garbage.watch(held)
+        problems += _files(database, database.objects, _labels(database.objects, state))
     packed, faults = _packed_commits(database.objects, manifest)
     problems += faults
     everything = [*packed, *(c for c in commits if c.sequence <= state.sequence)]
@@ -88,7 +92,7 @@ def verify(database: Database, progress: Progress | None = None) -> list[Problem
     return list(dict.fromkeys(problems))
 
 
-def _files(database: Database, objects: Objects) -> list[Problem]:
+def _files(database: Database, objects: Objects, labels: dict[str, str]) -> list[Problem]:
     """Objects and log against their checksums. A writer elsewhere may checkpoint meanwhile and
     remove a log file: then what was found is not a problem, and all is looked at again."""
     folder = database.folder
@@ -101,11 +105,12 @@ def _files(database: Database, objects: Objects) -> list[Problem]:
             names = object_names(objects, name)
         except Error as fault:
             return [Problem("head", str(folder.head), "a whole manifest", fault.message)]
-        for object_name in sorted({*objects.names(), *names}):
+        for object_name in sorted({*objects.names(), *names, *labels}):
             try:
                 objects.verify(object_name)
             except Error as fault:
-                problems.append(Problem("object", object_name, object_name, fault.message))
+                where = labels.get(object_name, object_name)
+                problems.append(Problem("object", where, object_name, fault.message))
         try:
             folder.check_log(manifest)
             for _ in read_frames(folder.disk, folder.wal, manifest.wal_start):
@@ -114,6 +119,19 @@ def _files(database: Database, objects: Objects) -> list[Problem]:
             problems.append(Problem("log", str(folder.wal), "whole frames", fault.message))
         if not problems or read_head(folder.disk, folder.head) == name:
             return problems
+
+
+def _labels(objects: Objects, state: DatabaseState) -> dict[str, str]:
+    """What objects of models are, by name."""
+    labels: dict[str, str] = {}
+    for model in state.catalog.models():
+        for version in model.versions:
+            named = {version.manifest: "manifest"}
+            with contextlib.suppress(Corruption):  # found again where all objects are verified
+                named = labels_of(objects, version.manifest)
+            for name, label in named.items():
+                labels.setdefault(name, f'{name} ({label} of model "{model.name}")')
+    return labels
 
 
 def _packed_commits(
