@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def _open_gguf(layout: Layout, files: Sequence[ModelFile], close: Any) -> Source
     return SourceModel(
         format="gguf",
         architecture_hint=hint if isinstance(hint, str) else "",
-        config={key: value for key, value in values.items() if key not in tokens},
+        config={key: _plain(value) for key, value in values.items() if key not in tokens},
         tensors=_joined(files, [part.tensors for part in parts]),
         tokenizer={"kind": "gguf", "metadata": tokens} if tokens else {},
         metadata={
@@ -96,6 +97,15 @@ def _open_gguf(layout: Layout, files: Sequence[ModelFile], close: Any) -> Source
         },
         close=close,
     )
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold: NaN and infinities become words, as json_bounded makes them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _check_split(files: Sequence[ModelFile], parts: Sequence[gguf.Part]) -> None:

@@ -103,10 +103,10 @@ def _place(file: ModelFile, name: str, given: Any) -> _Place:
     if not isinstance(given, dict) or given.keys() != MEMBERS:
         raise bad("it needs dtype, shape and data_offsets, and nothing else")
     dtype, shape, offsets = given["dtype"], given["shape"], given["data_offsets"]
+    if isinstance(dtype, str) and dtype in DTYPES_LATER:
+        message = f'not supported yet: tensors of type {dtype} ("{file.path}", tensor "{name}")'
+        raise NotSupported(message)
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        if dtype in DTYPES_LATER:
-            message = f'not supported yet: tensors of type {dtype} ("{file.path}", tensor "{name}")'
-            raise NotSupported(message)
         raise bad(f"there is no type {json.dumps(dtype)[:50]}")
     if not _is_numbers(shape) or len(shape) > DIMENSIONS_MAX:
         raise bad(f"the shape is no list of at most {DIMENSIONS_MAX} whole numbers")
