@@ -30,16 +30,26 @@ from jinja2.utils import Cycler, Joiner, Namespace
 from hartonomous.hql.limits import current
 from hartonomous.hql.models.tokenizers.base import model_input
 
-#: work of one rendering, and weight of one value: characters, and NODE for each item of a container
+#: work of one rendering: characters written, and STEP for each item or call
 WORK_MAX: Final = 1 << 26
+STEP: Final = 16
+#: weight of one value: characters, and NODE for each item of a container
 VALUE_MAX: Final = 1 << 23
-NODE: Final = 16
+NODE: Final = 64
 #: bits of a whole number
 BITS_MAX: Final = 4096
 #: characters that strip() may be told to look for, which costs their product with the text's
 STRIPPED_MAX: Final = 256
 
-_VIEWS: Final = (type({}.keys()), type({}.values()), type({}.items()))
+_CONTAINERS: Final[tuple[type[Any], ...]] = (
+    list,
+    tuple,
+    set,
+    frozenset,
+    type({}.keys()),
+    type({}.values()),
+    type({}.items()),
+)
 _running = threading.local()
 
 #: methods of values that a template may call
@@ -136,9 +146,19 @@ def fits(size: int) -> None:
 
 
 def weigh(value: Any) -> int:
-    """Characters and items of a value as the tree it prints as; refuses one that is too large,
-    which a value that holds itself is."""
-    total, waiting = 0, [value]
+    """Characters of a value as the tree it prints as, and NODE for each item; refuses one that is
+    too large, which a value that holds itself is."""
+    return _measured(value)[0]
+
+
+def _measured(value: Any) -> tuple[int, int]:
+    """The weight of a value, and what making it cost: characters for a text, STEP an item for a
+    container, as it only refers to texts that were paid for."""
+    if isinstance(value, str):
+        fits(len(value))
+        return len(value), len(value)
+    total = items = 0
+    waiting: list[Any] = [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, Namespace):
@@ -148,29 +168,29 @@ def weigh(value: Any) -> int:
         elif isinstance(item, int):
             total += item.bit_length() >> 3
         elif isinstance(item, dict):
-            total += 2 * NODE * len(item)
-            fits(total)
+            items += 2 * len(item)
+            fits(total + NODE * items)
             waiting += item.keys()
             waiting += item.values()
-        elif isinstance(item, (list, tuple, set, frozenset, *_VIEWS)):
-            total += NODE * len(item)
-            fits(total)
+        elif isinstance(item, _CONTAINERS):
+            items += len(item)
+            fits(total + NODE * items)
             waiting += item
-    fits(total)
-    return total
+    fits(total + NODE * items)
+    return total + NODE * items, STEP * items
 
 
 def weighed(value: Any) -> Any:
     """The value, paid for. What is computed item by item is paid for item by item."""
     if isinstance(value, Iterator):
         return _paid(value)
-    spend(1 + weigh(value))
+    spend(1 + _measured(value)[1])
     return value
 
 
 def _paid(items: Iterator[Any]) -> Iterator[Any]:
     for item in items:
-        spend(NODE + weigh(item))
+        spend(STEP + _measured(item)[1])
         yield item
 
 
@@ -216,7 +236,7 @@ class MeteredCode(CodeGenerator):
         super().visit_Output(node, frame)
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
-        self.write("environment.concat((")
+        self.write("environment.texts_joined((")
         for item in node.nodes:
             self.visit(item, frame)
             self.write(", ")
@@ -285,7 +305,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     spend = staticmethod(spend)
     weighed = staticmethod(weighed)
 
-    def concat(self, parts: tuple[Any, ...]) -> str:
+    def texts_joined(self, parts: tuple[Any, ...]) -> str:
         """`a ~ b`."""
         fits(sum(weigh(part) for part in parts))
         text: str = weighed("".join(map(str, parts)))
@@ -325,7 +345,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return bounded
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **named: Any) -> Any:
-        spend(NODE)
+        spend(STEP)
         text = getattr(__obj, "__self__", None)
         if isinstance(text, str):
             args = _guarded(text, __obj.__name__, args)
@@ -366,7 +386,10 @@ def _finalize(context: Context, value: Any) -> Any:
     """Before a value is written; needing the context keeps Jinja from doing it while compiling."""
     if isinstance(value, Iterator):
         value = whole(value)
-    return weighed(value) if isinstance(value, str) else str(weighed(value))
+    if not isinstance(value, str):
+        weigh(value)
+        value = str(value)
+    return weighed(value)
 
 
 def _number_fits(bits: int) -> None:

@@ -39,10 +39,10 @@ class Vocabulary:
     def list(self, key: str, kind: type | tuple[type, ...], count_max: int) -> list[Any]:
         """`tokenizer.ggml.KEY`, a list of that type, [] if there is none."""
         found = self.metadata.get(f"tokenizer.ggml.{key}", [])
+        if isinstance(found, list) and len(found) > count_max:
+            raise model_input(f"the file's tokenizer.ggml.{key} has {len(found):,} items")
         if not isinstance(found, list) or not all(isinstance(item, kind) for item in found):
             raise model_input(f"the file's tokenizer.ggml.{key} is no list of what it should hold")
-        if len(found) > count_max:
-            raise model_input(f"the file's tokenizer.ggml.{key} has {len(found):,} items")
         return found
 
     def id(self, role: str, default: int | None = None) -> int | None:
