@@ -2,9 +2,11 @@
 
 quantize_reference.py says what the bytes mean. Here a block becomes parts of 32 elements,
 
-    value[32 p + i] = q[p][i] scale[g] (+ offset[p]),
+    value[32 p + 16 h + i] = q[p][h][i] scale[g] (+ offset[p]),    h in 0, 1
 
-where g is p, or in Q6_K, whose scales belong to 16 elements, 2 p + i // 16.
+where g is p, or in Q6_K, whose scales belong to 16 elements, 2 p + h. Vectors of 16 and not of 32:
+the halves' products are added before they are scaled (matvec_compiled.py), and processors whose
+registers are shorter lose nothing.
 """
 
 from __future__ import annotations
@@ -18,27 +20,45 @@ from hartonomous.kernels.lanes_compiled import F32, I8, I16, I32, Lanes
 
 @dataclass(frozen=True)
 class Block:
-    """q: int16[32] for each part; scale: float32[parts] or [2 x parts]; offset: float32[parts]."""
+    """q: two int16[16] a part; scale: float32[parts] or [2 x parts]; offset: float32[parts]."""
 
-    q: tuple[Any, ...]
+    q: tuple[tuple[Any, Any], ...]
     scale: Any
     offset: Any = None
 
 
-def _nibbles(lanes: Lanes, address: Any, offset: int) -> Any:
-    """int16[32]: the low halves of 16 bytes, then the high halves."""
-    data = lanes.load(I8, 16, address, offset)
-    wide = lanes.unsigned(lanes.join(data, data), I16)
-    shifts = lanes.constant(I16, [0] * 16 + [4] * 16)
-    return lanes.mask(lanes.builder.lshr(wide, shifts), 15)
+def _bytes(lanes: Lanes, address: Any, offset: int) -> Any:
+    """int16[16] of 16 bytes."""
+    return lanes.unsigned(lanes.load(I8, 16, address, offset), I16)
 
 
-def _fifth_bits(lanes: Lanes, address: Any, offset: int) -> Any:
-    """int16[32]: 16 where the bit of 32 is set."""
-    bits = lanes.spread(lanes.load(I32, 1, address, offset), 0, 32)
-    chosen = lanes.builder.lshr(bits, lanes.constant(I32, list(range(32))))
-    one = lanes.builder.trunc(chosen, lanes.same(I16, 32, 0).type)
-    return lanes.left(lanes.mask(one, 1), 4)
+def _nibbles(lanes: Lanes, address: Any, offset: int) -> tuple[Any, Any]:
+    """The low halves of 16 bytes, the high halves."""
+    data = _bytes(lanes, address, offset)
+    return lanes.mask(data, 15), lanes.right(data, 4)
+
+
+def _fifth_bits(lanes: Lanes, address: Any, offset: int) -> tuple[Any, Any]:
+    """16 where the bit of 16 is set; twice."""
+    chosen = lanes.constant(I16, [1 << i for i in range(16)])
+    found = []
+    for half in range(2):
+        bits = lanes.spread(lanes.load(I16, 1, address, offset + 2 * half), 0, 16)
+        is_set = lanes.builder.icmp_unsigned("!=", lanes.builder.and_(bits, chosen), _zeros(lanes))
+        found.append(lanes.builder.select(is_set, lanes.same(I16, 16, 16), _zeros(lanes)))
+    return found[0], found[1]
+
+
+def _zeros(lanes: Lanes) -> Any:
+    return lanes.same(I16, 16, 0)
+
+
+def _both(first: tuple[Any, Any], second: tuple[Any, Any], combine: Any) -> tuple[Any, Any]:
+    return combine(first[0], second[0]), combine(first[1], second[1])
+
+
+def _minus(lanes: Lanes, q: tuple[Any, Any], amount: int) -> tuple[Any, Any]:
+    return lanes.minus(q[0], amount), lanes.minus(q[1], amount)
 
 
 def _halves(lanes: Lanes, address: Any, offset: int, count: int) -> Any:
@@ -51,7 +71,7 @@ def _scale_and_offset(lanes: Lanes, address: Any) -> tuple[Any, Any]:
 
 
 def _q4_0(lanes: Lanes, address: Any) -> Block:
-    q = lanes.minus(_nibbles(lanes, address, 2), 8)
+    q = _minus(lanes, _nibbles(lanes, address, 2), 8)
     return Block((q,), _halves(lanes, address, 0, 1))
 
 
@@ -60,18 +80,20 @@ def _q4_1(lanes: Lanes, address: Any) -> Block:
 
 
 def _q5_0(lanes: Lanes, address: Any) -> Block:
-    q = lanes.builder.or_(_nibbles(lanes, address, 6), _fifth_bits(lanes, address, 2))
-    return Block((lanes.minus(q, 16),), _halves(lanes, address, 0, 1))
+    low, fifth = _nibbles(lanes, address, 6), _fifth_bits(lanes, address, 2)
+    q = _minus(lanes, _both(low, fifth, lanes.builder.or_), 16)
+    return Block((q,), _halves(lanes, address, 0, 1))
 
 
 def _q5_1(lanes: Lanes, address: Any) -> Block:
-    q = lanes.builder.or_(_nibbles(lanes, address, 8), _fifth_bits(lanes, address, 4))
+    low, fifth = _nibbles(lanes, address, 8), _fifth_bits(lanes, address, 4)
+    q = _both(low, fifth, lanes.builder.or_)
     return Block((q,), *_scale_and_offset(lanes, address))
 
 
 def _q8_0(lanes: Lanes, address: Any) -> Block:
-    q = lanes.signed(lanes.load(I8, 32, address, 2), I16)
-    return Block((q,), _halves(lanes, address, 0, 1))
+    low, high = (lanes.signed(lanes.load(I8, 16, address, 2 + 16 * i), I16) for i in range(2))
+    return Block(((low, high),), _halves(lanes, address, 0, 1))
 
 
 def _k_scales(lanes: Lanes, address: Any) -> tuple[Any, Any]:
@@ -87,36 +109,38 @@ def _k_scales(lanes: Lanes, address: Any) -> tuple[Any, Any]:
     return scale, builder.fneg(builder.fmul(lanes.spread(both, 1, 8), t))
 
 
-def _q4_k(lanes: Lanes, address: Any) -> Block:
+def _k_nibbles(lanes: Lanes, address: Any, offset: int) -> list[tuple[Any, Any]]:
+    """Of 128 bytes: each 32 hold 32 elements in the low halves and 32 in the high."""
     parts = []
     for i in range(4):
-        data = lanes.unsigned(lanes.load(I8, 32, address, 16 + 32 * i), I16)
-        parts += [lanes.mask(data, 15), lanes.right(data, 4)]
-    return Block(tuple(parts), *_k_scales(lanes, address))
+        first, second = (_nibbles(lanes, address, offset + 32 * i + 16 * h) for h in range(2))
+        parts += [(first[0], second[0]), (first[1], second[1])]
+    return parts
+
+
+def _q4_k(lanes: Lanes, address: Any) -> Block:
+    return Block(tuple(_k_nibbles(lanes, address, 16)), *_k_scales(lanes, address))
 
 
 def _q5_k(lanes: Lanes, address: Any) -> Block:
-    fifth = lanes.unsigned(lanes.load(I8, 32, address, 16), I16)
+    fifth = [_bytes(lanes, address, 16 + 16 * h) for h in range(2)]
     parts = []
-    for i in range(4):
-        data = lanes.unsigned(lanes.load(I8, 32, address, 48 + 32 * i), I16)
-        for j, low in enumerate((lanes.mask(data, 15), lanes.right(data, 4))):
-            bit = lanes.mask(lanes.right(fifth, 2 * i + j), 1)
-            parts.append(lanes.builder.or_(low, lanes.left(bit, 4)))
+    for i, low in enumerate(_k_nibbles(lanes, address, 48)):
+        bits = [lanes.left(lanes.mask(lanes.right(data, i), 1), 4) for data in fifth]
+        parts.append(_both(low, (bits[0], bits[1]), lanes.builder.or_))
     return Block(tuple(parts), *_k_scales(lanes, address))
 
 
 def _q6_k(lanes: Lanes, address: Any) -> Block:
     parts = []
     for half in range(2):
-        low = [
-            lanes.unsigned(lanes.load(I8, 32, address, 64 * half + 32 * i), I16) for i in range(2)
-        ]
-        high = lanes.unsigned(lanes.load(I8, 32, address, 128 + 32 * half), I16)
-        nibbles = [*(lanes.mask(v, 15) for v in low), *(lanes.right(v, 4) for v in low)]
-        for i, nibble in enumerate(nibbles):
-            bits = lanes.left(lanes.mask(lanes.right(high, 2 * i), 3), 4)
-            parts.append(lanes.minus(lanes.builder.or_(nibble, bits), 32))
+        nibbles = [_nibbles(lanes, address, 64 * half + 16 * i) for i in range(4)]
+        high = [_bytes(lanes, address, 128 + 32 * half + 16 * h) for h in range(2)]
+        for i in range(4):
+            low = nibbles[2 * (i % 2)][i // 2], nibbles[2 * (i % 2) + 1][i // 2]
+            bits = [lanes.left(lanes.mask(lanes.right(data, 2 * i), 3), 4) for data in high]
+            q = _both(low, (bits[0], bits[1]), lanes.builder.or_)
+            parts.append(_minus(lanes, q, 32))
     s = lanes.floats(lanes.signed(lanes.load(I8, 16, address, 192), I32))
     d = lanes.spread(_halves(lanes, address, 208, 1), 0, 16)
     return Block(tuple(parts), lanes.builder.fmul(d, s))

@@ -53,7 +53,6 @@ class Prepared:
         self.rows = self.ends[-1]
         self._has_quantised = any(dtype in DEQUANTISE for dtype, _ in self.matrices)
         self._parts, self._chunks = self._cut(counts)
-        self._address = self._parts.ctypes.data
 
     def _cut(self, counts: list[int]) -> tuple[npt.NDArray[np.int64], int]:
         from hartonomous.kernels import matvec_compiled, team_compiled
@@ -76,23 +75,15 @@ class Prepared:
         from hartonomous.kernels import matvec_compiled
 
         x = np.ascontiguousarray(x, np.float32)
+        if not x.flags.writeable:  # another type for numba, which would compile all again
+            x = x.copy()
         batch, length = x.shape
         assert length == self.length, (x.shape, self.length)
         out = np.empty((batch, self.rows), np.float32)
-        if not batch:
-            return out
-        given, x16, scales = x.ctypes.data, 0, 0
-        if self._has_quantised:
-            # int16[B, length], float32[B, 2, length / 32]
-            scratch = np.empty(batch * (2 * length + length // 4), np.uint8)
-            x16 = scratch.ctypes.data
-            scales = x16 + 2 * batch * length
-            matvec_compiled.quantise(given, x16, scales, length, batch)
-        words = (
-            self._address, len(self._parts), batch, given, x16, scales, out.ctypes.data, length,
-            self.rows,
-        )  # fmt: skip
-        team().run(self._chunks, words)
+        size = 2 * length + length // 4 if self._has_quantised else 0
+        scratch = np.empty(batch * size, np.uint8)
+        work = matvec_compiled.multiply
+        team().run(self._chunks, work, self._parts, self._chunks, x, scratch, out)
         return out
 
     def multiply_rows(self, x: Matrix) -> Matrix:
@@ -193,8 +184,7 @@ def _widen(dtype: str, data: Bytes, length: int) -> Matrix:
     out = np.empty((len(data), length), np.float32)
     step = max(1, _CHUNK_PRODUCTS // length)
     kernel = matvec_compiled.widen(dtype).address
-    part = np.array([(kernel, data.ctypes.data, len(data), step, 0, 0, 0)], np.int64)
-    words = (part.ctypes.data, 1, 1, 0, 0, 0, out.ctypes.data, length, 0)
-    # BLAS comes next, with threads of its own
-    team().run(-(-len(data) // step), words, rest=True)
+    parts = np.array([(kernel, data.ctypes.data, len(data), step, 0, 0, 0)], np.int64)
+    chunks = -(-len(data) // step)
+    team().run(chunks, matvec_compiled.widen_rows, parts, chunks, out)
     return out

@@ -9,15 +9,16 @@ so mapped and writable memory are alike to it.
 
 `product`: out[row] = the row times x. Over quantised rows x is int16[length], and `scales` has
 float32[length / 32] s, then as many t: element i stands for s[i // 32] x[i], and t is s times the
-sum of the 32. A block's integers are multiplied and added in pairs as int32: at most
-2 x 128 x 32767 < 2**24, so no sum overflows and its float32 is exact. Over floating point rows x is
-float32[length] and there are no scales. 16 lanes of float32 add up a row.
+sum of the 32. Of a block's products four are added as int32: at most 4 x 128 x 32767 < 2**24, so no
+sum overflows and its float32 is exact. Over floating point rows x is
+float32[length] and there are no scales. Lanes of float32 add up a row, always in one order.
 
 `widen`: out[row] = float32[length], every product and sum rounded as the reference does.
 """
 
 from __future__ import annotations
 
+import functools
 from functools import cache
 from typing import Any, Final
 
@@ -29,7 +30,11 @@ from hartonomous.kernels.blocks import BLOCKS
 from hartonomous.kernels.blocks_compiled import READ, TAKE_APART
 from hartonomous.kernels.lanes_compiled import F32, I16, I32, I64, Lanes
 from hartonomous.kernels.options import OPTIONS
+from hartonomous.kernels.team_compiled import give, write
 
+#: sums of a row that do not wait for each other: a sum takes four times as long as it keeps the
+#: processor busy
+_CHAINS: Final = 4
 #: lanes that add up a row of floating point numbers, twice
 _WIDTH: Final = 16
 #: the magnitude of the largest activation of 32
@@ -47,25 +52,29 @@ def _total(lanes: Lanes, value: Any) -> Any:
     return lanes.fold(value, lanes.builder.fadd)
 
 
-def _multiply_block(
-    lanes: Lanes, dtype: str, place: Any, x: Any, s: Any, t: Any
-) -> tuple[Any, Any]:
-    """float32[16] of a block's products, and float32[parts] of its offsets', or None."""
+def _multiply_block(lanes: Lanes, dtype: str, place: Any, x: Any, s: Any, sums: list[Any]) -> Any:
+    """Adds a block's products to the variables `sums`, float32[8] each, in turn; the block's
+    offsets, or None."""
     builder, block = lanes.builder, TAKE_APART[dtype](lanes, place)
     parts = len(block.q)
-    scale = lanes.load(F32, parts, s)
     groups = block.scale.type.count // parts
+    scale = lanes.load(F32, parts, s)
     if groups == 2:
         scale = lanes.pick(scale, [p // 2 for p in range(2 * parts)])
     scale = builder.fmul(block.scale, scale)
-    found = lanes.same(F32, 16, 0.0)
+    wholes = []
     for part, q in enumerate(block.q):
-        sums = lanes.floats(lanes.pair_sums(q, lanes.load(I16, 32, x, 64 * part)))
-        places = [groups * part + groups * i // 16 for i in range(16)]
-        found = lanes.multiply_add(sums, lanes.pick(scale, places), found)
-    if block.offset is None:
-        return found, None
-    return found, builder.fmul(block.offset, lanes.load(F32, parts, t))
+        halves = [
+            lanes.pair_sums(q[half], lanes.load(I16, 16, x, 64 * part + 32 * half))
+            for half in range(2)
+        ]
+        wholes += halves if groups == 2 else [builder.add(*halves)]
+    for group, whole in enumerate(wholes):
+        total = sums[group % len(sums)]
+        factor = lanes.spread(scale, group, 8)
+        found = lanes.multiply_add(lanes.floats(whole), factor, builder.load(total))
+        builder.store(found, total)
+    return block.offset
 
 
 def _multiply_quantised(
@@ -77,16 +86,29 @@ def _multiply_quantised(
     parts = elements // 32
     start = lanes.at(data, builder.mul(row, blocks), size)
     rest = lanes.at(scales, builder.mul(blocks, I64(parts)), 4)
-    total = lanes.variable(lanes.same(F32, 16, 0.0))
+    sums = [lanes.variable(lanes.same(F32, 8, 0.0)) for _ in range(_CHAINS)]
     offsets = lanes.variable(lanes.same(F32, parts, 0.0))
-    with lanes.loop(I64(0), blocks) as k:
+
+    def add(k: Any, sums: list[Any]) -> None:
         step = builder.mul(k, I64(parts))
-        place, s, t = lanes.at(start, k, size), lanes.at(scales, step, 4), lanes.at(rest, step, 4)
-        products, offset = _multiply_block(lanes, dtype, place, lanes.at(x, step, 64), s, t)
-        builder.store(builder.fadd(builder.load(total), products, flags=("contract",)), total)
+        place, s = lanes.at(start, k, size), lanes.at(scales, step, 4)
+        offset = _multiply_block(lanes, dtype, place, lanes.at(x, step, 64), s, sums)
         if offset is not None:
-            builder.store(builder.fadd(builder.load(offsets), offset), offsets)
-    found = builder.fadd(_total(lanes, builder.load(total)), _total(lanes, builder.load(offsets)))
+            t = lanes.load(F32, parts, lanes.at(rest, step, 4))
+            builder.store(lanes.multiply_add(offset, t, builder.load(offsets)), offsets)
+
+    # small blocks several at a time, so that each chain of sums has one of them
+    together = _CHAINS if parts == 1 else 1
+    whole = builder.sub(blocks, builder.srem(blocks, I64(together)))
+    with lanes.loop(I64(0), builder.sdiv(whole, I64(together))) as n:
+        for i in range(together):
+            k = builder.add(builder.mul(n, I64(together)), I64(i))
+            add(k, sums[i:] if parts == 1 else sums)
+    if together > 1:
+        with lanes.loop(whole, blocks) as k:
+            add(k, sums)
+    found = _total(lanes, functools.reduce(builder.fadd, [builder.load(total) for total in sums]))
+    found = builder.fadd(found, _total(lanes, builder.load(offsets)))
     lanes.store(found, lanes.at(out, row, 4))
 
 
@@ -126,9 +148,8 @@ def _widen(lanes: Lanes, dtype: str, data: Any, out: Any, first: Any, last: Any)
         groups = block.scale.type.count // len(block.q)
         for part, q in enumerate(block.q):
             places = [groups * part + groups * i // 32 for i in range(32)]
-            numbers = builder.fmul(
-                lanes.floats(lanes.signed(q, I32)), lanes.pick(block.scale, places)
-            )
+            numbers = lanes.floats(lanes.signed(lanes.join(*q), I32))
+            numbers = builder.fmul(numbers, lanes.pick(block.scale, places))
             if block.offset is not None:
                 numbers = builder.fadd(numbers, lanes.spread(block.offset, part, 32))
             lanes.store(numbers, place, 128 * part)
@@ -214,10 +235,28 @@ _widened: Any = intrinsic(prefer_literal=True)(_widen_rows)
 _quantised: Any = intrinsic(_quantise_rows)
 
 
-@numba.njit("void(int64, int64, int64, int64, int64)", **OPTIONS)
-def quantise(x, x16, scales, length, rows):  # type: ignore[no-untyped-def]
-    """float32[rows, length] at `x` to int16 and scales, as `product` takes them."""
-    _quantised(x, x16, scales, length, rows)
+@numba.njit(
+    "void(int64[::1], int64[:, ::1], int64, float32[:, ::1], uint8[::1], float32[:, ::1])",
+    **OPTIONS,
+)
+def multiply(board, parts, chunks, x, scratch, out):  # type: ignore[no-untyped-def]
+    """Fills out: float32[B, rows] with the products of all parts and x: float32[B, length].
+    `scratch` has B (2 length + length / 4) bytes: int16[B, length] and float32[B, 2, length / 32],
+    or none if no part wants int16."""
+    batch, length = x.shape
+    given, x16 = x.ctypes.data, scratch.ctypes.data
+    scales = x16 + 2 * batch * length
+    if len(scratch):
+        _quantised(given, x16, scales, length, batch)
+    write(board, parts, batch, given, x16, scales, out.ctypes.data, length, out.shape[1])
+    give(board.ctypes.data, chunks, 0)
+
+
+@numba.njit("void(int64[::1], int64[:, ::1], int64, float32[:, ::1])", **OPTIONS)
+def widen_rows(board, parts, chunks, out):  # type: ignore[no-untyped-def]
+    """Fills out: float32[rows, length] from the only part, whose kernel is of `widen`."""
+    write(board, parts, 1, 0, 0, 0, out.ctypes.data, out.shape[1], 0)
+    give(board.ctypes.data, chunks, 1)
 
 
 @cache

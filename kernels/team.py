@@ -14,6 +14,7 @@ import atexit
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from functools import cache
 from typing import Final
 
@@ -40,23 +41,19 @@ class Team:
         for thread in self._threads:
             thread.start()
 
-    def run(self, chunks: int, words: tuple[int, ...], rest: bool = False) -> None:
-        """Runs the job of `words` (see JOB), which has so many chunks. What the words are addresses
-        of must be held by the caller. `rest`: no other job comes soon."""
-        compiled = self._compiled
-        assert 0 <= chunks <= compiled.CHUNKS_MAX, chunks
+    def run(self, chunks: int, work: Callable[..., None], *arguments: object) -> None:
+        """Calls `work(board, *arguments)`, which writes a job of so many chunks on the board and
+        gives it, holding what the job has addresses of."""
+        assert 0 <= chunks <= self._compiled.CHUNKS_MAX, chunks
         if chunks > 1 and self._busy.acquire(blocking=False):
             try:
                 while self._asleep:
                     self._asleep.pop().release()
-                self._board[compiled.JOB : compiled.JOB + len(words)] = words
-                compiled.give(self._address, chunks, int(rest))
+                work(self._board, *arguments)
             finally:
                 self._busy.release()
         else:
-            board = compiled.new_board()
-            board[compiled.JOB : compiled.JOB + len(words)] = words
-            compiled.give(board.ctypes.data, chunks, 1)
+            work(self._compiled.new_board(), *arguments)
 
     def end(self) -> None:
         """Ends the workers, when nobody runs anything."""

@@ -105,9 +105,18 @@ def serve(board):  # type: ignore[no-untyped-def]
             _yield()
 
 
-@numba.njit("void(int64, int64, int64)", **OPTIONS)
+@numba.njit(**OPTIONS)
+def write(board, parts, batch, x, x16, scales, out, length, rows):  # type: ignore[no-untyped-def]
+    """Writes a job; addresses and numbers are int64, board and parts arrays."""
+    board[JOB], board[JOB + 1], board[JOB + 2] = parts.ctypes.data, len(parts), batch
+    board[JOB + 3], board[JOB + 4], board[JOB + 5] = x, x16, scales
+    board[JOB + 6], board[JOB + 7], board[JOB + 8] = out, length, rows
+
+
+@numba.njit(**OPTIONS)
 def give(board, chunks, rest):  # type: ignore[no-untyped-def]
-    """Runs the job that is written on the board, whose last one is over."""
+    """Runs the job that is written on the board at that address, whose last one is over. `rest`:
+    no other comes soon."""
     done = board + 8 * DONE
     store(board + 8 * REST, 0)
     store(done, 0)
