@@ -283,6 +283,38 @@ class ArrowSource(Source):
 
 
 @frozen
+class Coefficients(Source):
+    """TensorAtomCoefficients: the numbers of models' tensors, one a row, made as they are read.
+    Filled by rule coefficients: `tests` are conjuncts that the scan applies itself, `ranges` leave
+    out whole rows of tensors (ranges of TensorAtoms' columns). With `partials` a row is a tensor
+    atom that has such a coefficient, and each partial is a column of it."""
+
+    tests: tuple[Test, ...] = ()
+    ranges: tuple[Range, ...] = ()
+    partials: tuple[Partial, ...] | None = None
+
+
+@frozen
+class Test:
+    """A conjunct about one column of Coefficients; the values are Constant or Parameter. op: = <>
+    < <= > >= IN, NOT IN, BETWEEN."""
+
+    column: str
+    op: str
+    values: tuple[Expr, ...]
+
+
+@frozen
+class Partial:
+    """An aggregate over the coefficients of one tensor atom: COUNT (of no column), SUM, MIN, MAX;
+    `name` is what the column is called."""
+
+    name: str
+    aggregate: str
+    column: str | None = None
+
+
+@frozen
 class Pairs(Source):
     """Ordinals (`__left`, `__right`) of rows of two scans, by their relations, that may belong
     together: whose geometries come within `distance` (None: 0) of each other, or, with `nearest`,

@@ -6,9 +6,9 @@ holds for the view that gave it and, inside one transaction, for the transaction
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -79,10 +79,26 @@ class TableState:
         return out
 
 
+class Deferred(Protocol):
+    """Values that are made of whole numbers when they are wanted, from any thread."""
+
+    @property
+    def longest(self) -> int:
+        """The elements of the longest value."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what is kept to make them faster."""
+
+    def read(self, numbers: Int64) -> pa.Array:
+        """The values of numbers, in their order."""
+
+
 @frozen
 class ScanResult:
     """Rows of a scan and what reading them took. `table`: logical names, record batches as stored
-    (mapped memory itself where no row is hidden)."""
+    (mapped memory itself where no row is hidden); columns in `deferred` hold whole numbers in place
+    of their values."""
 
     table: pa.Table
     batches_total: int
@@ -91,6 +107,9 @@ class ScanResult:
     segments_pruned: int
     bytes_mapped: int
     nodes_visited: int | None = None  # of an index, if one found the rows
+    deferred: Mapping[str, Deferred] = field(default_factory=dict)
+    tensors_total: int = 0  # of models
+    tensors_pruned: int = 0
 
 
 class TableView:

@@ -12,6 +12,13 @@ from hartonomous.hql.bind.context import VIEW_DEPTH_MAX, BindContext, fault, nea
 from hartonomous.hql.bind.conversions import cast, unfold
 from hartonomous.hql.bind.scope import Scope, Visible
 from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.models.relations.tables import (
+    ATOM_FIELDS,
+    ATOMS,
+    NAMES,
+    atoms_entry,
+    find_relation,
+)
 from hartonomous.hql.system_schema import definition_of, find_stored
 from hartonomous.hql.types import BIGINT, Type, parse_type
 from hartonomous.storage.catalog import TableEntry, ViewEntry, fold
@@ -54,6 +61,9 @@ def bind_table_name(node: ast.TableName, scope: Scope) -> plan.Source:
     system = system_table_name(node.name, context.system_tables)
     if system is not None:
         return _bind_system(system, node, scope)
+    relation = find_relation(schema, name)
+    if relation is not None:
+        return _bind_relation(relation, node, scope)
     raise _unknown_table(node, scope)
 
 
@@ -74,6 +84,7 @@ def _unknown_table(node: ast.TableName, scope: Scope) -> Exception:
         yield from (t.name for t in scope.common_tables.values())
         yield from (e.name for e in context.catalog.entries.values() if e.kind in ("table", "view"))
         yield from context.system_tables
+        yield from NAMES
 
     hint = nearest(full, known()) or nearest(name, known())
     if hint is None and fold(name) in context.table_parameters:
@@ -268,6 +279,20 @@ def _bind_system(key: str, node: ast.TableName, scope: Scope) -> plan.Source:
     )
     schema = key.partition(".")[0] if "." in key else "dbo"
     show(source, [f.name for f in source.fields], node, scope, schema)
+    return source
+
+
+def _bind_relation(name: str, node: ast.TableName, scope: Scope) -> plan.Source:
+    """TensorAtoms or TensorAtomCoefficients."""
+    number = scope.statement.next_relation()
+    alias = node.alias.text if node.alias else node.name.last
+    source: plan.Source
+    if name == ATOMS:
+        entry = atoms_entry()
+        source = plan.Scan(relation=number, alias=alias, fields=ATOM_FIELDS, table=entry)
+    else:
+        raise not_supported(scope.span(node), name)
+    show(source, [f.name for f in source.fields], node, scope, "dbo")
     return source
 
 

@@ -61,8 +61,11 @@ def get_table(
         return entry
     if isinstance(entry, ViewEntry):
         raise place(BindFault(f'"{entry.name}" is a view, and views cannot be changed'), name)
+    from hartonomous.hql.models.relations.tables import ATOMS, find_relation
     from hartonomous.hql.system_tables import is_reserved
 
+    if find_relation(*split_name(name)) == ATOMS:
+        raise place(NotSupported(f"not supported yet: changing the {change} of {ATOMS}"), name)
     if is_reserved(*split_name(name)):
         raise place(ReadOnly(f'the system table "{name}" cannot be changed'), name)
     raise unknown_table(context, name)

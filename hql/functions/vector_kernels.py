@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.functions.vector_lengths import by_length, groups_by_length
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,6 +139,7 @@ def _both(a: Any, b: Any) -> tuple[Matrix, Matrix]:
 # --- functions -----------------------------------------------------------------------------------
 
 
+@by_length
 def distance(metric: Any, a: Any, b: Any) -> pa.Array:
     """VECTOR_DISTANCE; `metric` is a scalar, or an array of one and the same name."""
     import numpy as np
@@ -181,6 +183,7 @@ def _each(value: Any, compute: Callable[[Matrix], Any], null: Callable[[Any], An
     return with_nulls(compute(matrix_of(rows)), valid)
 
 
+@by_length
 def norm(value: Any) -> pa.Array:
     """VECTOR_NORM."""
     import pyarrow as pa
@@ -190,6 +193,7 @@ def norm(value: Any) -> pa.Array:
     return _each(value, lambda m: pa.array(norms(m)), lambda _: pa.float64())
 
 
+@by_length
 def normalize(value: Any) -> pa.Array:
     """VECTOR_NORMALIZE."""
     from hartonomous.kernels.vector import normalized
@@ -271,19 +275,23 @@ def _side(value: Any) -> Any:
     return value.to_numpy(zero_copy_only=False)[:, None]
 
 
+@by_length
 def add(a: Any, b: Any) -> pa.Array:
     """By element; a number is added to every element."""
     return _elementwise(a, b, "add")
 
 
+@by_length
 def subtract(a: Any, b: Any) -> pa.Array:
     return _elementwise(a, b, "subtract")
 
 
+@by_length
 def multiply(a: Any, b: Any) -> pa.Array:
     return _elementwise(a, b, "multiply")
 
 
+@by_length
 def negate(value: Any) -> pa.Array:
     return _each(value, lambda m: array_of(-m), lambda t: t)
 
@@ -394,11 +402,13 @@ def _short(text: str) -> str:
 # --- aggregates ----------------------------------------------------------------------------------
 
 
+@groups_by_length
 def total(values: pa.Array, offsets: npt.NDArray[np.int64]) -> pa.Array:
     """VECTOR_SUM of groups; see vectors.py."""
     return _reduce(values, offsets, mean=False)
 
 
+@groups_by_length
 def average(values: pa.Array, offsets: npt.NDArray[np.int64]) -> pa.Array:
     """VECTOR_AVG of groups."""
     return _reduce(values, offsets, mean=True)

@@ -14,6 +14,8 @@ from hartonomous.hql.operators.wide import WideStore
 
 if TYPE_CHECKING:
     from hartonomous.hql.limits import Limits
+    from hartonomous.storage.catalog import Catalog
+    from hartonomous.storage.database import Database
     from hartonomous.storage.table import TableView
 
 #: rows of a batch that leaves the engine; the chunks of a stored table have as many, so that
@@ -23,6 +25,9 @@ BATCH_ROWS = 65_536
 
 class Source(Protocol):
     """Where tables are read: a snapshot, or a transaction with its own changes."""
+
+    database: Database
+    catalog: Catalog
 
     def view(self, table_id: int) -> TableView: ...
 
@@ -42,6 +47,8 @@ class Figures:
     segments_pruned: int = 0
     nodes_visited: int | None = None  # of an index
     candidates: int = 0  # rows that it gave
+    tensors_total: int = 0
+    tensors_pruned: int = 0
     profile: Any = None
     bound: Mapping[str, Any] | None = None
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.base import Execution, Figures, Operator
+from hartonomous.hql.operators.stored import ELEMENTS_MAX
 from hartonomous.hql.types import Type
 
 
@@ -32,7 +33,7 @@ class Gather:
         types = [f.type for f in self.fields]
         wide = [i for i, t in enumerate(types) if t.is_wide]
         figures = Figures()
-        for batch in below:
+        for batch in _pieces(below, execution):
             execution.limits.check()
             started = time.perf_counter()
             columns = [
@@ -46,6 +47,16 @@ class Gather:
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
         if execution.measured is not None:
             execution.measured.note(self, figures)
+
+
+def _pieces(below: Iterator[pa.RecordBatch], execution: Execution) -> Iterator[pa.RecordBatch]:
+    """The batches, in pieces where wide values are made only now and are long."""
+    for batch in below:
+        rows = execution.store.rows_at_once(ELEMENTS_MAX)
+        if rows is None or rows >= batch.num_rows:
+            yield batch
+        else:
+            yield from (batch.slice(at, rows) for at in range(0, batch.num_rows, rows))
 
 
 def _finish(column: pa.Array, type_: Type, execution: Execution) -> pa.Array:

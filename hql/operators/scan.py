@@ -21,23 +21,26 @@ import pyarrow as pa
 from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.vectors import INTERN
+from hartonomous.hql.models.relations.tables import TENSOR_ATOMS_ID
 from hartonomous.hql.operators.base import Execution, Figures
 from hartonomous.hql.operators.evaluate import evaluate, rows_at_once
 from hartonomous.hql.operators.indexed import find_nearest, find_region
+from hartonomous.hql.operators.stored import Stored
 from hartonomous.hql.operators.values import column_value
 from hartonomous.hql.operators.wide import Int64, handles
 from hartonomous.hql.rules.simple import value_of
 from hartonomous.hql.rules.tree import columns_in
-from hartonomous.hql.types import Type, parse_type
+from hartonomous.hql.types import GEOMETRY, Type, parse_type
 from hartonomous.storage.table import ColumnRange, ScanResult, TableView
 
 if TYPE_CHECKING:
     from hartonomous.hql.operators.topk import TopK
+    from hartonomous.storage.catalog import TableEntry
 
 ADDRESS, ROW_ID, ORDINAL = "__address", "__row_id", "__ordinal"
 
 #: stored columns, and computed ones that are known already, to what whoever reads the scan wants
-Form = Callable[[pa.Table, Execution, Mapping[str, Any]], pa.Table]
+Form = Callable[[Stored, Execution, Mapping[str, Any]], pa.Table]
 
 
 @frozen
@@ -78,20 +81,23 @@ class ScanOperator:
                 segments_pruned=result.segments_pruned,
                 nodes_visited=result.nodes_visited,
                 candidates=result.table.num_rows,
+                tensors_total=result.tensors_total,
+                tensors_pruned=result.tensors_pruned,
             )
             execution.measured.note(self, figures)
         return table
 
     def _rows(self, form: Form, execution: Execution) -> tuple[ScanResult, pa.Table]:
-        view = execution.source.view(self.scan.table.id)
+        view = view_of(self.scan.table, execution)
         if self.top is not None:
             return self._nearest(self.top, view, form, execution)
         result = self._read(view, execution)
-        return result, form(result.table, execution, {})
+        return result, form(_stored(result), execution, {})
 
     def preview(self, execution: Execution) -> pa.Table:
         """As `table`, with NULLs for everything that is computed: enough to plan with."""
-        stored = self._read(execution.source.view(self.scan.table.id), execution).table
+        view = view_of(self.scan.table, execution)
+        stored = _stored(self._read(view, execution))
         if self.scan.nearest is not None:
             count = sum(value_of(e, execution.parameters) for e in self.scan.nearest.count)
             stored = stored.slice(0, count)
@@ -107,8 +113,10 @@ class ScanOperator:
         assert entry is not None, column
         bare = replace(self.scan, fields=(p.Field(column, parse_type(entry.type)),), computed=())
         scan = replace(bare, address=True, row_id=True)
-        view = execution.source.view(scan.table.id)
-        return replace(self, scan=scan)._read(view, execution).table
+        view = view_of(scan.table, execution)
+        stored = _stored(replace(self, scan=scan)._read(view, execution))
+        columns = [stored.values(n, GEOMETRY.arrow) for n in stored.names]
+        return pa.table(columns, names=stored.names)
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -142,7 +150,7 @@ class ScanOperator:
         count = value_of(scan.limit, execution.parameters)
         if count is None or count < 0:
             return result  # the engine says what is wrong with it
-        return _of_table(result.table.slice(0, count), result)
+        return replace(result, table=result.table.slice(0, count))
 
     def _look_up(self, view: TableView, names: list[str], execution: Execution) -> ScanResult:
         lookup = self.scan.lookup
@@ -192,9 +200,9 @@ class ScanOperator:
             if found is not None:
                 names = self.stored_names()
                 result = self._gathered(view, names, found.addresses, found.visited)
-                return result, top.table(self.scan, result.table, None, form, execution)
+                return result, top.table(self.scan, _stored(result), None, form, execution)
         result = self._read(view, execution)
-        return result, top.table(self.scan, result.table, passed, form, execution)
+        return result, top.table(self.scan, _stored(result), passed, form, execution)
 
     def _addresses(self, view: TableView, execution: Execution) -> Int64:
         """The addresses of the scan's rows, by ordinal."""
@@ -224,7 +232,7 @@ class ScanOperator:
     # --- shaping ---------------------------------------------------------------------------------
 
     def shape(
-        self, stored: pa.Table, execution: Execution, known: Mapping[str, Any] | None = None
+        self, stored: Stored, execution: Execution, known: Mapping[str, Any] | None = None
     ) -> pa.Table:
         """The fragment's columns from the stored ones; `known` are computed columns that are there
         already."""
@@ -233,7 +241,11 @@ class ScanOperator:
         for field in self.scan.fields:
             names.append(field.name)
             values = stored.column(field.name)
-            columns.append(self._column(field.name, field.type, values, execution))
+            if field.name in stored.deferred:
+                number, made = self.sources[field.name], stored.deferred[field.name]
+                columns.append(execution.store.defer(number, made, values))
+            else:
+                columns.append(self._column(field.name, field.type, values, execution))
         for computed in self.scan.computed:
             names.append(computed.name)
             if known is not None and computed.name in known:
@@ -253,15 +265,17 @@ class ScanOperator:
         return pa.table(columns, names=[f"{self.label}.{n}" for n in names])
 
     def _values(
-        self, names: Sequence[str], stored: pa.Table, execution: Execution, known: Mapping[str, Any]
+        self, names: Sequence[str], stored: Stored, execution: Execution, known: Mapping[str, Any]
     ) -> pa.Table:
+        types = {f.name: f.type.arrow for f in self.scan.fields}
         computed = {c.name: c.expr for c in self.scan.computed if c.name not in known}
         columns: list[pa.ChunkedArray] = []
         for name in names:
             if name in computed:
                 columns.append(self.compute(computed[name], stored, execution))
             else:
-                columns.append(known[name] if name in known else stored.column(name))
+                is_known = name in known
+                columns.append(known[name] if is_known else stored.values(name, types[name]))
         return pa.table(columns, names=[str(place) for place in range(len(columns))])
 
     def _column(
@@ -279,7 +293,7 @@ class ScanOperator:
         return pa.chunked_array(made, pa.int64())
 
     def _computed(
-        self, computed: p.Output, stored: pa.Table, execution: Execution
+        self, computed: p.Output, stored: Stored, execution: Execution
     ) -> pa.ChunkedArray:
         expr = computed.expr
         if not (isinstance(expr, p.Call) and expr.function is INTERN):
@@ -290,31 +304,34 @@ class ScanOperator:
         interned = [execution.store.intern(c) for c in column.chunks]
         return pa.chunked_array(interned, pa.int64())
 
-    def compute(self, expr: p.Expr, stored: pa.Table, execution: Execution) -> pa.ChunkedArray:
+    def compute(self, expr: p.Expr, stored: Stored, execution: Execution) -> pa.ChunkedArray:
         """A native function over the stored columns, chunk by chunk."""
         if isinstance(expr, p.Column):
-            return stored.column(expr.name)
+            return stored.values(expr.name, expr.type.arrow)
         read = sorted({c.name for c in columns_in(expr)})
         parts: list[pa.Array] = []
-        for batch in stored.select(read).to_batches(max_chunksize=rows_at_once(expr)):
+        for batch in stored.batches(read, rows_at_once(expr)):
             execution.limits.check()
             row = dict(zip(read, batch.columns, strict=True))
             values = evaluate(expr, row, execution.parameters)
             assert len(values) == batch.num_rows, (expr, len(values), batch.num_rows)
-            parts.append(values)
+            is_right = values.type.equals(expr.type.arrow)
+            parts.append(values if is_right else values.cast(expr.type.arrow))
         return pa.chunked_array(parts, expr.type.arrow)
+
+
+def view_of(table: TableEntry, execution: Execution) -> TableView:
+    """What a scan reads of a table, or of TensorAtoms."""
+    if table.id != TENSOR_ATOMS_ID:
+        return execution.source.view(table.id)
+    from hartonomous.hql.models.relations.view import open_atoms
+
+    return open_atoms(table, execution.source)
+
+
+def _stored(result: ScanResult) -> Stored:
+    return Stored(result.table, result.deferred)
 
 
 def _engine_type(type_: Type) -> pa.DataType:
     return pa.int64() if type_.is_wide else type_.arrow
-
-
-def _of_table(table: pa.Table, result: ScanResult) -> ScanResult:
-    return ScanResult(
-        table,
-        result.batches_total,
-        result.batches_pruned,
-        result.segments_total,
-        result.segments_pruned,
-        result.bytes_mapped,
-    )

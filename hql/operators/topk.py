@@ -23,6 +23,7 @@ from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.vector_kernels import vector_of
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.evaluate import call_kernel, evaluate, rows_at_once
+from hartonomous.hql.operators.stored import Stored
 from hartonomous.hql.operators.wide import Int64, Source
 from hartonomous.hql.rules.simple import is_known, value_of
 from hartonomous.hql.rules.tree import columns_in
@@ -57,7 +58,7 @@ class TopK:
     def table(
         self,
         scan: p.Scan,
-        stored: pa.Table,
+        stored: Stored,
         passed: Int64 | None,
         form: Form,
         execution: Execution,
@@ -70,50 +71,48 @@ class TopK:
         assert isinstance(expr, p.Call), expr
         if best.capacity:
             distance = _Distance(expr, execution)
-            batches = self._batches(stored, distance, passed)
-            for batch, first, rows in _near(batches, distance, best.capacity, execution):
+            for batch, places, rows in self._near(stored, distance, passed, best, execution):
                 execution.limits.check()
-                self._add(best, distance, batch, first, rows)
-        kept = stored.select(self._wanted(scan, stored)).slice(0, 0)
-        if len(best.places):
-            taken = [Source(stored.column(n).chunks).take(best.places) for n in kept.schema.names]
-            kept = pa.table(taken, schema=kept.schema)
+                self._add(best, distance, batch, places, rows)
+        kept = stored.select(self._wanted(scan, stored)).take(best.places)
         values = np.where(best.is_nan, np.nan, best.keys)
         distances = pa.array(values, mask=best.is_null)
         return form(kept, execution, {self.nearest.by: pa.chunked_array([distances])})
 
-    def _wanted(self, scan: p.Scan, stored: pa.Table) -> list[str]:
+    def _wanted(self, scan: p.Scan, stored: Stored) -> list[str]:
         """The stored columns but those that only the distance reads."""
         others = [c for c in scan.computed if c.name != self.nearest.by]
         above = {f.name for f in scan.fields} | {c.name for c in columns_in(tuple(others))}
         read = {f.name for f in scan.table.columns} - above
-        return [n for n in stored.schema.names if n not in read]
+        return [n for n in stored.names if n not in read]
 
-    def _batches(
-        self, stored: pa.Table, distance: _Distance, passed: Int64 | None
-    ) -> Iterator[tuple[pa.RecordBatch, int, Int64 | None]]:
-        """Batches with the columns of the distance and row ids, the ordinal of their first row,
-        and the offsets of the rows that count (None: all)."""
+    def _near(
+        self,
+        stored: Stored,
+        distance: _Distance,
+        passed: Int64 | None,
+        best: Smallest,
+        execution: Execution,
+    ) -> Iterable[_Batch]:
+        """Batches without rows that cannot be among the nearest, as far as that is easily seen."""
         names = [*sorted({c.name for c in columns_in(distance.expr)}), ROW_ID]
-        first = 0
-        for batch in stored.select(names).to_batches(max_chunksize=distance.rows_at_once()):
-            rows = None
-            if passed is not None:
-                low, high = np.searchsorted(passed, (first, first + batch.num_rows))
-                rows = passed[low:high] - first
-            if rows is None or len(rows):
-                yield batch, first, rows
-            first += batch.num_rows
+        stored = stored.select(names)
+        if not stored.deferred:
+            return _near(_batches(stored, distance, passed), distance, best.capacity, execution)
+        # nothing is made of rows that the filter keeps back: their vectors may be of any length
+        places = np.arange(stored.num_rows) if passed is None else passed
+        batches = _batches(stored if passed is None else stored.take(passed), distance, None)
+        return ((batch, places[at], None) for batch, at, _ in batches)
 
     def _add(
         self,
         best: Smallest,
         distance: _Distance,
         batch: pa.RecordBatch,
-        first: int,
+        places: Int64,
         rows: Int64 | None,
     ) -> None:
-        places = np.arange(first, first + batch.num_rows) if rows is None else rows + first
+        places = places if rows is None else places[rows]
         columns: dict[str, Any] = dict(zip(batch.schema.names, batch.columns, strict=True))
         row_ids = columns.pop(ROW_ID).to_numpy()
         is_sparse = rows is not None and len(rows) < _SPARSE * batch.num_rows
@@ -163,7 +162,22 @@ class _Distance:
         return metric.as_py(), column.name, vector_of(vector)
 
 
-_Batch = tuple[pa.RecordBatch, int, Int64 | None]
+#: the columns of the distance and row ids; the rows' ordinals in the scan; the offsets of those
+#: that count (None: all)
+_Batch = tuple[pa.RecordBatch, Int64, Int64 | None]
+
+
+def _batches(stored: Stored, distance: _Distance, passed: Int64 | None) -> Iterator[_Batch]:
+    """Batches of the rows at the ordinals `passed` (None: all)."""
+    first = 0
+    for batch in stored.batches(stored.names, distance.rows_at_once()):
+        rows = None
+        if passed is not None:
+            low, high = np.searchsorted(passed, (first, first + batch.num_rows))
+            rows = passed[low:high] - first
+        if rows is None or len(rows):
+            yield batch, np.arange(first, first + batch.num_rows), rows
+        first += batch.num_rows
 
 
 def _near(
@@ -196,8 +210,8 @@ def _near(
     for (number, start), rows in zip(owners, found, strict=True):
         chosen[number].append(rows + start)
     return [
-        (batch, first, rows)
-        for (batch, first, _), parts in zip(kept, chosen, strict=True)
+        (batch, places, rows)
+        for (batch, places, _), parts in zip(kept, chosen, strict=True)
         if parts and len(rows := np.concatenate(parts))
     ]
 

@@ -17,6 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from hartonomous.storage.table import Deferred
 
 POSITION_BITS = 40
 POSITION_MASK = (1 << POSITION_BITS) - 1
@@ -68,6 +71,19 @@ class Source:
         return take_rows(pa.concat_arrays(parts), inverse)
 
 
+class DeferredSource(Source):
+    """Values that are made when they are gathered; positions are the numbers they are made of."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Deferred) -> None:
+        super().__init__()
+        self.values = values
+
+    def take(self, positions: Int64) -> pa.Array:
+        return self.values.read(positions)
+
+
 def _take(chunk: pa.Array, offsets: Int64) -> pa.Array:
     count, first = len(offsets), int(offsets[0])
     if int(offsets[-1]) - first == count - 1 and (np.diff(offsets) == 1).all():
@@ -100,6 +116,20 @@ class WideStore:
         """A source whose values are all there already."""
         assert number not in self._sources, number
         self._sources[number] = Source(chunks)
+
+    def defer(self, number: int, values: Deferred, numbers: pa.ChunkedArray) -> pa.ChunkedArray:
+        """A source whose values are made when they are wanted, and the handles of some: NULL for
+        NULL."""
+        assert number not in self._sources, number
+        self._sources[number] = DeferredSource(values)
+        return pc.add(numbers, pa.scalar(number << POSITION_BITS, pa.int64()))
+
+    def rows_at_once(self, elements_max: int) -> int | None:
+        """How many values of the longest deferred source have so many elements; None if none is
+        deferred."""
+        sources = (s for s in self._sources.values() if isinstance(s, DeferredSource))
+        longest = max((s.values.longest for s in sources), default=0)
+        return max(1, elements_max // longest) if longest else None
 
     def append(self, number: int, values: pa.Array) -> pa.Array:
         """Keeps computed values and gives their handles (int64, NULL for NULL)."""
@@ -163,7 +193,10 @@ class WideStore:
     @property
     def nbytes(self) -> int:
         """Bytes of computed values (what scans give is mapped or shared)."""
-        return sum(c.nbytes for s in tuple(self._sources.values()) for c in tuple(s.chunks))
+        sources = tuple(self._sources.values())
+        kept: int = sum(s.values.nbytes for s in sources if isinstance(s, DeferredSource))
+        computed: int = sum(c.nbytes for s in sources for c in tuple(s.chunks))
+        return kept + computed
 
 
 def handles(number: int, start: int, values: pa.Array) -> pa.Array:

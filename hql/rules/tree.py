@@ -25,6 +25,7 @@ NODES: tuple[type, ...] = (
     p.Lookup,
     p.Nearest,
     p.Region,
+    p.Test,
     p.FrameEdge,
     p.SelectBlock,
     p.ValuesBlock,

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from hartonomous.hql import ast
 from hartonomous.hql.errors import NotSupported
+from hartonomous.hql.models.relations.tables import NAMES as RELATIONS
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.system_schema import TABLES as STORED
 from hartonomous.hql.system_schema import fields_of, singular
@@ -49,8 +50,6 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
 
 #: HQL.md section 5: there, and not built yet
 LATER: Final = (
-    "TensorAtoms",
-    "TensorAtomCoefficients",
     "InferenceRequests",
     "InferenceFeedback",
     "QueryLog",
@@ -109,7 +108,7 @@ def _no_rows(name: str) -> pa.Table:
 _EMPTY = {name: partial(_no_rows, name) for name in STORED}
 
 
-_RESERVED = {fold(n) for n in (*LATER, *SYSTEM_TABLES, *STORED)}
+_RESERVED = {fold(n) for n in (*LATER, *SYSTEM_TABLES, *STORED, *RELATIONS)}
 _RESERVED |= {singular(n) for n in _RESERVED}
 _LATER = {form: name for name in LATER for form in (fold(name), singular(name))}
 
