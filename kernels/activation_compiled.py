@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from hartonomous.kernels.activation import KINDS, Floats
-from hartonomous.kernels.elementary_compiled import erf32, exp32, tanh32
+from hartonomous.kernels.elementary_compiled import below32, exp32, tanh32
 from hartonomous.kernels.options import OPTIONS
 
 _SILU: Final = KINDS["silu"]
@@ -16,9 +16,9 @@ _GELU: Final = KINDS["gelu"]
 _GELU_TANH: Final = KINDS["gelu_tanh"]
 _TANH: Final = KINDS["tanh"]
 _SIGMOID: Final = KINDS["sigmoid"]
-_ONE, _HALF = np.float32(1), np.float32(0.5)
+_ONE = np.float32(1)
 _ROOT_HALF = np.float32(0.7071067811865476)
-_ROOT_2_PI = np.float32(0.7978845608028654)
+_MINUS_TWICE = np.float32(-2 * 0.7978845608028654)  # the root of 2 / π
 _CUBIC = np.float32(0.044715)
 
 
@@ -30,11 +30,12 @@ def _apply(row, kind):  # type: ignore[no-untyped-def]
             row[i] = row[i] / (_ONE + exp32(-row[i]))
     elif kind == _GELU:
         for i in range(len(row)):
-            row[i] = _HALF * row[i] * (_ONE + erf32(row[i] * _ROOT_HALF))
+            row[i] = row[i] * below32(row[i] * _ROOT_HALF)
     elif kind == _GELU_TANH:
         for i in range(len(row)):
             x = row[i]
-            row[i] = _HALF * x * (_ONE + tanh32(_ROOT_2_PI * (x + _CUBIC * x * x * x)))
+            # (1 + tanh z) / 2 = 1 / (1 + e**-2z), without cancellation
+            row[i] = x / (_ONE + exp32(_MINUS_TWICE * (x + _CUBIC * x * x * x)))
     elif kind == _TANH:
         for i in range(len(row)):
             row[i] = tanh32(row[i])
