@@ -13,6 +13,7 @@ import safetensors.numpy
 import small_models
 
 from hartonomous.hql.errors import FileFault, NotSupported
+from hartonomous.hql.models.formats.files import make_folder
 from hartonomous.hql.models.formats.opening import open_source
 from hartonomous.hql.models.formats.source import SourceTensor, held
 from hartonomous.hql.models.formats.writing import write_gguf, write_safetensors
@@ -90,7 +91,10 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     for path, message in ((tmp_path, "is a folder"), (tmp_path / "none" / "x", "there is no")):
         with pytest.raises(FileFault, match=message):
             write_gguf(path, {"entries": []}, [])
-    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileFault, match="cannot be written: File exists"):
+        make_folder(tmp_path / "full" / "x")
+    make_folder(tmp_path / "full")
+    make_folder(tmp_path / "empty")
     write_safetensors(tmp_path / "empty", {}, [], {}, {})
     assert os.listdir(tmp_path / "empty") == ["model.safetensors"]
 

@@ -149,6 +149,13 @@ def written_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def make_folder(path: Path) -> None:
+    """A folder in one that is there, unless it is there already. FILE if it cannot be made."""
+    with _translated(path):
+        path.mkdir(exist_ok=True)
+        _sync_folder(path.parent)
+
+
 def write_new(path: Path, pieces: Iterable[Any]) -> None:
     """A new file of some buffers, on the disk when this returns; for files of `written_folder`."""
     with open(path, "xb") as out:

@@ -53,7 +53,7 @@ class SourceTensor:
 
 
 def held(name: str, dtype: str, shape: tuple[int, ...], make: Callable[[], Any]) -> SourceTensor:
-    """A tensor whose data `make` gives whole (any buffer), when it is asked for: for writing."""
+    """A tensor whose data `make` gives whole (any buffer), at each read: for writing."""
 
     def read(start: int = 0, stop: int | None = None, /) -> Bytes:
         data = np.frombuffer(memoryview(make()).cast("B"), np.uint8)
