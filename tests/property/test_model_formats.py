@@ -32,7 +32,8 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as made, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda descriptor: None)
         yield Path(made)
 
 
