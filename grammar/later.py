@@ -24,10 +24,8 @@ STATEMENTS: tuple[str, ...] = (
     "APPROVE ACTION",
     "CANCEL JOB",
     "COMPARE MODELS",
-    "CREATE MODEL",
     "DIFF COMMIT",
     "DISTILL MODEL",
-    "EXPORT MODEL",
     "GRANT",
     "MERGE ADAPTER",
     "MERGE BRANCH",
@@ -51,7 +49,7 @@ STATEMENTS: tuple[str, ...] = (
 )
 
 #: clauses
-CLAUSES: tuple[str, ...] = ("WITH RECEIPT", "ENSEMBLE ( … WEIGHT")
+CLAUSES: tuple[str, ...] = ("AS ENSEMBLE", "WITH RECEIPT", "ENSEMBLE ( … WEIGHT")
 
 #: tokens looked back over, from the place of the error, for the beginning of a statement
 LOOK_BACK_MAX = 200

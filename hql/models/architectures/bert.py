@@ -63,7 +63,7 @@ class Bert(Transformer):
             raise Unrunnable("a BERT that is a decoder is not supported yet")
         pooling, normalize, tokens = _pooling(source.metadata.get("files", {}))
         return _config(
-            layers=fields.size("num_hidden_layers"),
+            layers=fields.layers("num_hidden_layers"),
             width=fields.size("hidden_size"),
             heads=fields.size("num_attention_heads"),
             mlp=fields.size("intermediate_size"),
@@ -129,7 +129,7 @@ class Bert(Transformer):
             raise fields.fault(f"a width of {width} is not {heads} heads of one size")
         poolings = {"mean": "mean", "cls": "cls"}
         return _config(
-            layers=fields.size("layers"),
+            layers=fields.layers("layers"),
             width=width,
             heads=heads,
             mlp=fields.size("mlp", 4 * width),
@@ -224,6 +224,27 @@ def _pooling(files: dict[str, bytes]) -> tuple[str, bool, int | None]:
     named = Fields(_json(files, "sentence_bert_config.json", dict), "sentence_bert_config.json")
     tokens = named.size("max_seq_length", None)
     return known[modes[0]] if modes else "mean", "Normalize" in kinds, tokens
+
+
+def pooling_files(config: Config) -> dict[str, bytes]:
+    """The files that say so."""
+    assert isinstance(config, TransformerConfig)
+    kinds = [("0", "", "Transformer"), ("1", "1_Pooling", "Pooling")]
+    if config.normalize:
+        kinds.append(("2", "2_Normalize", "Normalize"))
+    made: dict[str, Any] = {
+        "modules.json": [
+            {"idx": int(n), "name": n, "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for n, path, kind in kinds
+        ],
+        "sentence_bert_config.json": {"max_seq_length": config.text_tokens or config.context},
+        "1_Pooling/config.json": {
+            "word_embedding_dimension": config.width,
+            "pooling_mode_cls_token": config.pooling == "cls",
+            "pooling_mode_mean_tokens": config.pooling != "cls",
+        },
+    }
+    return {name: (json.dumps(value, indent=2) + "\n").encode() for name, value in made.items()}
 
 
 def _json(files: dict[str, bytes], name: str, kind: type) -> Any:

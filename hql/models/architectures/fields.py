@@ -10,6 +10,7 @@ from hartonomous.hql.errors import FileFault
 
 #: sizes beyond this are no model's
 SIZE_MAX: Final = 1 << 31
+LAYERS_MAX: Final = 4_096
 
 #: names of activations in config.json -> ours
 ACTIVATIONS: Final = {
@@ -54,16 +55,24 @@ class Fields:
         self.read.add(name)
         return self.given.get(self.prefix + name)
 
-    def size(self, name: str, default: Any = _UNSET, least: int = 1) -> Any:
-        """A whole number from `least` on."""
+    def size(
+        self, name: str, default: Any = _UNSET, least: int = 1, most: int = SIZE_MAX - 1
+    ) -> Any:
+        """A whole number from `least` to `most`."""
         value = self.get(name)
         if value is None:
             return self._default(name, default)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value < SIZE_MAX:
-            raise self.fault(f"{self.what}: {name} is {_shown(value)}, no size from {least} on")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            shown = f"{name} is {_shown(value)}, no whole number from {least} to {most:,}"
+            raise self.fault(f"{self.what}: {shown}")
         return value
+
+    def layers(self, name: str, default: Any = _UNSET) -> int:
+        """A number of layers: bounded, as lists of them are made before their tensors are seen."""
+        count: int = self.size(name, default, most=LAYERS_MAX)
+        return count
 
     def number(self, name: str, default: Any = _UNSET) -> Any:
         """A finite number above 0."""

@@ -76,7 +76,7 @@ class Gemma3(Transformer):
         if not isinstance(given, dict):
             raise bad_config("config.json: text_config is no object")
         fields = Fields(given)
-        layers = fields.size("num_hidden_layers", 26)
+        layers = fields.layers("num_hidden_layers", 26)
         base, scaling = read_rope(fields, 1_000_000.0, "full_attention")
         local = fields.number("rope_local_base_freq", _LOCAL_BASE)
         if isinstance(given.get("rope_parameters"), dict):
@@ -140,7 +140,7 @@ class Gemma3(Transformer):
         )
 
     def make_config(self, fields: Fields) -> TransformerConfig:
-        layers, width = fields.size("layers"), fields.size("width")
+        layers, width = fields.layers("layers"), fields.size("width")
         heads = fields.size("heads")
         head_size = fields.size("head_size", max(2, width // heads))
         kv_heads = fields.size("kv_heads", heads)

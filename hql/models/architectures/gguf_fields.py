@@ -39,7 +39,7 @@ def read_shared(fields: Fields, source: SourceModel) -> dict[str, Any]:
     if tokens is None or len(tokens.shape) != 2:
         raise bad_config('the tensor "token_embd.weight" is missing')
     return {
-        "layers": fields.size("block_count"),
+        "layers": fields.layers("block_count"),
         "width": width,
         "heads": heads,
         "kv_heads": kv_heads,

@@ -49,7 +49,7 @@ class Gpt2(Transformer):
         fields = Fields(source.config)
         width, heads = fields.size("n_embd", 768), fields.size("n_head", 12)
         return _config(
-            layers=fields.size("n_layer", 12),
+            layers=fields.layers("n_layer", 12),
             width=width,
             heads=heads,
             kv_heads=heads,
@@ -87,7 +87,7 @@ class Gpt2(Transformer):
         if width % heads:
             raise fields.fault(f"a width of {width} is not {heads} heads of one size")
         return _config(
-            layers=fields.size("layers"),
+            layers=fields.layers("layers"),
             width=width,
             heads=heads,
             kv_heads=heads,

@@ -52,7 +52,7 @@ class Llama(Transformer):
         fields = Fields(source.config)
         width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
         base, scaling = read_rope(fields, 10_000.0)
-        layers = fields.size("num_hidden_layers")
+        layers = fields.layers("num_hidden_layers")
         window = None
         if fields.get("model_type") == "mistral":
             window = 4_096 if "sliding_window" not in source.config else None
@@ -148,7 +148,7 @@ class Llama(Transformer):
         if head_size % 2:
             raise fields.fault(f"a head of {head_size} elements has no rotary pairs")
         return TransformerConfig(
-            layers=fields.size("layers"),
+            layers=fields.layers("layers"),
             width=width,
             heads=heads,
             kv_heads=_kv_heads(fields.size("kv_heads", heads), heads, fields.fault),

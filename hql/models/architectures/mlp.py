@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from hartonomous.hql.models.architectures.base import Config, MlpConfig, Shape, Unrunnable
-from hartonomous.hql.models.architectures.fields import ACTIVATIONS, Fields, bad_config
+from hartonomous.hql.models.architectures.fields import ACTIVATIONS, LAYERS_MAX, Fields, bad_config
 from hartonomous.hql.models.architectures.names import Names, Placement, Rule, layer_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ _MODULE: Final = re.compile(
 #: words for the last layer, which has no number
 _LAST: Final = ("out", "output", "head", "classifier")
 _FLOATS: Final = ("F64", "F32", "F16", "BF16")
-LAYERS_MAX: Final = 1_024
 
 
 class Mlp:
@@ -100,10 +99,7 @@ class Mlp:
     def make_config(self, fields: Fields) -> MlpConfig:
         hidden = fields.get("hidden")
         if not isinstance(hidden, (list, tuple)):
-            layers = fields.size("layers", 1)
-            if layers > LAYERS_MAX:
-                raise fields.fault(f"{layers} layers, and {LAYERS_MAX} is the most")
-            hidden = [fields.size("hidden")] * layers
+            hidden = [fields.size("hidden")] * fields.layers("layers", 1)
         sizes = (fields.size("inputs"), *hidden, fields.size("outputs"))
         if any(not float(size).is_integer() or size < 1 for size in sizes):
             raise fields.fault(f"{fields.what}: hidden is {list(hidden)}, no list of sizes")
