@@ -74,7 +74,8 @@ class MemoryDisk(Disk):
         """Nothing more is written to a file that was mapped or renamed."""
         stream = self._open.pop(path, None)
         if stream is not None:
-            self._whole[path] = stream.getvalue()
+            whole = memoryview(stream.getvalue())
+            self._whole[path] = pa.py_buffer(whole.toreadonly())
 
     def start_writeback(self, file: File, offset: int, length: int) -> None:
         """There is nowhere to write it."""

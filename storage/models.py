@@ -1,8 +1,8 @@
 """What storage knows of a model's manifest: which objects the model needs.
 
-A manifest is an object of msgpack, a map whose key `objects` is a list of [name (32 bytes), label]:
-tensor packs, row data, tokenizer and so on, and for each what to call it in an error. All else in
-it is hql's (hql/models/model.py). Garbage collection, checkpoints and VERIFY DATABASE follow it.
+A manifest is an object of msgpack, a map of `objects`, a list of [name (32 bytes), label] (tensor
+packs, row data, tokenizer and so on, and for each what to call it in an error), and `model`, bytes
+that are hql's (hql/models/manifest.py). Garbage collection, checkpoints and VERIFY DATABASE follow it.
 """
 
 from __future__ import annotations

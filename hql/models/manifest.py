@@ -16,7 +16,8 @@ import msgpack
 
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.models.model import ModelDraft, Tensor
-from hartonomous.storage.decoding import decoding
+from hartonomous.storage.commit_path import encodable
+from hartonomous.storage.decoding import decoding, unpack
 from hartonomous.storage.errors import FormatFault
 from hartonomous.storage.tensors import PackRef, read_object
 
@@ -97,7 +98,7 @@ def pack_manifest(contents: Contents) -> bytes:
     listed: dict[str, tuple[int, str]] = {}
 
     def place(name: str, label: str) -> int:
-        return listed.setdefault(name, (len(listed), label))[0]
+        return listed.setdefault(name, (len(listed), encodable(label)))[0]
 
     tensors = [
         [
@@ -131,8 +132,8 @@ def pack_manifest(contents: Contents) -> bytes:
         "tokenizer": contents.tokenizer and place(contents.tokenizer, "tokenizer"),
         "version": VERSION,
     }
-    data["objects"] = [[bytes.fromhex(name), label] for name, (_, label) in listed.items()]
-    return _pack(dict(sorted(data.items())))
+    objects = [[bytes.fromhex(name), label] for name, (_, label) in listed.items()]
+    return _pack({"model": _pack(data), "objects": objects})
 
 
 def read_contents(database: Database, manifest: str, model: str) -> Contents:
@@ -153,12 +154,13 @@ _kept: dict[str, Contents] = {}
 
 
 def _unpacked(packed: Any) -> Contents:
+    whole = unpack(packed)
     data: dict[str, Any] = msgpack.unpackb(
-        packed, strict_map_key=False, unicode_errors="surrogatepass"
+        whole["model"], strict_map_key=False, unicode_errors="surrogatepass"
     )
     if data["version"] != VERSION:
         raise FormatFault(f"a model's manifest is of version {data['version']}")
-    names = [name.hex() for name, _ in data["objects"]]
+    names = [name.hex() for name, _ in whole["objects"]]
     tensors: list[Tensor] = []
     row = 0
     for name, source, layer, dtype, rows, length, shape, pack, own, kind, recipe in data["tensors"]:
@@ -202,5 +204,6 @@ def _json(config: Mapping[str, Any]) -> str:
 
 
 def _pack(data: Any) -> bytes:
+    """Texts of files may hold halves of surrogate pairs: they come back as they were."""
     packed: bytes = msgpack.packb(data, unicode_errors="surrogatepass")
     return packed
