@@ -110,6 +110,7 @@ def _bind(context: Context, query: ast.Query, hidden: bool, tables: Given) -> Bo
         system_tables=SYSTEM_FIELDS,
         parse_view=parse_query,
         hidden=hidden,
+        database=context.session.database,
     )
     try:
         return bind_query(query, bind_context)

@@ -42,7 +42,7 @@ def bind_call(node: ast.FunctionCall, scope: Scope) -> plan.Expr:
     if function.name == "NULLIF":
         return _bind_nullif(function, (), node.arguments, span, scope)
     arguments = bind_arguments(node.arguments, function, scope)
-    return call(function, arguments, span, scope.statement.context.catalog)
+    return call(function, arguments, span, scope.statement.context)
 
 
 def _method_target(
@@ -190,7 +190,7 @@ def _bind_method(
     if function.name == "NULLIF":
         return _bind_nullif(function, (target,), arguments, span, scope)
     rest = bind_arguments(arguments, function, scope, given=1)
-    return call(function, [target, *rest], span, scope.statement.context.catalog)
+    return call(function, [target, *rest], span, scope.statement.context)
 
 
 def bind_static(node: ast.StaticCall, scope: Scope) -> plan.Expr:
@@ -201,4 +201,4 @@ def bind_static(node: ast.StaticCall, scope: Scope) -> plan.Expr:
         raise unknown_function(name, span)
     scope.statement.volatile |= function.volatile
     arguments = bind_arguments(node.arguments, function, scope)
-    return call(function, arguments, span, scope.statement.context.catalog)
+    return call(function, arguments, span, scope.statement.context)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from hartonomous.hql.bind.scope import Handler, Scope
+    from hartonomous.storage.database import Database
 
 #: expressions may nest so deep; later passes recurse over the tree, so this bounds them too
 DEPTH_MAX = 128
@@ -39,6 +40,7 @@ class BindContext:
     - `temporary`: finds a `#temp` table by its name as written.
     - `parse_view`: HQL text of a query → its tree (for views and computed columns).
     - `hidden`: base tables also have the column `__address` (UPDATE and DELETE).
+    - `database`: where the models of the catalog lie.
     """
 
     catalog: Catalog
@@ -49,6 +51,7 @@ class BindContext:
     temporary: Callable[[str], TableEntry | None] | None = None
     parse_view: Callable[[str], ast.Query] | None = None
     hidden: bool = False
+    database: Database | None = None
 
 
 class Statement:

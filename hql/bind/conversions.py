@@ -12,11 +12,10 @@ from typing import Any
 from hartonomous.hql import functions, plan
 from hartonomous.hql.ast import Span
 from hartonomous.hql.bind import constants
-from hartonomous.hql.bind.context import fault, locate
+from hartonomous.hql.bind.context import BindContext, fault, locate
 from hartonomous.hql.functions import coerce
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.types import BIT, Type
-from hartonomous.storage.catalog import Catalog
 from hartonomous.storage.errors import Error
 
 COMPARISONS = frozenset(
@@ -96,25 +95,38 @@ def call(
     function: Function,
     arguments: Sequence[plan.Expr],
     span: Span,
-    catalog: Catalog | None = None,
+    context: BindContext | None = None,
 ) -> plan.Call:
     """A scalar call with its arguments converted; resolver errors get the call's place. What users
-    call by name needs the catalog."""
-    try:
-        type_, wanted = function.resolve(
-            [a.type for a in arguments], [constant_of(a) for a in arguments]
-        )
-        if function.in_catalog is not None:
-            assert catalog is not None, function.name
-            function = function.in_catalog(function, arguments, catalog)
-    except Error as error:
-        locate(error, span)
+    call by name needs the context."""
+    function, type_, wanted = resolved(function, arguments, span, context)
     return plan.Call(
         type=type_,
         span=span,
         function=function,
         arguments=tuple([cast(a, t) for a, t in zip(arguments, wanted, strict=True)]),
     )
+
+
+def resolved(
+    function: Function,
+    arguments: Sequence[plan.Expr],
+    span: Span,
+    context: BindContext | None,
+) -> tuple[Function, Type, tuple[Type, ...]]:
+    """The function that is to be called, its result type, and the types its arguments come in."""
+    types, constants = [a.type for a in arguments], [constant_of(a) for a in arguments]
+    try:
+        type_, wanted = function.resolve(types, constants)
+        if function.in_catalog is not None:
+            assert context is not None, function.name
+            found = function.in_catalog(function, arguments, context)
+            if found.resolve is not function.resolve:
+                type_, wanted = found.resolve(types, constants)
+            function = found
+    except Error as error:
+        locate(error, span)
+    return function, type_, wanted
 
 
 def operator(sign: str, arguments: Sequence[plan.Expr], span: Span) -> plan.Expr:

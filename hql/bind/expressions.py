@@ -89,7 +89,7 @@ def bind_chain(parts: tuple[ast.Identifier, ...], span: ast.Span, scope: Scope) 
                 message = f'GEOMETRY has no method "{name.text}"'
                 raise fault(span, message, "UNKNOWN_FUNCTION", hint)
             scope.statement.volatile |= function.volatile
-            target = call(function, (unfold(target),), span, scope.statement.context.catalog)
+            target = call(function, (unfold(target),), span, scope.statement.context)
         return target
     return None
 

@@ -8,7 +8,7 @@ A function is computed in one of two ways:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,9 +16,11 @@ from hartonomous.hql.frozen import frozen
 from hartonomous.hql.types import Type
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from hartonomous.hql.ast import Span
+    from hartonomous.hql.bind.context import BindContext
     from hartonomous.hql.plan import Expr
-    from hartonomous.storage.catalog import Catalog
 
 #: given the argument types (and constant values where known, else None), the result type and the
 #: types that the arguments are to be cast to; raises BindFault without a span (the binder adds it)
@@ -31,8 +33,11 @@ Renderer = Callable[[Sequence[str], Sequence[Type], Type, "Span"], str]
 #: given Arrow arrays of equal length (constants repeated as pa.Scalar): an Arrow array
 Kernel = Callable[..., Any]
 
-#: given the function, the bound arguments and the catalog: the function that is to be called
-Specialiser = Callable[["Function", "Sequence[Expr]", "Catalog"], "Function"]
+#: given the function, the bound arguments and what names mean: the function that is to be called
+Specialiser = Callable[["Function", "Sequence[Expr]", "BindContext"], "Function"]
+
+#: given the values of the arguments, in Python's form: the rows of a table function as they come
+Rows = Callable[..., "Iterator[pa.RecordBatch]"]
 
 #: rows that a native function is given at once
 BATCH_ROWS: Final = 65_536
@@ -50,6 +55,14 @@ class Function:
     function to call, where that depends on what the catalog holds; raises as a resolver does.
     `batch_rows`: a native function that is slow takes so many rows at most, so that a statement
     can be cancelled in between.
+
+    A function over a query (bind/query_arguments.py) has one for its parameter `query`: as a
+    scalar, its kernel is an aggregate's over the query's column, with the other arguments behind;
+    as a table, `of_row` is called with the other arguments and the columns of each row but the
+    first, and each of `parts` with what it gives.
+
+    A native table function (functions/native_table.py) is `of_row`, which gives its rows as JSON,
+    and `rows`, which gives them as they come where all arguments are known beforehand.
     """
 
     name: str
@@ -66,6 +79,10 @@ class Function:
     is_distance: bool = False
     in_catalog: Specialiser | None = None
     batch_rows: int = BATCH_ROWS
+    query: int | None = None
+    of_row: Function | None = None
+    parts: tuple[tuple[str, Function], ...] = field(default=())
+    rows: Rows | None = None
 
     @property
     def is_native(self) -> bool:

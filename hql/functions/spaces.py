@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
+    from hartonomous.hql.bind.context import BindContext
     from hartonomous.hql.plan import Expr
     from hartonomous.hql.spaces.space import Space
-    from hartonomous.storage.catalog import Catalog, SpaceEntry
+    from hartonomous.storage.catalog import SpaceEntry
 
 
 # --- fn_ProjectTo3D ------------------------------------------------------------------------------
@@ -50,14 +51,14 @@ def _resolve_project(
     return GEOMETRY, (given, NVARCHAR)[: len(types)]
 
 
-def _project_in(function: Function, arguments: Sequence[Expr], catalog: Catalog) -> Function:
+def _project_in(function: Function, arguments: Sequence[Expr], context: BindContext) -> Function:
     """The function with the space that its constant names."""
     from hartonomous.hql.plan import Constant
 
     name = spaces.DEFAULT
     if len(arguments) == 2 and isinstance(arguments[1], Constant):
         name = str(arguments[1].value)
-    space = spaces.find_space(catalog, name)
+    space = spaces.find_space(context.catalog, name)
     given = arguments[0].type
     if given.kind == "VECTOR" and given.a not in (None, space.dimensions):
         raise BindFault(
@@ -123,9 +124,9 @@ def _check_finite(points: npt.NDArray[np.float64]) -> None:
 # --- HilbertValue --------------------------------------------------------------------------------
 
 
-def _hilbert_in(function: Function, arguments: Sequence[Expr], catalog: Catalog) -> Function:
+def _hilbert_in(function: Function, arguments: Sequence[Expr], context: BindContext) -> Function:
     """The function with the boxes of all spaces, as any geometry may carry any SRID."""
-    return _in_boxes(function, tuple(catalog.spaces()))
+    return _in_boxes(function, tuple(context.catalog.spaces()))
 
 
 @lru_cache(16)
