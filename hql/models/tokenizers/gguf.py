@@ -7,7 +7,6 @@ its pre-tokenizer's name says.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -40,8 +39,7 @@ def load(packed: Mapping[str, Any], digest: str) -> Tokenizer:
     words = vocabulary.read(metadata)
     made, special = define(words)
     chat = metadata.get("tokenizer.chat_template")
-    text = json.dumps(made, ensure_ascii=False)
-    return LibraryTokenizer(made, text, digest, special, chat if isinstance(chat, str) else None)
+    return LibraryTokenizer(made, None, digest, special, chat if isinstance(chat, str) else None)
 
 
 def define(words: Vocabulary) -> tuple[dict[str, Any], SpecialTokens]:
