@@ -21,6 +21,7 @@ from hartonomous.hql.models.formats import gguf as gguf_format
 from hartonomous.hql.models.formats import gguf_values
 from hartonomous.hql.models.formats.json_bounded import parse_object
 from hartonomous.hql.models.formats.opening import open_source
+from hartonomous.hql.models.formats.source import held
 from hartonomous.hql.models.formats.writing import write_gguf, write_safetensors
 from hartonomous.kernels.blocks import BLOCKS
 
@@ -310,6 +311,20 @@ def test_sharded_folder_comes_out_as_it_was(shards: Path, tmp_path: Path) -> Non
             assert (tmp_path / "out" / path).read_bytes() == (shards / path).read_bytes()
 
 
+def test_index_tells_the_size_of_changed_tensors(shards: Path, tmp_path: Path) -> None:
+    with open_source(str(shards)) as model:
+        first, *others = model.tensors
+        wider = held(first.name, "F64", first.shape, lambda: bytes(2 * first.bytes))
+        write_safetensors(tmp_path / "out", {}, [wider, *others], {}, model.metadata)
+    before, after = (
+        json.loads((folder / "model.safetensors.index.json").read_text())
+        for folder in (shards, tmp_path / "out")
+    )
+    assert after["weight_map"] == before["weight_map"]
+    grown = after["metadata"]["total_size"] - before["metadata"]["total_size"]
+    assert grown == first.bytes
+
+
 def test_changed_model_gets_a_layout_of_its_own(shards: Path, tmp_path: Path) -> None:
     with open_source(str(shards)) as model:
         fewer = [t for t in model.tensors if t.name != "t0.weight"]
@@ -422,6 +437,14 @@ def test_memory_is_bounded(tmp_path: Path, name: str) -> None:
         assert tracemalloc.get_traced_memory()[1] < 40 * MEGABYTE
     finally:
         tracemalloc.stop()
+
+
+def test_headers_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each entry may be short and all of them long."""
+    monkeypatch.setattr(gguf_values, "HEADER_BYTES_MAX", 200)
+    entries = [[f"key{i}", "STRING", "", "x" * 20] for i in range(10)]
+    write_gguf(tmp_path / "long.gguf", {"entries": entries}, [])
+    assert "the header is longer than 200 bytes" in refused(tmp_path / "long.gguf")
 
 
 def test_sparse_files_are_not_read_whole(tmp_path: Path) -> None:

