@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hartonomous.hql.models.model import Model, ModelDraft, Tensor, add_model
-from hartonomous.hql.models.row_data import RowData, write_row_data
+from hartonomous.hql.models.row_data import RowData, read_row_data, write_row_data
 from hartonomous.kernels.blocks import row_bytes
 from hartonomous.storage.tensors import put_object, write_pack
 from hartonomous.storage.transaction import Transaction
@@ -39,10 +39,13 @@ def tensor_bytes(dtype: str, rows: int, length: int, seed: int) -> npt.NDArray[n
     return chance.integers(0, 256, (rows, row_bytes(dtype, length)), np.uint8)
 
 
-def tiny_draft(transaction: Transaction, name: str, seed: int = 0, **changes: Any) -> ModelDraft:
-    """A draft whose objects are written. Equal seeds make equal models."""
+def tiny_draft(
+    transaction: Transaction, name: str, seed: int = 0, only: int = len(TENSORS), **changes: Any
+) -> ModelDraft:
+    """A draft of the first `only` tensors whose objects are written. Equal seeds make equal
+    models."""
     tensors = []
-    for number, (tensor, layer, dtype, rows, kind) in enumerate(TENSORS):
+    for number, (tensor, layer, dtype, rows, kind) in enumerate(TENSORS[:only]):
         data = tensor_bytes(dtype, rows, WIDTH, 100 * seed + number)
         pack = write_pack(transaction, dtype, rows, WIDTH, [data[: rows // 2], data[rows // 2 :]])
         hashes = [hashlib.sha256(row.tobytes()).digest() for row in data]
@@ -76,3 +79,18 @@ def tiny_draft(transaction: Transaction, name: str, seed: int = 0, **changes: An
 def add_tiny(transaction: Transaction, name: str, seed: int = 0, **changes: Any) -> Model:
     """A tiny model, added."""
     return add_model(transaction, tiny_draft(transaction, name, seed, **changes))
+
+
+def intact(model: Model, seed: int = 0, only: int = len(TENSORS)) -> None:
+    """Whether it is the model that add_tiny makes of the seed, to the last byte."""
+    assert [t.name for t in model.tensors] == [t[0] for t in TENSORS[:only]]
+    for number, (name, layer, dtype, rows, kind) in enumerate(TENSORS[:only]):
+        tensor = model.tensor(name)
+        assert tensor is not None
+        found = (tensor.layer, tensor.dtype, tensor.rows, tensor.unit_kind)
+        assert found == (layer, dtype, rows, kind)
+        expected = tensor_bytes(dtype, rows, WIDTH, 100 * seed + number)
+        assert np.array_equal(model.pack(name).data, expected)
+        own = read_row_data(model, tensor)
+        assert own.norms.tolist() == list(range(rows)) and own.hashes.shape == (rows, 32)
+        assert (own.points is None) == (rows == 1)

@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from tiny_models import TENSORS, WIDTH, add_tiny, tensor_bytes
+from tiny_models import TENSORS, WIDTH, add_tiny, intact
 
 from hartonomous import hql
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.models import manifest as manifests
 from hartonomous.hql.models.model import Model, all_models, find_model
-from hartonomous.hql.models.row_data import read_row_data
 from hartonomous.storage.catalog import MODELS, ModelEntry
 from hartonomous.storage.database import Database
 from hartonomous.storage.errors import AlreadyExists, Conflict, Corruption
@@ -63,23 +61,6 @@ def stored(database: Database) -> set[str]:
     if database.manifest_name is not None:
         names -= object_names(objects, database.manifest_name)
     return names
-
-
-def intact(model: Model, seed: int = 0) -> None:
-    for number, (name, layer, dtype, rows, kind) in enumerate(TENSORS):
-        tensor = model.tensor(name)
-        assert tensor is not None
-        assert (tensor.layer, tensor.dtype, tensor.rows, tensor.unit_kind) == (
-            layer,
-            dtype,
-            rows,
-            kind,
-        )
-        expected = tensor_bytes(dtype, rows, WIDTH, 100 * seed + number)
-        assert np.array_equal(model.pack(name).data, expected)
-        own = read_row_data(model, tensor)
-        assert own.norms.tolist() == list(range(rows)) and own.hashes.shape == (rows, 32)
-        assert (own.points is None) == (rows == 1)
 
 
 # --- adding and finding --------------------------------------------------------------------------
@@ -354,7 +335,8 @@ def test_system_tables() -> None:
         assert json.loads(row[10]) == model.config
         layers = connection.execute(
             "SELECT LayerIdx, LayerKind, l.ParameterCount, l.Bytes, TensorShape "
-            "FROM ModelLayers AS l JOIN Models AS m ON m.ModelId = l.ModelId WHERE ModelName = 'm' ORDER BY LayerIdx"
+            "FROM ModelLayers AS l JOIN Models AS m ON m.ModelId = l.ModelId "
+            "WHERE ModelName = 'm' ORDER BY LayerIdx"
         ).fetchall()
         assert [r[:3] for r in layers] == [
             (-1, "embedding", 300 * WIDTH),
