@@ -28,15 +28,18 @@ FUSED: Final = ("contract",)
 _tools: Any = cgutils
 
 
-def has_half() -> bool:
-    """Whether the processor that numba compiles for converts float16 itself. (Asked to do what it
-    cannot, LLVM calls a function that may not be there.)"""
+def has(feature: str) -> bool:
+    """Whether the processor that numba compiles for has a feature of LLVM's name for it."""
     config: Any = numba.config
     if config.CPU_NAME is not None or config.CPU_FEATURES is not None:
-        return "+f16c" in (config.CPU_FEATURES or "")
-    if binding.get_process_triple().startswith(("aarch64", "arm64")):
-        return True
-    return bool(binding.get_host_cpu_features().get("f16c", False))
+        return f"+{feature}" in (config.CPU_FEATURES or "").split(",")
+    return bool(binding.get_host_cpu_features().get(feature, False))
+
+
+def has_half() -> bool:
+    """Whether it converts float16 itself. (Asked to do what it cannot, LLVM calls a function that
+    may not be there.)"""
+    return has("f16c") or binding.get_process_triple().startswith(("aarch64", "arm64"))
 
 
 class Lanes:

@@ -6,9 +6,8 @@ Two ways. `multiply` is for decoding, a few x at a time: it reads each row as it
 not, once. Where rows are quantised, x is rounded to int16 in blocks of 32, a float32 scale each,
 so that the products are of whole numbers; against exact products the error is at most 2**-16 of
 the block's largest |x| times the sum of |weights|, about 2e-5 of the largest output in practice.
-A result of `multiply` does not depend on the other x, nor on the number of threads. `multiply_rows`
-is for many x: rows are widened to float32, piece by piece, and multiplied by BLAS; its last bits
-depend on B.
+`multiply_rows` is for many x: rows are widened to float32, some at a time, and all is float32.
+Neither's results depend on the other x, the other rows or the number of threads.
 
 Estimate: one read of the data per call of `multiply`; 16 products a nanosecond and processor, so
 that two processors read 4-bit blocks at about 20 GB/s.
@@ -16,8 +15,8 @@ that two processors read 4-bit blocks at about 20 GB/s.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Container, Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +28,15 @@ from hartonomous.kernels.team import team
 
 #: products of a chunk: some microseconds of one processor
 _CHUNK_PRODUCTS: Final = 1 << 15
-#: numbers that are widened at once for BLAS: 4 MiB, which the last cache holds
-_TILE: Final = 1 << 20
+#: numbers that a chunk of multiply_rows widens, 256 KiB, in whole tiles, and rows of it at most
+_BUFFER: Final = 1 << 16
+_TILE_ROWS: Final = 4
+_BUFFER_ROWS: Final = 64
 #: floating point dtypes that kernels read as they are
 _FLOATING: Final = ("F32", "F16", "BF16")
+
+
+Parts = npt.NDArray[np.int64]
 
 
 class Prepared:
@@ -52,21 +56,35 @@ class Prepared:
         self.ends: tuple[int, ...] = tuple(int(n) for n in np.cumsum(counts))
         self.rows = self.ends[-1]
         self._has_quantised = any(dtype in DEQUANTISE for dtype, _ in self.matrices)
-        self._parts, self._chunks = self._cut(counts)
+        self._parts, self._chunks = self._decoding_parts()
+        self._wide: tuple[Parts, int] | None = None
 
-    def _cut(self, counts: list[int]) -> tuple[npt.NDArray[np.int64], int]:
-        from hartonomous.kernels import matvec_compiled, team_compiled
+    def _decoding_parts(self) -> tuple[Parts, int]:
+        from hartonomous.kernels.matvec_compiled import product
 
+        return self._cut(max(1, _CHUNK_PRODUCTS // max(1, self.length)), product, DEQUANTISE)
+
+    def _wide_parts(self) -> tuple[Parts, int]:
+        """As _decoding_parts, for multiply_rows; kernels are compiled when first asked for."""
+        from hartonomous.kernels.matmul_compiled import product
+
+        if self._wide is None:
+            rows = _BUFFER // max(1, self.length) // _TILE_ROWS * _TILE_ROWS
+            self._wide = self._cut(min(max(rows, _TILE_ROWS), _BUFFER_ROWS), product, ())
+        return self._wide
+
+    def _cut(
+        self, step: int, product: Callable[[str], Any], sixteen: Container[str]
+    ) -> tuple[Parts, int]:
+        """The parts for the team (team_compiled.py), in chunks of so many rows, and how many;
+        `sixteen`: dtypes whose kernels want int16."""
+        from hartonomous.kernels.team_compiled import CHUNKS_MAX
+
+        step = max(step, -(-self.rows * len(self.matrices) // CHUNKS_MAX))
         parts, chunks = [], 0
         for (dtype, data), end in zip(self.matrices, self.ends, strict=True):
-            rows = len(data)
-            is_quantised = dtype in DEQUANTISE
-            step = max(1, _CHUNK_PRODUCTS // max(1, self.length))
-            step = max(step, -(-rows * len(counts) // team_compiled.CHUNKS_MAX))
-            kernel = matvec_compiled.product(dtype).address
-            parts.append(
-                (kernel, data.ctypes.data, rows, step, chunks, end - rows, int(is_quantised))
-            )
+            rows, kernel, place = len(data), product(dtype).address, data.ctypes.data
+            parts.append((kernel, place, rows, step, chunks, end - rows, int(dtype in sixteen)))
             chunks += -(-rows // step)
         return np.array(parts, np.int64), chunks
 
@@ -74,9 +92,7 @@ class Prepared:
         """float32[B, rows] of float32[B, length]; see `multiply`."""
         from hartonomous.kernels import matvec_compiled
 
-        x = np.ascontiguousarray(x, np.float32)
-        if not x.flags.writeable:  # another type for numba, which would compile all again
-            x = x.copy()
+        x = _writable(x)
         batch, length = x.shape
         assert length == self.length, (x.shape, self.length)
         out = np.empty((batch, self.rows), np.float32)
@@ -87,21 +103,18 @@ class Prepared:
         return out
 
     def multiply_rows(self, x: Matrix) -> Matrix:
-        """float32[B, rows] of float32[B, length], by float32 BLAS."""
-        x = np.ascontiguousarray(x, np.float32)
-        assert x.shape[1] == self.length, (x.shape, self.length)
-        out = np.empty((len(x), self.rows), np.float32)
-        step = max(1, _TILE // max(1, self.length))
-        first = 0
-        for dtype, data in self.matrices:
-            if dtype == "F32" and data.ctypes.data % 4 == 0:
-                np.matmul(x, data.view(np.float32).T, out=out[:, first : first + len(data)])
-            else:
-                for start in range(0, len(data), step):
-                    tile = _widen(dtype, data[start : start + step], self.length)
-                    place = first + start
-                    np.matmul(x, tile.T, out=out[:, place : place + len(tile)])
-            first += len(data)
+        """float32[B, rows] of float32[B, length]; see `multiply_rows`."""
+        from hartonomous.kernels import matmul_compiled
+
+        batch, length = x.shape
+        assert length == self.length, (x.shape, self.length)
+        whole = -(-length // matmul_compiled.WIDTH) * matmul_compiled.WIDTH
+        if whole != length:
+            x = np.pad(x, ((0, 0), (0, whole - length)))
+        x = _writable(x)
+        out = np.empty((batch, self.rows), np.float32)
+        parts, chunks = self._wide_parts()
+        team().run(chunks, matmul_compiled.multiply, parts, chunks, length, x, out)
         return out
 
     def gather(self, numbers: npt.NDArray[np.int64]) -> Matrix:
@@ -158,7 +171,7 @@ def multiply_many(prepared: Sequence[Prepared], x: Matrix) -> list[Matrix]:
 
 
 def multiply_rows(prepared: Prepared, x: Matrix, exact: bool = True) -> Matrix:
-    """float32[B, rows] of float32[B, length]: by float32 BLAS, or, not `exact`, as `multiply`."""
+    """float32[B, rows] of float32[B, length]: in float32, or, not `exact`, as `multiply`."""
     return prepared.multiply_rows(x) if exact else prepared.multiply(x)
 
 
@@ -175,16 +188,7 @@ def multiply_reference(dtype: str, data: Bytes, x: Matrix) -> npt.NDArray[np.flo
     return product
 
 
-def _widen(dtype: str, data: Bytes, length: int) -> Matrix:
-    """float32[N, length], by all processors if the dtype is quantised."""
-    if dtype not in DEQUANTISE:
-        return dequantise(dtype, data, length)
-    from hartonomous.kernels import matvec_compiled
-
-    out = np.empty((len(data), length), np.float32)
-    step = max(1, _CHUNK_PRODUCTS // length)
-    kernel = matvec_compiled.widen(dtype).address
-    parts = np.array([(kernel, data.ctypes.data, len(data), step, 0, 0, 0)], np.int64)
-    chunks = -(-len(data) // step)
-    team().run(chunks, matvec_compiled.widen_rows, parts, chunks, out)
-    return out
+def _writable(x: Matrix) -> Matrix:
+    """Read-only memory is of another type for numba, which would compile all again."""
+    x = np.ascontiguousarray(x, np.float32)
+    return x if x.flags.writeable else x.copy()

@@ -45,7 +45,8 @@ _ROUND: Final = 1.5 * 2.0**23
 _INFINITE: Final = 0x7F800000
 #: block maxima below this count as zero, above they have an inverse
 _SMALL: Final = 2.0**-100
-_KERNEL: Final = nt.void(*[nt.int64] * 7)
+#: the type of all kernels
+KERNEL: Final = nt.void(*[nt.int64] * 7)
 
 
 def _total(lanes: Lanes, value: Any) -> Any:
@@ -138,8 +139,8 @@ def _multiply_floating(
     lanes.store(found, lanes.at(out, row, 4))
 
 
-def _widen(lanes: Lanes, dtype: str, data: Any, out: Any, first: Any, last: Any) -> None:
-    """Blocks `first` to before `last`."""
+def widen_blocks(lanes: Lanes, dtype: str, data: Any, out: Any, first: Any, last: Any) -> None:
+    """float32 of blocks `first` to before `last`; block 0 goes, or would go, to `out`."""
     elements, size = BLOCKS[dtype]
     builder = lanes.builder
     with lanes.loop(first, last) as k:
@@ -224,7 +225,7 @@ def _widen_rows(typing_context, dtype, data, out, length, first, last):  # type:
         _, data, out, length, first, last = arguments
         blocks = builder.sdiv(length, I64(BLOCKS[name][0]))
         first, last = builder.mul(first, blocks), builder.mul(last, blocks)
-        _widen(Lanes(builder), name, data, out, first, last)
+        widen_blocks(Lanes(builder), name, data, out, first, last)
         return context.get_dummy_value()
 
     return nt.void(dtype, *[nt.int64] * 5), generate
@@ -252,18 +253,11 @@ def multiply(board, parts, chunks, x, scratch, out):  # type: ignore[no-untyped-
     give(board.ctypes.data, chunks, 0)
 
 
-@numba.njit("void(int64[::1], int64[:, ::1], int64, float32[:, ::1])", **OPTIONS)
-def widen_rows(board, parts, chunks, out):  # type: ignore[no-untyped-def]
-    """Fills out: float32[rows, length] from the only part, whose kernel is of `widen`."""
-    write(board, parts, 1, 0, 0, 0, out.ctypes.data, out.shape[1], 0)
-    give(board.ctypes.data, chunks, 1)
-
-
 @cache
 def product(dtype: str) -> Any:
     """The kernel that multiplies rows of a dtype of TAKE_APART or READ."""
 
-    @numba.cfunc(_KERNEL, cache=True, error_model="numpy")
+    @numba.cfunc(KERNEL, cache=True, error_model="numpy")
     def run(data, x, scales, out, length, first, last):  # type: ignore[no-untyped-def]
         _products(dtype, data, x, scales, out, length, first, last)
 
@@ -274,7 +268,7 @@ def product(dtype: str) -> Any:
 def widen(dtype: str) -> Any:
     """The kernel that widens rows of a dtype of TAKE_APART."""
 
-    @numba.cfunc(_KERNEL, cache=True, error_model="numpy")
+    @numba.cfunc(KERNEL, cache=True, error_model="numpy")
     def run(data, x, scales, out, length, first, last):  # type: ignore[no-untyped-def]
         _widened(dtype, data, out, length, first, last)
 

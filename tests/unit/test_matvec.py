@@ -67,7 +67,9 @@ def test_products(dtype: str, rows: int) -> None:
     assert error(together, dtype, data, x) < (1e-5 if dtype in DEQUANTISE else 1e-6)
     for one, expected in zip(x, together, strict=True):  # each as if it were alone
         np.testing.assert_array_equal(multiply(prepared, one), expected)
-    assert error(multiply_rows(prepared, x), dtype, data, x) < 1e-6
+    exact = multiply_rows(prepared, x)
+    assert error(exact, dtype, data, x) < 1e-6
+    np.testing.assert_array_equal(multiply_rows(prepared, x[2:]), exact[2:])
     np.testing.assert_array_equal(multiply_rows(prepared, x, exact=False), together)
     numbers = np.array([rows - 1, 0, rows - 1])
     rows_asked = dequantise_reference(dtype, data[numbers], 768)
@@ -79,6 +81,21 @@ def test_products(dtype: str, rows: int) -> None:
 def test_lengths_that_are_no_whole_vectors(dtype: str, length: int) -> None:
     data, x = weights(dtype, 5, length), activations(2, length).astype(np.float32)
     assert error(multiply(prepare(dtype, data, length), x), dtype, data, x) < 1e-6
+
+
+@pytest.mark.parametrize("length", [1, 17, 100])
+@pytest.mark.parametrize("rows", [1, 3, 4, 77])
+def test_tiles_and_what_is_left_of_them(rows: int, length: int) -> None:
+    """Neither the other x nor the other rows change a bit of a product."""
+    data, x = weights("F32", rows, length), activations(9, length).astype(np.float32)
+    whole = multiply_rows(prepare("F32", data, length), x)
+    assert error(whole, "F32", data, x) < 1e-6
+    for batch in (1, 3, 4, 5, 8):
+        found = multiply_rows(prepare("F32", data, length), x[:batch])
+        np.testing.assert_array_equal(found, whole[:batch])
+    for row in range(0, rows, 5):
+        found = multiply_rows(prepare("F32", data[row : row + 1], length), x)
+        np.testing.assert_array_equal(found, whole[:, row : row + 1])
 
 
 def test_error_of_sixteen_bits_is_bounded() -> None:
@@ -140,8 +157,9 @@ def test_stacks() -> None:
 def test_no_rows_and_no_products() -> None:
     data = weights("Q4_1", 0, 32)
     assert multiply(prepare("Q4_1", data, 32), np.ones((2, 32), np.float32)).shape == (2, 0)
-    some = prepare("Q4_1", weights("Q4_1", 3, 32), 32)
-    assert multiply(some, np.empty((0, 32), np.float32)).shape == (0, 3)
+    assert multiply_rows(prepare("Q4_1", data, 32), np.ones((2, 32), np.float32)).shape == (2, 0)
+    some, none = prepare("Q4_1", weights("Q4_1", 3, 32), 32), np.empty((0, 32), np.float32)
+    assert multiply(some, none).shape == multiply_rows(some, none).shape == (0, 3)
 
 
 def test_many_threads_at_once() -> None:
