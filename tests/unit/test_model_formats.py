@@ -402,6 +402,7 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
     assert "is no path" in refused(Path(f"{tmp_path}/a\0.gguf"), "FILE")
     (tmp_path / "model.onnx").touch()
     assert "does not name a model's format" in refused(tmp_path / "model.onnx", "FILE")
+    assert "does not exist" in refused(Path("~nobody-of-this-name/m.gguf"), "FILE")
     os.mkfifo(tmp_path / "pipe.gguf")
     assert "is no regular file" in refused(tmp_path / "pipe.gguf", "FILE")
     (tmp_path / "model.safetensors").mkdir()

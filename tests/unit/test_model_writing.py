@@ -79,6 +79,19 @@ def test_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert os.listdir(tmp_path) == []
 
 
+def test_home_may_be_written_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_gguf("~/m.gguf", {"entries": []}, [])
+    write_safetensors(
+        "~/m", {}, [held(n, d, s, lambda b=b: b) for n, (d, s, b) in TWO.items()], {}, {}
+    )
+    assert sorted(os.listdir(tmp_path)) == ["m", "m.gguf"]
+    with open_source("~/m") as model:
+        assert {t.name: t.read().tobytes() for t in model.tensors} == {
+            name: data for name, (_, _, data) in TWO.items()
+        }
+
+
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()

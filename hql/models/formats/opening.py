@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def open_source(path: str) -> SourceModel:
         for file in files:
             file.close()
 
-    place = Path(path)
+    place = Path(os.path.expanduser(path))
     try:
         if "\0" in path:
             raise FileFault(f"{path!r} is no path")

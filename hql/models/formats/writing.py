@@ -7,6 +7,7 @@ a split GGUF comes out as one file. Nothing has its name before it is whole and 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -44,7 +45,7 @@ def write_safetensors(
         files[INDEX] = _index(tensors, shards, metadata)
     by_name = {tensor.name: tensor for tensor in tensors}
     assert len(by_name) == len(tensors), "two tensors of one name"
-    with written_folder(Path(folder)) as temporary:
+    with written_folder(Path(os.path.expanduser(folder))) as temporary:
         for shard in shards:
             assert is_file_name(shard["file"]), shard["file"]
             some = [by_name[name] for name in shard["tensors"]]
@@ -131,7 +132,7 @@ def write_gguf(
             )
     entries = [Entry(*entry) for entry in metadata["entries"]]
     version = metadata.get("version", gguf.VERSIONS[-1])
-    with written(Path(path)) as out:
+    with written(Path(os.path.expanduser(path))) as out:
         for piece in gguf.encode(entries, tensors, version):
             out.write(piece)
 
