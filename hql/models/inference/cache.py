@@ -1,8 +1,9 @@
 """Loaded networks by the content hash of their model: one bounded cache per process.
 
-What counts is memory of a network's own (repacked, widened, joined matrices), not what is mapped
-from the store. The least recently used go first; a network that is larger than the bound alone is
-made, used, and not kept. Two threads that ask for one model load it once.
+What counts is all that a network keeps from being freed: memory of its own and the stored tensors,
+which are pages of mapped files, or, of a database in memory, that database's. The least recently
+used go first; a network that is larger than the bound alone is made, used, and not kept. Two
+threads that ask for one model load it once.
 """
 
 from __future__ import annotations
@@ -11,19 +12,12 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, Final, Protocol
-
-
-class Loaded(Protocol):
-    """Anything that knows what it weighs."""
-
-    @property
-    def bytes(self) -> int: ...
+from typing import Any, Final
 
 
 def default_bytes() -> int:
-    """A quarter of the machine's memory."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    """Half of the machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 class NetworkCache:
@@ -31,19 +25,15 @@ class NetworkCache:
 
     def __init__(self, bytes_max: int) -> None:
         self.bytes_max = bytes_max
+        self.bytes = 0
         self.hits = self.misses = 0
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._loading: dict[Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    @property
-    def bytes(self) -> int:
-        """What the kept networks weigh."""
-        with self._lock:
-            return sum(network.bytes for network in self._kept.values())
-
-    def get(self, key: Hashable, load: Callable[[], Loaded]) -> tuple[Any, bool]:
-        """The network of that key, and whether it was there; else `load` makes it."""
+    def get(self, key: Hashable, load: Callable[[], tuple[Any, int]]) -> tuple[Any, bool]:
+        """The network of that key, and whether it was there; else `load` gives it, and the bytes
+        that count."""
         with self._lock:
             found = self._find(key)
             if found is not None:
@@ -55,13 +45,13 @@ class NetworkCache:
             if found is not None:
                 return found, True
             try:
-                made = load()
+                made, weight = load()
             finally:
                 with self._lock:
                     self._loading.pop(key, None)
             with self._lock:
                 self.misses += 1
-                self._keep(key, made)
+                self._keep(key, made, weight)
             return made, False
 
     def resize(self, bytes_max: int) -> None:
@@ -74,24 +64,29 @@ class NetworkCache:
         """Forget all; what still runs keeps its network until it ends."""
         with self._lock:
             self._kept.clear()
+            self.bytes = 0
 
     def _find(self, key: Hashable) -> Any:
         found = self._kept.get(key)
-        if found is not None:
-            self.hits += 1
-            self._kept.move_to_end(key)
-        return found
+        if found is None:
+            return None
+        self.hits += 1
+        self._kept.move_to_end(key)
+        return found[0]
 
-    def _keep(self, key: Hashable, made: Loaded) -> None:
-        if made.bytes <= self.bytes_max:
-            self._kept[key] = made
+    def _keep(self, key: Hashable, made: Any, weight: int) -> None:
+        before = self._kept.pop(key, None)
+        if before is not None:
+            self.bytes -= before[1]
+        if weight <= self.bytes_max:
+            self._kept[key] = made, weight
+            self.bytes += weight
             self._shrink()
 
     def _shrink(self) -> None:
-        weight = sum(network.bytes for network in self._kept.values())
-        while weight > self.bytes_max and self._kept:
-            _, gone = self._kept.popitem(last=False)
-            weight -= gone.bytes
+        while self.bytes > self.bytes_max:
+            _, (_, weight) = self._kept.popitem(last=False)
+            self.bytes -= weight
 
 
 CACHE: Final = NetworkCache(default_bytes())

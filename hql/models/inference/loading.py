@@ -34,8 +34,12 @@ def load_noting(model: Model) -> tuple[Runnable, bool]:
             code="MODEL_INPUT",
             hint="its rows can be read in TensorAtoms; SELECT * FROM Models shows which can run",
         )
-    key = model.content_hash
-    network, is_hit = CACHE.get(key, lambda: make_network(model))
+
+    def make() -> tuple[Runnable, int]:
+        network = make_network(model)
+        return network, network.bytes + model.bytes
+
+    network, is_hit = CACHE.get(model.content_hash, make)
     return network, is_hit
 
 
