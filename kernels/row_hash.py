@@ -24,7 +24,7 @@ def hash_rows(dtype: str, length: int, data: Bytes) -> Bytes:
     start = hashlib.sha256(dtype.encode("ascii") + b"\0" + length.to_bytes(8, "little"))
     count, size = data.shape
     digests = bytearray()
-    view = memoryview(np.ascontiguousarray(data).reshape(-1))
+    view = np.ascontiguousarray(data).reshape(-1).data
     for offset in range(0, count * size, size) if size else [0] * count:
         one = start.copy()
         one.update(view[offset : offset + size])

@@ -23,7 +23,7 @@ from hartonomous.hql.models.architectures.names import Placement, layer_of
 from hartonomous.hql.models.formats.source import held
 from hartonomous.hql.models.importing import import_model
 from hartonomous.hql.models.model import Model, find_model
-from hartonomous.hql.models.options import read_options
+from hartonomous.hql.models.options import located, read_options
 from hartonomous.hql.models.storing import Incoming, store_model
 from hartonomous.hql.models.tokenizers import pack
 from hartonomous.hql.result import Result
@@ -63,7 +63,7 @@ def run_create_model(statement: CreateModel, context: Context) -> Result:
             path = _path(statement.origin, context)
             _, messages = import_model(name, path, tokenizer, context)
     except Error as error:
-        raise place(error, statement.origin) from error.__cause__
+        raise located(error, statement.origin) from error.__cause__
     return Result(messages=tuple(messages))
 
 

@@ -26,7 +26,7 @@ from hartonomous.hql.models.formats.source import SourceTensor, held
 from hartonomous.hql.models.formats.writing import write_gguf, write_safetensors
 from hartonomous.hql.models.importing import SOURCE, unpack_source
 from hartonomous.hql.models.model import Model, Tensor, find_model
-from hartonomous.hql.models.options import parameter, read_options
+from hartonomous.hql.models.options import located, parameter, read_options
 from hartonomous.hql.models.tokenizers import unpack
 from hartonomous.hql.models.tokenizers.converting import gguf_entries, json_files
 from hartonomous.hql.result import Result
@@ -50,10 +50,11 @@ def run_export_model(statement: ExportModel, context: Context) -> Result:
     """EXPORT MODEL."""
     from hartonomous.hql.copying.copying import path_of
 
-    given: Any = statement.name.text
-    if isinstance(statement.name, ast.Variable):
-        given = parameter(statement.name, context)
     try:
+        if isinstance(statement.name, ast.Variable):
+            given = parameter(statement.name, context)
+        else:
+            given = statement.name.text
         model = find_model(context.catalog, context.transaction.database, given)
         path = path_of(statement.path, context)
         export = _plan(model, statement, context)
@@ -62,7 +63,7 @@ def run_export_model(statement: ExportModel, context: Context) -> Result:
         else:
             _write_folder(export, path, context)
     except Error as error:
-        raise place(error, statement.name) from error.__cause__
+        raise located(error, statement.name) from error.__cause__
     return Result(messages=tuple(export.messages))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hartonomous.hql import ast
 from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault
+from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -32,6 +33,11 @@ def read_options(
     return found
 
 
+def located(error: Error, node: ast.Node) -> Error:
+    """The error, with the node's place if it has none yet."""
+    return error if error.line is not None else place(error, node)
+
+
 def plain_value(option: ast.Option, context: Context) -> Any:
     """A constant, a parameter's value, a list of numbers, or a word as text; a name alone is
     True."""
@@ -40,6 +46,8 @@ def plain_value(option: ast.Option, context: Context) -> Any:
         return True
     if isinstance(value, ast.Literal):
         return float(value.value) if isinstance(value.value, Decimal) else value.value
+    if isinstance(value, ast.Unary):
+        return str(value)  # a sign before a number: no setting takes one
     if isinstance(value, ast.Identifier):
         return value.text
     if isinstance(value, ast.ColumnName) and len(value.parts) == 1:
