@@ -196,6 +196,23 @@ def test_drop_removes_what_nobody_needs(database: Database) -> None:
     assert stored(database) == before
 
 
+def test_what_the_manifest_on_disk_names_stays_until_the_next(folder: Path) -> None:
+    """`hql verify --cut-tail` may take back what the log says since, a DROP too."""
+    database = Database.open(folder)
+    before = stored(database)
+    add(database, "a")
+    database.checkpoint()
+    drop(database, "a")
+    add(database, "b", 1)
+    drop(database, "b")
+    assert database.manifest is not None
+    assert model_objects(database.object_store, database.manifest.catalog) <= set(
+        database.object_store.names()
+    )
+    assert stored(database) == before
+    database.close()
+
+
 def test_a_snapshot_keeps_its_models(database: Database) -> None:
     empty = stored(database)
     add(database, "a")
