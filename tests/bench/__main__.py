@@ -25,6 +25,7 @@ BENCHMARKS = (
     "spatial_sql",
     "embedding",
     "ingest",
+    "products",
     "retrieval",
     "top_k",
 )
