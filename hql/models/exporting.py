@@ -128,7 +128,8 @@ def _other_files(model: Model, format: str) -> tuple[list[FileTensor], list[str]
         raise NotSupported(f"not supported yet: {architecture.name} as a GGUF")
     config = config_from_map(dict(model.config))
     names = architecture.names(config, format)
-    files, left = [], []
+    files: list[FileTensor] = []
+    left: list[FileTensor] = []
     for file in names.write([t.name for t in model.tensors]):
         is_known = names.find(file.name) is not None
         (files if is_known else left).append(file)
@@ -266,7 +267,7 @@ def _write_gguf(export: Export, path: str, context: Context) -> None:
         metadata = {"entries": entries}
         for tensor_name, values in architecture.gguf_tensors(config).items():
             data = np.array(values, "<f4")
-            tensors.append(held(tensor_name, "F32", (len(values),), lambda data=data: data))
+            tensors.append(held(tensor_name, "F32", (len(values),), data.copy))
     write_gguf(_gguf_path(path, model), metadata, tensors)
 
 

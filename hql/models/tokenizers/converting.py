@@ -30,6 +30,8 @@ _ROLES: Final = {
     "cls_token": "cls",
     "mask_token": "mask",
 }
+#: what transformers reads a tokenizer.json with
+_CLASS: Final = "PreTrainedTokenizerFast"
 _GPT2: Final = pre_tokenizers.PRE_TOKENIZERS["gpt-2"]
 
 
@@ -40,15 +42,11 @@ def json_files(tokenizer: Mapping[str, Any] | None) -> tuple[dict[str, bytes], l
     if tokenizer["kind"] == "json":
         return dict(tokenizer["files"]), []
     if tokenizer["kind"] == "bytes":
-        config = {"tokenizer_class": "PreTrainedTokenizerFast"}
-        return _files(_byte_definition(), config), []
+        return _files(_byte_definition(), {"tokenizer_class": _CLASS}), []
     try:
         words = vocabulary.read(tokenizer["metadata"])
         made, _ = gguf.define(words)
-        config = {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "clean_up_tokenization_spaces": False,
-        }
+        config: dict[str, Any] = {"tokenizer_class": _CLASS, "clean_up_tokenization_spaces": False}
         for role, key in _ROLES.items():
             if (token := words.id(key)) is not None:
                 config[role] = words.tokens[token]
