@@ -65,6 +65,15 @@ def test_byte_level_bpe_is_the_original(single_digits: bool) -> None:
         assert tokenizer.encode(text) == expected, text
 
 
+def test_a_byte_without_a_token_is_dropped() -> None:
+    metadata = samples.byte_level_metadata()
+    tokens = ["[gone]" if t == "q" else t for t in metadata["tokenizer.ggml.tokens"]]
+    merges = [m for m in metadata["tokenizer.ggml.merges"] if "q" not in m]
+    change = {"tokenizer.ggml.tokens": tokens, "tokenizer.ggml.merges": merges}
+    tokenizer = of_gguf(metadata | change)
+    assert tokenizer.decode(tokenizer.encode("a quick q")) == "a uick "
+
+
 def test_sentencepiece_is_the_original(llama: dict[str, Any], scored: Tokenizer) -> None:
     tokenizer = scored
     texts = [*samples.texts(), "<s> x</s>y", "▁▁ a", "<0x41><unk>", " <s> "]

@@ -47,7 +47,7 @@ def hostile_vocabularies() -> dict[str, dict[str, Any]]:
         "a merge of one": {"merges": ["abc"]},
         "merges of nothing": {"merges": ["  ", " a", "a "]},
         "a cycle of merges": {"merges": ["Ġ Ġ", "ĠĠ ĠĠ", "Ġ ĠĠĠĠĠĠĠĠ" * 3]},
-        "bytes missing": {"tokens": [f"t{i}" for i in range(count)], "merges": []},
+        "no bytes": {"tokens": [f"t{i}" for i in range(count)], "merges": []},
         "end without id": {"add_eos_token": True, "eos_token_id": None},
         "no scores": spm | {"scores": []},
         "scores of NaN": spm | {"scores": [float("nan")] * count},

@@ -1,5 +1,9 @@
 """Byte-level BPE of GGUF files (`tokenizer.ggml.model` = gpt2): merges over bytes written as
-characters, after the text is cut into words by a named pattern."""
+characters, after the text is cut into words by a named pattern.
+
+A byte without a token is dropped, as by llama.cpp and transformers: SmolLM2 has none for some
+control characters.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,12 @@ from hartonomous.hql.models.tokenizers.base import model_input
 from hartonomous.hql.models.tokenizers.pieces import byte_alphabet
 from hartonomous.hql.models.tokenizers.vocabulary import MERGES_MAX, Vocabulary, added_tokens
 
-#: bytes that occur in no UTF-8 text, and so need no token
-_NEVER = {0xC0, 0xC1, *range(0xF5, 0x100)}
-
 
 def definition(vocabulary: Vocabulary) -> dict[str, Any]:
     """The tokenizer.json of a byte-level BPE. ExecutionFault MODEL_INPUT."""
     pre = pre_tokenizers.find(vocabulary.get("pre", str, "default"))
-    unknown = vocabulary.id("unknown")
-    missing = [b for b, c in byte_alphabet().items() if c not in vocabulary.ids and b not in _NEVER]
-    if missing and unknown is None:
-        raise model_input(f"the file's vocabulary has no token for the byte 0x{missing[0]:02X}")
+    if vocabulary.ids.keys().isdisjoint(byte_alphabet().values()):
+        raise model_input("the file's vocabulary has no token for any byte")
     merges = []
     for merge in vocabulary.list("merges", str, MERGES_MAX):
         left, _, right = merge.partition(" ")
@@ -43,7 +42,7 @@ def definition(vocabulary: Vocabulary) -> dict[str, Any]:
         "model": {
             "type": "BPE",
             "dropout": None,
-            "unk_token": vocabulary.tokens[unknown] if missing and unknown is not None else None,
+            "unk_token": None,
             "continuing_subword_prefix": None,
             "end_of_word_suffix": None,
             "fuse_unk": False,
