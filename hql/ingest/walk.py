@@ -19,7 +19,7 @@ CACHE = "__pycache__"
 
 def find_files(text: str) -> list[Path]:
     """Absolute paths. FileFault if there is nothing."""
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # Path's own raises where there is no such user
     if path.is_dir():
         return list(_below(path))
     if path.exists() or path.is_symlink():
