@@ -14,11 +14,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hartonomous.hql.engine import watchdog
 from hartonomous.storage.errors import Cancelled
+
+if TYPE_CHECKING:
+    from hartonomous.hql.models.requests import Request
 
 _CANCELLED = "the statement was cancelled"
 
@@ -59,6 +63,9 @@ class Limits:
         self._deadline: float | None = None
         self._timer: int | None = None
         self._lock = threading.Lock()
+        #: what the statement asks of models (hql/models/requests.py), by database, model and kind
+        self.requests: dict[Any, Request] = {}
+        self._at_stop: list[Callable[[], None]] = []
         self._interrupts: list[Callable[[], object]] = []
 
     def __enter__(self) -> Limits:
@@ -90,6 +97,14 @@ class Limits:
         if timer is not None:
             watchdog.WATCHDOG.forget(timer)
         self._started = self._deadline = None
+        callbacks, self._at_stop = self._at_stop, []
+        for callback in callbacks:
+            callback()
+        self.requests = {}
+
+    def at_stop(self, callback: Callable[[], None]) -> None:
+        """Have `callback`, which raises nothing, called when the statement is over."""
+        self._at_stop.append(callback)
 
     def tighten(self, *, timeout: float | None = None, memory_bytes: int | None = None) -> None:
         """Lower the limits to a statement's own (OPTION (TIMEOUT …, MEMORY …)); never raises

@@ -30,6 +30,7 @@ from hartonomous.storage.transaction import Transaction
 if TYPE_CHECKING:
     from hartonomous.storage.commit import Commit
     from hartonomous.storage.folder import Folder
+    from hartonomous.storage.logs import Log
     from hartonomous.storage.manifest import Manifest
     from hartonomous.storage.objects import Objects
     from hartonomous.storage.readers import Follower
@@ -64,6 +65,7 @@ class Database:
         self._memory: Objects | None = None
         self._uses = 1
         self._is_forked = False
+        self._logs: dict[str, Log] = {}
 
     # --- opening and closing
 
@@ -176,6 +178,18 @@ class Database:
                 self.checkpoint()
         finally:
             wal.close()
+
+    def log(self, name: str) -> Log:
+        """The log of that name, which stands outside commits."""
+        from hartonomous.storage.logs import Log
+
+        found = self._logs.get(name)
+        if found is None:
+            folder = None if self.folder is None else self.folder.logs
+            is_mine = not self.read_only and not self._is_forked
+            made = Log(self.disk, folder, name, writable=is_mine)
+            found = self._logs.setdefault(name, made)
+        return found
 
     # --- transactions
 

@@ -41,6 +41,7 @@ class Folder:
         self.objects = path / "objects"
         self.wal = path / "wal"
         self.readers = path / "readers"
+        self.logs = path / "logs"
 
     def check(self) -> None:
         """Raises NotFound if there is no database, FormatFault if it is not of our format."""

@@ -37,6 +37,10 @@ def bind_call(node: ast.FunctionCall, scope: Scope) -> plan.Expr:
     if function.kind == "aggregate":
         return aggregates.bind_aggregate(node, function, scope)
     _only_scalar(node, function, span)
+    if function.query is not None:
+        from hartonomous.hql.bind.query_arguments import bind_scalar
+
+        return bind_scalar(node, function, scope)
     if len(node.arguments) == 1 and node.arguments[0].__class__ is ast.Star:
         raise fault(span, f"{function.name}(*) means nothing; * is for COUNT(*)", "ARGUMENTS")
     if function.name == "NULLIF":

@@ -13,12 +13,11 @@ from hartonomous.hql import ast, functions, plan
 from hartonomous.hql.bind import tables
 from hartonomous.hql.bind.calls import bind_arguments, unknown_function
 from hartonomous.hql.bind.columns import derive, show, unique_fields
-from hartonomous.hql.bind.context import DEPTH_MAX, fault, locate, too_deep
-from hartonomous.hql.bind.conversions import cast, constant_of, predicate
+from hartonomous.hql.bind.context import DEPTH_MAX, fault, too_deep
+from hartonomous.hql.bind.conversions import call, cast, predicate, resolved
 from hartonomous.hql.bind.expressions import type_of
 from hartonomous.hql.bind.scope import Scope
 from hartonomous.hql.functions.base import Function
-from hartonomous.storage.errors import Error
 
 From = plan.Joined | plan.Source
 
@@ -116,15 +115,16 @@ def _bind_function(
         raise fault(span, f"{function.name} gives a value, not a table", "BIND")
     scope.statement.volatile |= function.volatile
     seen = outer or surroundings(scope)
+    if function.query is not None:
+        return _bind_over_query(node, function, scope, seen, lateral)
     clause, seen.clause = seen.clause, "FROM"
     arguments = bind_arguments(node.call.arguments, function, seen)
     seen.clause = clause
-    try:
-        type_, wanted = function.resolve(
-            [a.type for a in arguments], [constant_of(a) for a in arguments]
-        )
-    except Error as error:
-        locate(error, span)
+    context = scope.statement.context
+    function, type_, wanted = resolved(function, arguments, span, context)
+    if function.of_row is not None:
+        of_row = call(function.of_row, arguments, span, context)
+        arguments, wanted = [of_row], (of_row.type,)
     names, types = _function_columns(node, function, scope)
     if len(types) == 1 and not node.schema and type_.kind != "NULL":
         types = [type_]  # a function of one column gives values of its result type
@@ -142,6 +142,20 @@ def _bind_function(
         else (),
     )
     show(source, names, node, scope)
+    return source
+
+
+def _bind_over_query(
+    node: ast.FunctionTable, function: Function, scope: Scope, seen: Scope, lateral: bool
+) -> From:
+    from hartonomous.hql.bind.query_arguments import bind_table
+
+    if node.schema:
+        raise fault(scope.span(node), f"{function.name} takes no WITH list", "BIND")
+    made = bind_table(node, function, scope, seen)
+    alias = node.alias.text if node.alias else function.name
+    source = derive(made, scope.statement, alias, lateral=lateral)
+    show(source, [f.name for f in made.fields], node, scope)
     return source
 
 

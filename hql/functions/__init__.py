@@ -11,6 +11,10 @@ from hartonomous.hql.functions.embedding import EMBEDDING
 from hartonomous.hql.functions.geometry import GEOMETRIES
 from hartonomous.hql.functions.json import JSON_FUNCTIONS, JSON_TABLES
 from hartonomous.hql.functions.math import MATH
+from hartonomous.hql.functions.models_generate import GENERATE
+from hartonomous.hql.functions.models_likelihood import LIKELIHOODS
+from hartonomous.hql.functions.models_predict import PREDICT
+from hartonomous.hql.functions.models_tokens import DETOKENIZE, TOKENIZE
 from hartonomous.hql.functions.operators import OPERATORS
 from hartonomous.hql.functions.spaces import SPACE_FUNCTIONS
 from hartonomous.hql.functions.strings import STRINGS, TABLES
@@ -29,6 +33,7 @@ FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
     ("Vectors", VECTORS),
     ("Geometry", GEOMETRIES),
     ("Meaning", (*EMBEDDING, *SPACE_FUNCTIONS, *CODE)),
+    ("Models", (GENERATE, *LIKELIHOODS, PREDICT, TOKENIZE, DETOKENIZE)),
     ("Aggregates", AGGREGATES),
     ("Windows", WINDOWS),
     ("Tables", (*TABLES, *JSON_TABLES)),

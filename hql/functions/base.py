@@ -59,7 +59,7 @@ class Function:
     A function over a query (bind/query_arguments.py) has one for its parameter `query`: as a
     scalar, its kernel is an aggregate's over the query's column, with the other arguments behind;
     as a table, `of_row` is called with the other arguments and the columns of each row but the
-    first, and each of `parts` with what it gives.
+    first, and each of `parts` (None: as it is) with what it gives.
 
     A native table function (functions/native_table.py) is `of_row`, which gives its rows as JSON,
     and `rows`, which gives them as they come where all arguments are known beforehand.
@@ -81,7 +81,7 @@ class Function:
     batch_rows: int = BATCH_ROWS
     query: int | None = None
     of_row: Function | None = None
-    parts: tuple[tuple[str, Function], ...] = field(default=())
+    parts: tuple[tuple[str, Function | None], ...] = field(default=())
     rows: Rows | None = None
 
     @property

@@ -96,9 +96,11 @@ def _aggregate(expr: p.Aggregate | p.Window) -> p.Expr:
         condition = p.Call(
             type=BIT, span=expr.span, function=both, arguments=(condition, expr.filter)
         )
+    first, *others = arguments
     # the type is the elements'; the engine's list never leaves the call
-    handles = replace(expr, type=BIGINT, function=COLLECT, filter=condition)
-    given: tuple[p.Expr, ...] = (handles,)
+    elements = BIGINT if first.type.is_wide else first.type
+    values = replace(expr, type=elements, function=COLLECT, filter=condition, arguments=(first,))
+    given: tuple[p.Expr, ...] = (values, *others)
     if isinstance(expr, p.Aggregate) and expr.order_by:
         given += (p.Constant(type=BIT, span=expr.span, value=True),)  # the order is meant
     return p.Call(type=expr.type, span=expr.span, function=expr.function, arguments=given)

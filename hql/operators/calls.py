@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.functions.vectors import INTERN
@@ -64,6 +65,8 @@ class BoundCall:
         slot, store = self._slot, self._execution.store
         if slot.function is INTERN:
             return store.intern(columns[0])
+        if slot.function.query is not None:
+            return self._reduce_query(columns[0])
         if slot.function.kind == "aggregate":
             return self._reduce(columns[0])
         given = iter(columns)
@@ -93,6 +96,14 @@ class BoundCall:
             flat = flat[np.lexsort((flat, np.repeat(np.arange(len(sizes)), sizes)))]
         values = store.gather(pa.array(flat), slot.type.arrow)
         return self._result(slot.function.kernel(values, offsets))
+
+    def _reduce_query(self, lists: pa.Array) -> pa.Array:
+        """A function over the rows of a query: `lists` holds the values of each group, the other
+        arguments are known."""
+        offsets = np.zeros(len(lists) + 1, np.int64)
+        np.cumsum(pc.fill_null(pc.list_value_length(lists), 0).to_numpy(), out=offsets[1:])
+        assert self._slot.function.kernel is not None
+        return self._result(self._slot.function.kernel(lists.flatten(), offsets, *self._known[1:]))
 
     def _result(self, values: pa.Array) -> pa.Array:
         slot = self._slot

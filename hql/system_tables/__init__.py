@@ -23,6 +23,7 @@ from hartonomous.hql.system_tables import catalog, models
 from hartonomous.hql.system_tables.base import SystemTable
 from hartonomous.hql.system_tables.commits import COMMITS
 from hartonomous.hql.system_tables.functions import FUNCTIONS
+from hartonomous.hql.system_tables.requests import REQUESTS
 from hartonomous.hql.system_tables.settings import SETTINGS
 from hartonomous.hql.system_tables.spaces import SPACES
 from hartonomous.storage.catalog import fold
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 #: by folded name
 SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "commits": COMMITS,
+    "inferencerequests": REQUESTS,
     "modellayers": models.LAYERS,
     "models": models.MODELS,
     "modelversions": models.VERSIONS,
@@ -50,7 +52,6 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
 
 #: HQL.md section 5: there, and not built yet
 LATER: Final = (
-    "InferenceRequests",
     "InferenceFeedback",
     "QueryLog",
     "Observations",
