@@ -1,6 +1,6 @@
 """The compiled kernel of `multiply_rows` in matvec.py: stored rows times many x, in float32.
 
-    out[b, row] = the row times x[b]        x: float32[B, K], K = length and zeros to whole vectors
+    out[b, row] = the row times x[b]    x: float32[B, K], K = length, zeros to whole WIDTHs
 
 A kernel as those of matvec_compiled.py, of which `scales` is the address of int64[2]: B and the
 rows of the whole product. It widens its rows into a buffer that the processor's second cache holds
@@ -22,14 +22,12 @@ from numba.extending import intrinsic
 
 from hartonomous.kernels.atomics_compiled import load
 from hartonomous.kernels.blocks import BLOCKS
-from hartonomous.kernels.blocks_compiled import READ, TAKE_APART
+from hartonomous.kernels.blocks_compiled import TAKE_APART
 from hartonomous.kernels.lanes_compiled import F32, I64, Lanes, has
-from hartonomous.kernels.matvec_compiled import KERNEL, widen_blocks
+from hartonomous.kernels.matvec_compiled import KERNEL, WIDTH, widen_blocks, widen_floating
 from hartonomous.kernels.options import OPTIONS
 from hartonomous.kernels.team_compiled import give, write
 
-#: rows of x are whole vectors of so many float32
-WIDTH: Final = 16
 #: x and rows in a tile: their sums stay in registers, of which AVX-512 has 32
 _TILE: Final = (4, 4) if has("avx512f") else (4, 2)
 _LANES: Final = 16 if _TILE == (4, 4) else 8
@@ -79,24 +77,6 @@ def _tiles(
                     _tile(lanes, (wide, tall), given, row, count, place, stride)
 
 
-def _copy(
-    lanes: Lanes, dtype: str, data: Any, out: Any, length: Any, count: Any, rows: Any
-) -> None:
-    """float32[rows, count] of floating point rows of any length, zeros behind them."""
-    builder, size, read = lanes.builder, BLOCKS[dtype][1], READ[dtype]
-    whole = builder.sub(length, builder.srem(length, I64(WIDTH)))
-    with lanes.loop(I64(0), rows) as row:
-        start = lanes.at(data, builder.mul(row, length), size)
-        place = lanes.at(out, builder.mul(row, count), 4)
-        with lanes.loop(I64(0), builder.sdiv(whole, I64(WIDTH))) as k:
-            numbers = read(lanes, WIDTH, lanes.at(start, k, WIDTH * size))
-            lanes.store(numbers, lanes.at(place, k, 4 * WIDTH))
-        with lanes.loop(whole, length) as i:
-            lanes.store(read(lanes, 1, lanes.at(start, i, size)), lanes.at(place, i, 4))
-        with lanes.loop(length, count) as i:
-            lanes.store(lanes.same(F32, 1, 0.0), lanes.at(place, i, 4))
-
-
 def _product_rows(typing_context, dtype, data, x, out, length, count, rows, batch, stride, buffer):  # type: ignore[no-untyped-def]
     name = dtype.literal_value
 
@@ -105,9 +85,9 @@ def _product_rows(typing_context, dtype, data, x, out, length, count, rows, batc
         _, data, x, out, length, count, rows, batch, stride, buffer = arguments
         if name in TAKE_APART:
             blocks = builder.mul(rows, builder.sdiv(length, I64(BLOCKS[name][0])))
-            widen_blocks(lanes, name, data, buffer, I64(0), blocks)
+            widen_blocks(lanes, name, data, buffer, blocks)
         else:
-            _copy(lanes, name, data, buffer, length, count, rows)
+            widen_floating(lanes, name, data, buffer, length, count, rows)
         _tiles(lanes, x, buffer, batch, rows, count, out, stride)
         return context.get_dummy_value()
 

@@ -105,10 +105,11 @@ class Prepared:
     def multiply_rows(self, x: Matrix) -> Matrix:
         """float32[B, rows] of float32[B, length]; see `multiply_rows`."""
         from hartonomous.kernels import matmul_compiled
+        from hartonomous.kernels.matvec_compiled import WIDTH
 
         batch, length = x.shape
         assert length == self.length, (x.shape, self.length)
-        whole = -(-length // matmul_compiled.WIDTH) * matmul_compiled.WIDTH
+        whole = -(-length // WIDTH) * WIDTH
         if whole != length:
             x = np.pad(x, ((0, 0), (0, whole - length)))
         x = _writable(x)

@@ -7,13 +7,11 @@ A kernel is a C function, compiled for one dtype when first asked for and kept i
 works on rows `first` to before `last` of the matrix at address `data`; all arguments are int64,
 so mapped and writable memory are alike to it.
 
-`product`: out[row] = the row times x. Over quantised rows x is int16[length], and `scales` has
+`product` gives out[row] = the row times x. Over quantised rows x is int16[length], and `scales` has
 float32[length / 32] s, then as many t: element i stands for s[i // 32] x[i], and t is s times the
-sum of the 32. Of a block's products four are added as int32: at most 4 x 128 x 32767 < 2**24, so no
-sum overflows and its float32 is exact. Over floating point rows x is
-float32[length] and there are no scales. Lanes of float32 add up a row, always in one order.
-
-`widen`: out[row] = float32[length], every product and sum rounded as the reference does.
+sum of the 32. Of a block's products four are added as int32: at most 4 x 128 x 32767 < 2**24, so
+no sum overflows and its float32 is exact. Over floating point rows x is float32[length] and there
+are no scales. Lanes of float32 add up a row, always in one order.
 """
 
 from __future__ import annotations
@@ -35,8 +33,8 @@ from hartonomous.kernels.team_compiled import give, write
 #: sums of a row that do not wait for each other: a sum takes four times as long as it keeps the
 #: processor busy
 _CHAINS: Final = 4
-#: lanes that add up a row of floating point numbers, twice
-_WIDTH: Final = 16
+#: lanes of rows that are floating point themselves
+WIDTH: Final = 16
 #: the magnitude of the largest activation of 32
 _LARGEST: Final = 32767.0
 #: adding and taking away 1.5 x 2**23 rounds a float32 below 2**22 to a whole number, to nearest
@@ -119,16 +117,16 @@ def _multiply_floating(
     builder = lanes.builder
     size, read = BLOCKS[dtype][1], READ[dtype]
     start = lanes.at(data, builder.mul(row, length), size)
-    sums = [lanes.variable(lanes.same(F32, _WIDTH, 0.0)) for _ in range(2)]
+    sums = [lanes.variable(lanes.same(F32, WIDTH, 0.0)) for _ in range(2)]
     rest = lanes.variable(lanes.same(F32, 1, 0.0))
-    steps = builder.sdiv(length, I64(2 * _WIDTH))
+    steps = builder.sdiv(length, I64(2 * WIDTH))
     with lanes.loop(I64(0), steps) as k:
         for i, total in enumerate(sums):
-            place = builder.add(builder.mul(k, I64(2 * _WIDTH)), I64(_WIDTH * i))
-            numbers = read(lanes, _WIDTH, lanes.at(start, place, size))
-            factors = lanes.load(F32, _WIDTH, lanes.at(x, place, 4))
+            place = builder.add(builder.mul(k, I64(2 * WIDTH)), I64(WIDTH * i))
+            numbers = read(lanes, WIDTH, lanes.at(start, place, size))
+            factors = lanes.load(F32, WIDTH, lanes.at(x, place, 4))
             builder.store(lanes.multiply_add(numbers, factors, builder.load(total)), total)
-    with lanes.loop(builder.mul(steps, I64(2 * _WIDTH)), length) as i:
+    with lanes.loop(builder.mul(steps, I64(2 * WIDTH)), length) as i:
         number, factor = (
             read(lanes, 1, lanes.at(start, i, size)),
             lanes.load(F32, 1, lanes.at(x, i, 4)),
@@ -139,11 +137,11 @@ def _multiply_floating(
     lanes.store(found, lanes.at(out, row, 4))
 
 
-def widen_blocks(lanes: Lanes, dtype: str, data: Any, out: Any, first: Any, last: Any) -> None:
-    """float32 of blocks `first` to before `last`; block 0 goes, or would go, to `out`."""
+def widen_blocks(lanes: Lanes, dtype: str, data: Any, out: Any, count: Any) -> None:
+    """float32 of so many blocks."""
     elements, size = BLOCKS[dtype]
     builder = lanes.builder
-    with lanes.loop(first, last) as k:
+    with lanes.loop(I64(0), count) as k:
         block = TAKE_APART[dtype](lanes, lanes.at(data, k, size))
         place = lanes.at(out, k, 4 * elements)
         groups = block.scale.type.count // len(block.q)
@@ -154,6 +152,24 @@ def widen_blocks(lanes: Lanes, dtype: str, data: Any, out: Any, first: Any, last
             if block.offset is not None:
                 numbers = builder.fadd(numbers, lanes.spread(block.offset, part, 32))
             lanes.store(numbers, place, 128 * part)
+
+
+def widen_floating(
+    lanes: Lanes, dtype: str, data: Any, out: Any, length: Any, count: Any, rows: Any
+) -> None:
+    """float32[rows, count] of floating point rows of any length, zeros behind them."""
+    builder, size, read = lanes.builder, BLOCKS[dtype][1], READ[dtype]
+    whole = builder.sub(length, builder.srem(length, I64(WIDTH)))
+    with lanes.loop(I64(0), rows) as row:
+        start = lanes.at(data, builder.mul(row, length), size)
+        place = lanes.at(out, builder.mul(row, count), 4)
+        with lanes.loop(I64(0), builder.sdiv(whole, I64(WIDTH))) as k:
+            numbers = read(lanes, WIDTH, lanes.at(start, k, WIDTH * size))
+            lanes.store(numbers, lanes.at(place, k, 4 * WIDTH))
+        with lanes.loop(whole, length) as i:
+            lanes.store(read(lanes, 1, lanes.at(start, i, size)), lanes.at(place, i, 4))
+        with lanes.loop(length, count) as i:
+            lanes.store(lanes.same(F32, 1, 0.0), lanes.at(place, i, 4))
 
 
 def _quantise_block(lanes: Lanes, x: Any) -> tuple[Any, Any, Any]:
@@ -218,17 +234,20 @@ def _product_rows(typing_context, dtype, data, x, scales, out, length, first, la
     return nt.void(dtype, *[nt.int64] * 7), generate
 
 
-def _widen_rows(typing_context, dtype, data, out, length, first, last):  # type: ignore[no-untyped-def]
+def _widen_rows(typing_context, dtype, data, out, length, rows):  # type: ignore[no-untyped-def]
     name = dtype.literal_value
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _, data, out, length, first, last = arguments
-        blocks = builder.sdiv(length, I64(BLOCKS[name][0]))
-        first, last = builder.mul(first, blocks), builder.mul(last, blocks)
-        widen_blocks(Lanes(builder), name, data, out, first, last)
+        _, data, out, length, rows = arguments
+        lanes = Lanes(builder)
+        if name in TAKE_APART:
+            blocks = builder.mul(rows, builder.sdiv(length, I64(BLOCKS[name][0])))
+            widen_blocks(lanes, name, data, out, blocks)
+        else:
+            widen_floating(lanes, name, data, out, length, length, rows)
         return context.get_dummy_value()
 
-    return nt.void(dtype, *[nt.int64] * 5), generate
+    return nt.void(dtype, *[nt.int64] * 4), generate
 
 
 _products: Any = intrinsic(prefer_literal=True)(_product_rows)
@@ -266,10 +285,11 @@ def product(dtype: str) -> Any:
 
 @cache
 def widen(dtype: str) -> Any:
-    """The kernel that widens rows of a dtype of TAKE_APART."""
+    """widen(data, out, length, rows): float32[rows, length] of a dtype of TAKE_APART or READ, every
+    product and sum rounded as the reference does. All arguments are int64."""
 
-    @numba.cfunc(KERNEL, cache=True, error_model="numpy")
-    def run(data, x, scales, out, length, first, last):  # type: ignore[no-untyped-def]
-        _widened(dtype, data, out, length, first, last)
+    @numba.cfunc(nt.void(*[nt.int64] * 4), cache=True, error_model="numpy")
+    def run(data, out, length, rows):  # type: ignore[no-untyped-def]
+        _widened(dtype, data, out, length, rows)
 
     return run

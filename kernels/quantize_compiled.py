@@ -13,4 +13,4 @@ def dequantise(dtype: str, data: Bytes, out: Matrix) -> None:
     assert out.flags.c_contiguous, out.strides
     data = np.ascontiguousarray(data)
     rows, length = out.shape
-    widen(dtype).ctypes(data.ctypes.data, 0, 0, out.ctypes.data, length, 0, rows)
+    widen(dtype).ctypes(data.ctypes.data, out.ctypes.data, length, rows)

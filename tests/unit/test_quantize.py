@@ -6,6 +6,7 @@ import pytest
 
 from hartonomous.kernels.blocks import BLOCKS, row_bytes
 from hartonomous.kernels.quantize import (
+    COMPILED,
     QUANTISABLE,
     dequantise,
     dequantise_compiled,
@@ -49,7 +50,7 @@ def test_dequantise(dtype: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", DEQUANTISE)
+@pytest.mark.parametrize("dtype", COMPILED)
 @pytest.mark.parametrize("writable", [False, True])
 def test_compiled(dtype: str, writable: bool) -> None:
     """Mapped data is read-only, which is a type of its own for numba."""
@@ -99,3 +100,23 @@ def test_lengths_that_are_no_whole_blocks() -> None:
         row_bytes("Q9", 32)
     with pytest.raises(ValueError, match="cannot be written as Q6_K"):
         quantise("Q6_K", np.zeros((1, 256), np.float32))
+
+
+@pytest.mark.slow
+def test_a_real_model() -> None:
+    """All tensors of a GGUF file, by both forms."""
+    import model_files
+
+    reader = gguf.GGUFReader(model_files.model_file(*model_files.SMOLLM))
+    dtypes = set()
+    for tensor in reader.tensors:
+        dtype = tensor.tensor_type.name
+        rows = np.ascontiguousarray(tensor.data).view(np.uint8)
+        rows = rows.reshape(-1, rows.shape[-1])[:2000]
+        length = int(tensor.shape[0])
+        expected = gguf.quants.dequantize(rows, tensor.tensor_type).reshape(-1, length)
+        same_bits(dequantise_reference(dtype, rows, length), expected)
+        if dtype in DEQUANTISE:
+            same_bits(dequantise_compiled(dtype, rows, length), expected)
+        dtypes.add(dtype)
+    assert dtypes == {"F32", "Q4_1", "Q8_0"}
