@@ -65,6 +65,8 @@ class Garbage:
             return
         with self._lock:
             self._pending.subtract(objects)
+            for name in {n for n in objects if self._pending[n] <= 0}:
+                del self._pending[name]
             self._suspects.update(objects)
             objects.clear()
         self.collect()
@@ -102,7 +104,7 @@ class Garbage:
         """Objects of the head, the manifest and open transactions; of models in any snapshot."""
         database = self._database
         head, manifest = database.commits_path.head, database.manifest
-        kept = {name for name, count in self._pending.items() if count > 0}
+        kept = set(self._pending)
         kept |= names_of(head) | model_objects(objects, head.catalog.entries.values())
         if manifest is not None and database.manifest_name is not None:
             kept |= object_names(objects, database.manifest_name)

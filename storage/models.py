@@ -2,7 +2,8 @@
 
 A manifest is an object of msgpack, a map of `objects`, a list of [name (32 bytes), label] (tensor
 packs, row data, tokenizer and so on, and for each what to call it in an error), and `model`, bytes
-that are hql's (hql/models/manifest.py). Garbage collection, checkpoints and VERIFY DATABASE follow it.
+that are hql's (hql/models/manifest.py). Garbage collection, checkpoints and VERIFY DATABASE follow
+it.
 """
 
 from __future__ import annotations

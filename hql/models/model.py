@@ -144,7 +144,7 @@ def add_model(transaction: Transaction, draft: ModelDraft) -> Model:
     contents = contents_of(draft)
     manifest = put_object(transaction, pack_manifest(contents))
     counters = transaction.database.counters
-    taken = {s.srid for s in transaction.catalog.spaces()}
+    taken = {s.srid for s in transaction.catalog.spaces()} | set(srids_of(transaction.catalog))
     srids = {}
     for length in sorted(draft.projections):
         srids[str(length)] = _free_srid(counters.reserve_entry_id, taken)
@@ -231,6 +231,15 @@ def spaces_served(catalog: Catalog, name: str) -> list[str]:
         for space in catalog.spaces()
         if fold(name) in map(fold, json.loads(space.definition)["encoders"].values())
     ]
+
+
+def srids_of(catalog: Catalog) -> dict[int, str]:
+    """The SRIDs of all models' projections, with the models' names."""
+    return {
+        srid: entry.name
+        for entry in catalog.models()
+        for srid in json.loads(entry.definition)["srids"].values()
+    }
 
 
 def _version(version: VersionEntry, database: Database, name: str) -> Version:

@@ -22,6 +22,7 @@ from hartonomous.hql.changes.definitions import check_word
 from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.frozen import frozen
+from hartonomous.hql.models.model import srids_of
 from hartonomous.hql.result import Result
 from hartonomous.hql.spaces.measuring import encoder_box, measure, vectors_box
 from hartonomous.hql.spaces.options import SpaceOptions, read_options
@@ -104,9 +105,12 @@ def run_drop_space(statement: DropSpace, context: Context) -> Result:
 
 
 def _check_srid(options: SpaceOptions, context: Context, statement: CreateSpace) -> None:
-    taken = {s.srid: s.name for s in spaces.all_spaces(context.catalog)}
+    taken = {
+        srid: f'rows of the model "{name}"' for srid, name in srids_of(context.catalog).items()
+    }
+    taken |= {s.srid: f'the space "{s.name}"' for s in spaces.all_spaces(context.catalog)}
     if options.srid in taken:
-        message = f'SRID {options.srid} is that of the space "{taken[options.srid]}"'
+        message = f"SRID {options.srid} is that of {taken[options.srid]}"
         raise place(AlreadyExists(message), statement)
 
 
@@ -116,7 +120,7 @@ def _added(entry: SpaceEntry, context: Context) -> Space:
     made = context.transaction.create(entry)
     assert isinstance(made, SpaceEntry)
     if not made.srid:
-        taken = {s.srid for s in context.catalog.spaces()}
+        taken = {s.srid for s in context.catalog.spaces()} | set(srids_of(context.catalog))
         numbers = itertools.count(spaces.default_space().srid + made.id)
         made = replace(made, srid=next(n for n in numbers if n not in taken))
         context.transaction.replace(made)

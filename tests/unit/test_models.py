@@ -15,9 +15,9 @@ from hartonomous import hql
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.models import manifest as manifests
 from hartonomous.hql.models.model import Model, all_models, find_model
-from hartonomous.storage.catalog import MODELS, ModelEntry
+from hartonomous.storage.catalog import MODELS, ModelEntry, SpaceEntry
 from hartonomous.storage.database import Database
-from hartonomous.storage.errors import AlreadyExists, Conflict, Corruption
+from hartonomous.storage.errors import AlreadyExists, Conflict, ConstraintFault, Corruption
 from hartonomous.storage.manifest import object_names
 from hartonomous.storage.models import model_objects
 
@@ -412,3 +412,30 @@ def test_drop_model(tmp_path: Path) -> None:
         connection.execute("DROP MODEL IF EXISTS m; DROP MODEL IF EXISTS m")
         with pytest.raises(BindFault, match='there is no model "m"'):
             connection.execute("DROP MODEL m")
+
+
+def test_what_a_space_needs_is_protected(tmp_path: Path) -> None:
+    with hql.connect(tmp_path / "a.hdb") as connection:
+        database = connection.session.database
+        add(database, "m")
+        asked = "SELECT Protected FROM Models"
+        assert connection.execute(asked).fetchall() == [(False,)]
+        definition = json.dumps({"encoders": {"text": "M"}})
+        transaction = database.begin()
+        transaction.create(SpaceEntry(0, "s", 1_000_500, bytes(12), definition))
+        transaction.commit(statement="CREATE SPACE s", author="test")
+        assert connection.execute(asked).fetchall() == [(True,)]
+        with pytest.raises(ConstraintFault, match='"m" encodes for the space "s"') as fault:
+            connection.execute("DROP MODEL m")
+        assert fault.value.hint == "DROP SPACE s first" and fault.value.column == 12
+        connection.execute("DROP SPACE s; DROP MODEL m")
+
+
+def test_srids_are_nobody_elses() -> None:
+    with hql.connect(":memory:") as connection:
+        srid = add(connection.session.database, "m").srids[WIDTH]
+        with pytest.raises(AlreadyExists, match=f'SRID {srid} is that of rows of the model "m"'):
+            connection.execute(f"CREATE SPACE s WITH (text = 'wordllama', srid = {srid})")
+        connection.execute(f"CREATE SPACE s WITH (text = 'wordllama', srid = {srid + 4})")
+        made = [add(connection.session.database, name).srids[WIDTH] for name in "abc"]
+        assert len({srid, srid + 4, *made}) == 5
