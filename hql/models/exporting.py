@@ -20,7 +20,7 @@ from hartonomous.hql.errors import BindFault, FileFault, NotSupported
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.models import recipes
 from hartonomous.hql.models.architectures import ARCHITECTURES
-from hartonomous.hql.models.architectures.base import config_from_map
+from hartonomous.hql.models.architectures.base import Unrunnable, config_from_map
 from hartonomous.hql.models.architectures.names import FileTensor
 from hartonomous.hql.models.formats.source import SourceTensor, held
 from hartonomous.hql.models.formats.writing import write_gguf, write_safetensors
@@ -124,8 +124,6 @@ def _other_files(model: Model, format: str) -> tuple[list[FileTensor], list[str]
     if architecture is None or not model.is_runnable:
         message = f"a model that cannot run can only be written as {model.source['format']}"
         raise NotSupported(f"not supported yet: {message}")
-    if format == "gguf" and architecture.gguf_name is None:
-        raise NotSupported(f"not supported yet: {architecture.name} as a GGUF")
     config = config_from_map(dict(model.config))
     names = architecture.names(config, format)
     files: list[FileTensor] = []
@@ -257,7 +255,10 @@ def _write_gguf(export: Export, path: str, context: Context) -> None:
     else:
         architecture = ARCHITECTURES[model.architecture]
         config = config_from_map(dict(model.config))
-        entries = architecture.gguf_entries(config)
+        try:
+            entries = architecture.gguf_entries(config)
+        except Unrunnable as fault:
+            raise NotSupported(f"not supported yet: as a GGUF {fault}") from None
         found, messages = gguf_entries(tokenizer)
         export.messages.extend(messages)
         name = ["general.name", "STRING", "", model.name]

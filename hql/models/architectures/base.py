@@ -218,7 +218,7 @@ class Architecture(Protocol):
 
     def gguf_entries(self, config: Config) -> list[list[Any]]:
         """A GGUF's metadata without the tokenizer's, as write_gguf takes it, for a model that was
-        not read from one. Not called without a `gguf_name`."""
+        not read from one. Raises Unrunnable if the format cannot say what it is."""
 
     def gguf_tensors(self, config: Config) -> dict[str, list[float]]:
         """Vectors that a GGUF has and the configuration holds."""

@@ -6,10 +6,11 @@ Norms multiply by 1 + weight; a GGUF holds the sum, from which the 1 is taken ag
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from hartonomous.hql.models.architectures import gguf_fields
-from hartonomous.hql.models.architectures.base import Config, TransformerConfig
+from hartonomous.hql.models.architectures.base import Config, TransformerConfig, Unrunnable
 from hartonomous.hql.models.architectures.fields import (
     ACTIVATIONS,
     HF_ACTIVATIONS,
@@ -18,7 +19,7 @@ from hartonomous.hql.models.architectures.fields import (
 )
 from hartonomous.hql.models.architectures.llama import HEAD
 from hartonomous.hql.models.architectures.names import Names, rules
-from hartonomous.hql.models.architectures.rope import read_gguf_rope, read_rope
+from hartonomous.hql.models.architectures.rope import read_gguf_rope, read_rope, write_rope
 from hartonomous.hql.models.architectures.transformer import Transformer
 
 if TYPE_CHECKING:
@@ -169,10 +170,6 @@ class Gemma3(Transformer):
     def hf_config(self, config: Config) -> dict[str, Any]:
         assert isinstance(config, TransformerConfig)
         kinds = ("full_attention", "sliding_attention")
-        scaling = {}
-        if config.rope_scaling is not None:
-            scaling = {"rope_scaling": {"rope_type": "linear", **config.rope_scaling}}
-            del scaling["rope_scaling"]["type"]
         return {
             "architectures": ["Gemma3ForCausalLM"],
             "model_type": "gemma3_text",
@@ -186,9 +183,8 @@ class Gemma3(Transformer):
             "max_position_embeddings": config.context,
             "hidden_activation": HF_ACTIVATIONS[config.activation],
             "rms_norm_eps": config.norm_epsilon,
-            "rope_theta": config.rope_base,
+            **write_rope(config),
             "rope_local_base_freq": config.rope_local_base,
-            **scaling,
             "sliding_window": config.sliding_window,
             "layer_types": [kinds[is_local] for is_local in config.sliding_pattern],
             "query_pre_attn_scalar": round(config.attention_scale**-2, 6),
@@ -203,6 +199,16 @@ class Gemma3(Transformer):
 
     def gguf_entries(self, config: Config) -> list[list[Any]]:
         assert isinstance(config, TransformerConfig)
+        scaled = config.head_size
+        if config.layers == _LAYERS_27B:
+            scaled = config.width // config.heads
+        if (
+            config.sliding_pattern != _every(config.layers, _PATTERN)
+            or not math.isclose(config.attention_scale, scaled**-0.5)
+            or config.rope_local_base != _LOCAL_BASE
+            or config.attention_softcap is not None
+        ):
+            raise Unrunnable("gemma3 with windows or scales that llama.cpp has fixed otherwise")
         return [
             *gguf_fields.write_shared("gemma3", config),
             ["gemma3.attention.layer_norm_rms_epsilon", "FLOAT32", "", config.norm_epsilon],

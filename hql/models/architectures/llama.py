@@ -88,6 +88,7 @@ class Llama(Transformer):
             raise Unrunnable("mixtures of experts are not supported yet")
         shared = gguf_fields.read_shared(fields, source)
         base, scaling = read_gguf_rope(fields)
+        window = fields.size("attention.sliding_window", None)
         factors = next((t for t in source.tensors if t.name == "rope_freqs.weight"), None)
         if factors is not None:
             scaling = gguf_fields.rope_factors(factors, shared["head_size"])
@@ -97,6 +98,8 @@ class Llama(Transformer):
             norm_epsilon=fields.number("attention.layer_norm_rms_epsilon", 1e-5),
             rope_base=base or 10_000.0,
             rope_scaling=scaling,
+            sliding_window=window,
+            sliding_pattern=(True,) * shared["layers"] if window else (),
             tied=not gguf_fields.has(source, "output.weight"),
             attention_bias=gguf_fields.has(source, "blk.0.attn_q.bias"),
             output_bias=gguf_fields.has(source, "blk.0.attn_output.bias"),
@@ -165,9 +168,12 @@ class Llama(Transformer):
 
     def hf_config(self, config: Config) -> dict[str, Any]:
         assert isinstance(config, TransformerConfig)
+        kind = {"architectures": ["LlamaForCausalLM"], "model_type": "llama"}
+        if config.sliding_window is not None:
+            kind = {"architectures": ["MistralForCausalLM"], "model_type": "mistral"}
         return {
-            "architectures": ["LlamaForCausalLM"],
-            "model_type": "llama",
+            **kind,
+            **({"sliding_window": w} if (w := config.sliding_window) is not None else {}),
             "hidden_size": config.width,
             "num_hidden_layers": config.layers,
             "num_attention_heads": config.heads,
@@ -178,7 +184,7 @@ class Llama(Transformer):
             "max_position_embeddings": config.context,
             "hidden_act": HF_ACTIVATIONS[config.activation],
             "rms_norm_eps": config.norm_epsilon,
-            **write_rope(config.rope_base, config.rope_scaling),
+            **write_rope(config),
             "attention_bias": config.attention_bias,
             "mlp_bias": config.mlp_bias,
             "tie_word_embeddings": config.tied,
@@ -188,11 +194,15 @@ class Llama(Transformer):
 
     def gguf_entries(self, config: Config) -> list[list[Any]]:
         assert isinstance(config, TransformerConfig)
-        return [
+        entries: list[list[Any]] = [
             *gguf_fields.write_shared("llama", config),
             ["llama.attention.layer_norm_rms_epsilon", "FLOAT32", "", config.norm_epsilon],
             ["llama.rope.dimension_count", "UINT32", "", config.head_size],
         ]
+        if config.sliding_window is not None:
+            window = ["llama.attention.sliding_window", "UINT32", "", config.sliding_window]
+            entries.append(window)
+        return entries
 
     def gguf_tensors(self, config: Config) -> dict[str, list[float]]:
         assert isinstance(config, TransformerConfig)

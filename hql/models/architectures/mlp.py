@@ -118,7 +118,7 @@ class Mlp:
         }
 
     def gguf_entries(self, config: Config) -> list[list[Any]]:
-        raise Unrunnable("feed-forward nets have no form as a GGUF")
+        raise Unrunnable("feed-forward nets")
 
     def gguf_tensors(self, config: Config) -> dict[str, list[float]]:
         return {}

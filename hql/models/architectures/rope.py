@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hartonomous.hql.models.architectures.base import Unrunnable
+from hartonomous.hql.models.architectures.base import TransformerConfig, Unrunnable
 from hartonomous.hql.models.architectures.fields import Fields, bad_config
 
 
@@ -38,13 +38,32 @@ def _scaling(fields: Fields) -> dict[str, Any] | None:
             "high_freq_factor": fields.number("high_freq_factor"),
             "original_context": fields.size("original_max_position_embeddings"),
         }
+    if kind == "longrope" and fields.get("attention_factor") == 1.0:
+        factors = fields.get("long_factor")
+        if factors == fields.get("short_factor") and _are_numbers(factors):
+            return {"type": "factors", "factors": factors}
     raise Unrunnable(f"rotary positions scaled by {str(kind)[:40]!r} are not supported yet")
 
 
-def write_rope(base: float, scaling: dict[str, Any] | None) -> dict[str, Any]:
-    """The fields of config.json."""
-    out: dict[str, Any] = {"rope_theta": base}
-    if scaling is not None:
+def _are_numbers(given: Any) -> bool:
+    return isinstance(given, list) and all(isinstance(x, float) and x > 0 for x in given)
+
+
+def write_rope(config: TransformerConfig) -> dict[str, Any]:
+    """The fields of config.json. Divisors of their own are LongRoPE's, which has them for texts
+    within and beyond the first context: the same ones here."""
+    scaling = config.rope_scaling
+    out: dict[str, Any] = {"rope_theta": config.rope_base}
+    if scaling is not None and scaling["type"] == "factors":
+        out["rope_scaling"] = {
+            "rope_type": "longrope",
+            "long_factor": scaling["factors"],
+            "short_factor": scaling["factors"],
+            "attention_factor": 1.0,
+            "factor": 1.0,
+            "original_max_position_embeddings": config.context,
+        }
+    elif scaling is not None:
         renamed = {"type": "rope_type", "original_context": "original_max_position_embeddings"}
         out["rope_scaling"] = {renamed.get(k, k): v for k, v in scaling.items()}
     return out

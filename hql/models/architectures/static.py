@@ -84,7 +84,7 @@ class Static:
         }
 
     def gguf_entries(self, config: Config) -> list[list[Any]]:
-        raise Unrunnable("static embeddings have no form as a GGUF")
+        raise Unrunnable("static embeddings")
 
     def gguf_tensors(self, config: Config) -> dict[str, list[float]]:
         return {}

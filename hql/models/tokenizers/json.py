@@ -97,8 +97,21 @@ def _check(definition: Mapping[str, Any]) -> None:
             raise model_input(f"the tokenizer's {part} has more than {STEPS_MAX} steps")
     if growth > GROWTH_MAX:
         raise model_input("the tokenizer's normalizer may grow a text beyond any bound")
+    _check_merges(definition["model"])
     if int(definition["model"].get("max_input_chars_per_word") or 0) > WORD_CHARACTERS_MAX:
         raise model_input("the tokenizer's words are too long")
+
+
+def _check_merges(model: Mapping[str, Any]) -> None:
+    """The library cuts the prefix off what continues a word without looking; where there is none it
+    panics, and ends the process."""
+    prefix = model.get("continuing_subword_prefix") or ""
+    if model.get("type") != "BPE" or not prefix:
+        return
+    for merge in model["merges"]:
+        right = merge.split(" ")[1] if isinstance(merge, str) else merge[1]
+        if not right.startswith(prefix):
+            raise model_input(f"the tokenizer's merge {str(merge)!r:.60} continues no word")
 
 
 def _steps(part: Any) -> Iterator[Mapping[str, Any]]:
