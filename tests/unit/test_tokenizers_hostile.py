@@ -90,6 +90,7 @@ def hostile_definitions() -> dict[str, Any]:
     double = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
     anywhere = {"type": "Replace", "pattern": {"Regex": ""}, "content": "a" * 100}
     prepend = {"type": "Prepend", "prepend": "x" * 1000}
+    long = b"\x04\0\0\0" + b"\0\0\0\0" + b"x" * 1000 + b"\0"
     return {
         "nothing": {},
         "a list": [],
@@ -97,6 +98,24 @@ def hostile_definitions() -> dict[str, Any]:
         "an unknown model": {**good, "model": {"type": "Rnn"}},
         "a vocabulary of text": {**good, "model": {**good["model"], "vocab": "a"}},
         "negative ids": {**good, "model": {**good["model"], "vocab": {"a": -1}}},
+        "an id twice": {**good, "model": {**good["model"], "vocab": {"[UNK]": 1, "b": 1}}},
+        "an id too large": {**good, "model": {**good["model"], "vocab": {"[UNK]": 1 << 31}}},
+        # the library would end the process
+        "merges without prefix": {
+            **json.loads(samples.trained().to_str()),
+            "model": {
+                "type": "BPE",
+                "continuing_subword_prefix": "\x00",
+                "vocab": {"a": 0, "é": 1, "aé": 2},
+                "merges": [["a", "é"]],
+            },
+        },
+        "a short table of characters": with_normalizer(
+            {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
+        ),
+        "long characters": with_normalizer(
+            {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(long).decode()}
+        ),
         "doubling": with_normalizer(*[double] * 40),
         "inserting": with_normalizer(anywhere),
         "prepending": with_normalizer(prepend),

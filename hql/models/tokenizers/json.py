@@ -24,6 +24,8 @@ SMALL_FILE_BYTES_MAX: Final = 1 << 22
 STEPS_MAX: Final = 64
 PATTERN_MAX: Final = 4096
 GROWTH_MAX: Final = 64
+#: ids of tokens are below
+ID_MAX: Final = 1 << 24
 #: characters of a word that WordPiece tries, which costs their square
 WORD_CHARACTERS_MAX: Final = 1000
 
@@ -61,7 +63,7 @@ def load(packed: Mapping[str, Any], digest: str) -> Tokenizer:
         ids: dict[str, int] = {str(token["content"]): int(token["id"]) for token in added}
         hidden = frozenset(int(token["id"]) for token in added if token.get("special"))
         vocabulary = definition["model"].get("vocab")
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, struct.error) as error:
         raise model_input(f"tokenizer.json is not as it must be: {error!r:.200}") from error
     if isinstance(vocabulary, dict):
         ids = {**vocabulary, **ids}
@@ -98,6 +100,13 @@ def _check(definition: Mapping[str, Any]) -> None:
     if growth > GROWTH_MAX:
         raise model_input("the tokenizer's normalizer may grow a text beyond any bound")
     _check_merges(definition["model"])
+    vocabulary = definition["model"].get("vocab")
+    ids = set(vocabulary.values()) if isinstance(vocabulary, dict) else set()
+    if isinstance(vocabulary, dict) and len(ids) != len(vocabulary):
+        raise model_input("the tokenizer's vocabulary has an id twice")
+    ids |= {int(token["id"]) for token in definition.get("added_tokens") or ()}
+    if max(ids, default=0) >= ID_MAX or min(ids, default=0) < 0:
+        raise model_input(f"the tokenizer's vocabulary has an id that is not below {ID_MAX:,}")
     if int(definition["model"].get("max_input_chars_per_word") or 0) > WORD_CHARACTERS_MAX:
         raise model_input("the tokenizer's words are too long")
 
