@@ -1,5 +1,7 @@
 """Tokenizers that are wrong or hostile: an error each, when a text comes, in bounded time."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
