@@ -5,6 +5,8 @@ Gather                    wide values and declared types
     Scan, ArrowInput …    what the text reads
       TopK, Fragment      the nearest rows, and the WHERE before them
 
+FunctionRows              where the rows of a native table function are all that is asked for
+
 NearestRows               where the nearest rows, as they are, are all that is asked for
   Scan
     TopK, Fragment
@@ -17,12 +19,14 @@ from itertools import count
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.lower.fragment import Fragment
+from hartonomous.hql.lower.function_rows import function_rows
 from hartonomous.hql.lower.native import Natives
 from hartonomous.hql.lower.nearest import nearest_columns
 from hartonomous.hql.lower.recursion import STEPS_MAX
 from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import Operator
 from hartonomous.hql.operators.fragment import Count, FragmentOperator
+from hartonomous.hql.operators.function_rows import FunctionRows
 from hartonomous.hql.operators.gather import Gather
 from hartonomous.hql.operators.nearest_rows import NearestRows
 from hartonomous.hql.operators.pairs import PairsOperator
@@ -43,6 +47,10 @@ def lower(plan: p.Plan) -> Operator:
         source, names = nearest
         scan = _scan(source, source.alias, count())
         return NearestRows(scan, names, plan.fields, plan.offset, tuple(_counts(plan)))
+    streamed = function_rows(plan)
+    if streamed is not None:
+        table, call, columns = streamed
+        return FunctionRows(table.function, call.arguments, call.span, columns, plan.fields)
     return Gather(_fragment(plan, count()), plan.fields, p.schema_of(plan.fields))
 
 
