@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -138,19 +139,22 @@ def pack_manifest(contents: Contents) -> bytes:
 
 def read_contents(database: Database, manifest: str, model: str) -> Contents:
     """What a manifest says. Corruption if it is damaged or missing, naming the model."""
-    found = _kept.pop(manifest, None)
+    with _lock:
+        found = _kept.pop(manifest, None)
     if found is None:
         packed = read_object(database, manifest, f'the manifest of model "{model}"')
         with decoding(f"model manifest {manifest}"):
             found = _unpacked(packed)
-    _kept[manifest] = found
-    while len(_kept) > KEPT_MAX:
-        _kept.pop(next(iter(_kept)), None)
+    with _lock:
+        _kept[manifest] = found
+        while len(_kept) > KEPT_MAX:
+            _kept.pop(next(iter(_kept)))
     return found
 
 
 #: by the manifest's name, which is its content: the same in every database; the oldest use first
 _kept: dict[str, Contents] = {}
+_lock = threading.Lock()
 
 
 def _unpacked(packed: Any) -> Contents:

@@ -439,3 +439,13 @@ def test_srids_are_nobody_elses() -> None:
         connection.execute(f"CREATE SPACE s WITH (text = 'wordllama', srid = {srid + 4})")
         made = [add(connection.session.database, name).srids[WIDTH] for name in "abc"]
         assert len({srid, srid + 4, *made}) == 5
+
+
+def test_kept_manifests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifests, "KEPT_MAX", 2)
+    database = Database.open(None)
+    for seed, name in enumerate("abc"):
+        add(database, name, seed)
+    for seed, name in enumerate("abc"):
+        intact(find(database, name), seed)
+        assert len(manifests._kept) == 2 and find(database, name).entry.manifest in manifests._kept
