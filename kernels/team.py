@@ -16,6 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 #: memory is read no faster by more
@@ -73,11 +74,25 @@ class Team:
             wake.acquire()
 
 
+def processors(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """How many this process may keep busy: those it may run on, and no more than a container's
+    quota (cgroup v2: microseconds of all processors together, or `max`, in so many), as threads
+    that look out for work spend it."""
+    allowed = len(os.sched_getaffinity(0))
+    try:
+        spent, period = quota.read_text("ascii").split()
+    except (OSError, ValueError):
+        return allowed  # no cgroup of that kind
+    if not (spent.isdigit() and period.isdigit() and int(period)):
+        return allowed
+    return max(1, min(allowed, int(spent) // int(period)))
+
+
 @cache
 def team() -> Team:
     """The process's team. Its threads end before the interpreter does: a thread that came back
     from compiled code later would be torn down in the middle of it."""
-    made = Team(min(THREADS_MAX, len(os.sched_getaffinity(0))) - 1)
+    made = Team(min(THREADS_MAX, processors()) - 1)
     atexit.register(made.end)
     return made
 

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from hartonomous.kernels.blocks import BLOCKS, row_bytes
 from hartonomous.kernels.matvec import multiply, multiply_many, multiply_rows, prepare, stack, widen
 from hartonomous.kernels.quantize import dequantise_compiled, dequantise_reference
 from hartonomous.kernels.quantize_reference import DEQUANTISE
-from hartonomous.kernels.team import Team, team
+from hartonomous.kernels.team import Team, processors, team
 
 FLOATING = ("F32", "F16", "BF16")
 #: one of each kind of kernel; the others are `slow`
@@ -203,6 +204,19 @@ def test_a_forked_process_has_a_team_of_its_own() -> None:
         same = np.array_equal(multiply(prepared, x), expected) and team() is not before
         os._exit(0 if same else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("max 100000\n", 8), ("250000 100000\n", 2), ("50000 100000", 1), ("", 8), ("9 0", 8)],
+)
+def test_a_team_is_no_larger_than_the_quota(
+    text: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    (tmp_path / "cpu.max").write_text(text)
+    assert processors(tmp_path / "cpu.max") == expected
+    assert processors(tmp_path / "none") == 8
 
 
 @pytest.mark.slow
