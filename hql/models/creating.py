@@ -53,7 +53,6 @@ def run_create_model(statement: CreateModel, context: Context) -> Result:
         if statement.if_not_exists:
             return Result()
         raise place(AlreadyExists(f'the model "{name}" already exists'), statement.name)
-    messages: list[str] = []
     try:
         if isinstance(statement.origin, ModelArchitecture):
             _make_model(statement, statement.origin, context)
@@ -61,10 +60,10 @@ def run_create_model(statement: CreateModel, context: Context) -> Result:
             given = read_options(statement.options, context, ["TOKENIZER"], "an import")
             tokenizer, _ = _tokenizer(given.get("TOKENIZER"), context)
             path = _path(statement.origin, context)
-            _, messages = import_model(name, path, tokenizer, context)
+            import_model(name, path, tokenizer, context)
     except Error as error:
         raise located(error, statement.origin) from error.__cause__
-    return Result(messages=tuple(messages))
+    return Result()
 
 
 def _path(node: ast.Expression, context: Context) -> str:

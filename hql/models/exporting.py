@@ -64,7 +64,8 @@ def run_export_model(statement: ExportModel, context: Context) -> Result:
             _write_folder(export, path, context)
     except Error as error:
         raise located(error, statement.name) from error.__cause__
-    return Result(messages=tuple(export.messages))
+    context.messages.extend(export.messages)
+    return Result()
 
 
 @frozen
@@ -133,6 +134,8 @@ def _other_files(model: Model, format: str) -> tuple[list[FileTensor], list[str]
         (files if is_known else left).append(file)
     if not left:
         return files, []
+    needed = {shape.name for shape in architecture.layout(config)}
+    assert not needed & {name for file in left for name, _ in file.parts}, left
     listed = ", ".join(file.name for file in left)
     return files, [f"tensors that {format} files of {architecture.name} do not have: {listed}"]
 

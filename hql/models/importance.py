@@ -74,7 +74,7 @@ def groups(names: Iterable[str], config: Mapping[str, Any]) -> list[_Group]:
 
 def _net_groups(there: set[str], sizes: list[int]) -> list[_Group]:
     layers = [f"layer{n}.mlp.up.weight" for n in range(len(sizes) - 2)]
-    following = [*layers[1:], "head.weight"]
+    following = [*layers, "head.weight"][1:]
     return [
         _Group(units.NEURON, sizes[n + 1], (name,), after)
         for n, (name, after) in enumerate(zip(layers, following, strict=True))

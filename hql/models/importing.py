@@ -43,10 +43,8 @@ class Reading:
     why: str | None = None
 
 
-def import_model(
-    name: str, path: str, tokenizer: bytes | str | None, context: Context
-) -> tuple[Model, list[str]]:
-    """The model of a folder or file, and messages. `tokenizer`: to be used instead of the files'.
+def import_model(name: str, path: str, tokenizer: bytes | str | None, context: Context) -> Model:
+    """The model of a folder or file. `tokenizer`: to be used instead of the files'.
     Raises FileFault FILE, MODEL_FORMAT; NotSupported for a format or type that is not built."""
     with open_source(path) as source:
         reading = read_source(source)
@@ -61,10 +59,10 @@ def import_model(
             {SOURCE: pack_source(source)},
         )
         model = store_model(incoming, context)
-    if reading.why is None:
-        return model, []
-    shown = f'model "{name}" cannot run: {reading.why}; its rows can be queried and exported'
-    return model, [shown]
+    if reading.why is not None:
+        shown = f'model "{name}" cannot run: {reading.why}; its rows can be queried and exported'
+        context.messages.append(shown)
+    return model
 
 
 def read_source(source: SourceModel) -> Reading:

@@ -117,7 +117,7 @@ class Names:
         layer = layer_of(name)
         shape = name if layer is None else _LAYER.sub("layer{n}.", name)
         for rule in (*self.rules, *self.bare):
-            if shape in rule.names:
+            if shape in rule.names or name in rule.names:
                 parts = tuple(_expand(rule, layer))
                 if all(part in there for part, _ in parts):
                     file = rule.file if layer is None else rule.file.replace("{n}", str(layer))

@@ -2,7 +2,7 @@
 
     token lists -> float32[N,D]
 
-A text goes through the network alone, so its vector does not depend on the others.
+A text's vector does not depend on the others.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.models.inference.body import Check
 from hartonomous.hql.models.inference.forms import COMPILED_PARAMETERS
-from hartonomous.hql.models.inference.network import Check, Network
+from hartonomous.hql.models.inference.network import Network
 from hartonomous.hql.models.inference.weights import Floats, Weights
 from hartonomous.kernels import pooling
 
@@ -39,10 +40,9 @@ def encode(
             hint="an encoder (BERT and its kin) or static embeddings do",
         )
     out = np.zeros((len(texts), network.width), np.float32)
-    for n, tokens in enumerate(texts):
-        if not len(tokens):
-            continue
-        rows = network.hidden(tokens, check)
+    filled = [n for n, tokens in enumerate(texts) if len(tokens)]
+    hidden = network.hidden_texts([texts[n] for n in filled], check)
+    for n, rows in zip(filled, hidden, strict=True):
         out[n] = rows[0] if pooling_name == "cls" else rows.mean(axis=0, dtype=np.float64)
     return normalised(out) if network.config.normalize else out
 

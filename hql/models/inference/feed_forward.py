@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.models.inference.body import Check
 from hartonomous.hql.models.inference.forms import forms_for
-from hartonomous.hql.models.inference.network import Check
 from hartonomous.hql.models.inference.weights import Floats, Weights
 
 if TYPE_CHECKING:

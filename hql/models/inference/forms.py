@@ -26,9 +26,7 @@ class Forms:
     add_normalise: Callable[..., Any]
     activate: Callable[..., Any]
     gate: Callable[..., Any]
-    split_heads: Callable[..., Any]
-    soften: Callable[..., Any]
-    attend_one: Callable[..., Any]
+    attend: Callable[..., Any]
     log_sum_exp: Callable[..., Any]
 
 
@@ -37,9 +35,7 @@ IN_NUMPY: Final = Forms(
     norm.add_normalise_reference,
     activation.activate_reference,
     activation.gate_reference,
-    attention.split_heads_reference,
-    attention.soften_reference,
-    attention.attend_one_reference,
+    attention.attend_reference,
     sampling.log_sum_exp_reference,
 )
 
@@ -59,9 +55,7 @@ def compiled() -> Forms:
         norm_compiled.add_normalise,
         activation_compiled.activate,
         activation_compiled.gate,
-        attention_compiled.split_heads,
-        attention_compiled.soften,
-        attention_compiled.attend_one,
+        attention_compiled.attend,
         sampling_compiled.log_sum_exp,
     )
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.models.inference.network import Check, Network
+from hartonomous.hql.models.inference.body import Check
+from hartonomous.hql.models.inference.network import Network
 from hartonomous.hql.models.inference.state import State, too_long
 from hartonomous.hql.models.inference.stopping import Detokeniser, NoText, StoppableText
 from hartonomous.hql.models.inference.weights import Floats

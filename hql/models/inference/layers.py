@@ -1,15 +1,13 @@
-"""The layers of a transformer, made of a configuration and weights, and what one does to its rows.
+"""The layers of a transformer, made of a configuration and weights; body.py runs them.
 
-    rows: float32[T,C]     T tokens, C width
+A layer is attention and MLP, each added to the rows, with its norms where the configuration puts
+them:
 
-A layer is attention and MLP around the residual sum, with its norms where the configuration puts
-them. `before` is what a part reads, `rows` the residual sum it is added to:
+    pre        rows += part(norm(rows))
+    sandwich   rows += post_norm(part(norm(rows)))
+    post       rows = norm(rows + part(rows))
 
-    pre        before = norm(rows)    rows += part(before)
-    sandwich   before = norm(rows)    rows += post_norm(part(before))
-    post       before = rows          rows = norm(rows + part(before))
-
-The norm that ends one part and the one that begins the next are one call with the addition between.
+The norm that ends one part and the one that begins the next are one call, the addition included.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """A transformer that runs: tokens in, hidden rows, logits and log-probabilities out.
 
-A causal model reads a text in chunks of 128 tokens counted from its beginning, and a product holds
-rows of one sequence only: so what it makes of a text depends on nothing but the text. New tokens of
-several sequences are multiplied together, each row as if it were alone. An encoder reads a text in
-one piece.
+A causal model reads a text in chunks of 128 tokens counted from its beginning, and a chunk holds
+tokens of one sequence only: so what it makes of a text depends on nothing but the text. New tokens
+of several sequences are multiplied together, each row as if it were alone. An encoder reads texts
+whole; several at once if its products compute every row as if it were alone, which compiled ones
+do and BLAS does not.
 
 Everything here may be called from several threads at once; a State belongs to one of them.
 `check` is called between chunks and between layers, and may raise to stop.
@@ -11,29 +12,28 @@ Everything here may be called from several threads at once; a State belongs to o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.models.inference.body import Body, Check, Chunk, Step, Whole
 from hartonomous.hql.models.inference.forms import Forms, forms_for
-from hartonomous.hql.models.inference.layers import Layer, Normaliser, make_layers, make_norm
+from hartonomous.hql.models.inference.layers import make_norm
 from hartonomous.hql.models.inference.state import State, too_long
 from hartonomous.hql.models.inference.weights import Floats, Matrix, Weights
-from hartonomous.kernels.attention import join_heads
 
 if TYPE_CHECKING:
     from hartonomous.hql.models.architectures.base import TransformerConfig
 
 Tokens = npt.NDArray[np.int64]
-Check = Callable[[], None]
 
 #: tokens of one chunk of a prefill
 CHUNK_TOKENS: Final = 128
-#: bytes of attention scores held at once
-SCORE_BYTES: Final = 64 << 20
+#: tokens of texts that an encoder reads together
+WHOLE_TOKENS: Final = 2048
 
 
 class Network:
@@ -48,7 +48,6 @@ class Network:
     ) -> None:
         self.config, self.content_hash = config, content_hash
         self._forms = forms or forms_for(parameter_count(config))
-        self._normalise = Normaliser(config, self._forms)
         self._embedding = weights.matrix("embedding.token.weight")
         self._positions = self._types = None
         if config.positions == "learned":
@@ -58,8 +57,7 @@ class Network:
         self._embedding_norm = (
             make_norm(config, weights, "norm.embedding") if config.embedding_norm else None
         )
-        self._layers = make_layers(config, weights)
-        self._final_norm = make_norm(config, weights, "norm.final") if config.final_norm else None
+        self._body = Body(config, weights, self._forms)
         self._head: Matrix | None = None
         if config.has_head:
             self._head = self._embedding if config.tied else weights.matrix("head.weight")
@@ -81,8 +79,7 @@ class Network:
     def bytes(self) -> int:
         """Memory of its own; what is mapped does not count."""
         matrices = {id(m): m for m in (self._embedding, self._head, self._positions) if m}
-        layers = sum(layer.bytes for layer in self._layers)
-        return layers + sum(matrix.bytes for matrix in matrices.values())
+        return self._body.bytes + sum(matrix.bytes for matrix in matrices.values())
 
     def start(self) -> State:
         """A sequence without tokens."""
@@ -107,7 +104,7 @@ class Network:
             state.reserve(1)
         positions = np.array([state.length for state in states], np.int64)
         rows = self._embed(numbers, positions)
-        rows = self._through_layers(rows, states, None, is_step=True)
+        rows = self._body.run(rows, Step(states), None)
         for state in states:
             state.length += 1
         return self._logits(rows, is_exact=False)
@@ -119,12 +116,38 @@ class Network:
             return np.empty((0, self.config.width), np.float32)
         if self.config.causal:
             return np.concatenate(list(self._chunks(self.start(), numbers, check)))
-        if len(numbers) > self.config.context:
-            raise too_long(len(numbers), self.config.context)
-        rows = self._embed(numbers, np.arange(len(numbers)))
-        state = self.start()
-        state.reserve(len(numbers))
-        return self._through_layers(rows, [state], check, is_step=False)
+        return self._whole([numbers], check)
+
+    def hidden_texts(
+        self, texts: Sequence[Sequence[int]], check: Check | None = None
+    ) -> Iterator[Floats]:
+        """hidden() of each text, none of them empty, to the bit; an encoder reads some together."""
+        if self.config.causal or not self._forms.is_compiled:
+            for text in texts:
+                yield self.hidden(text, check)
+            return
+        group: list[Tokens] = []
+        for text in texts:
+            group.append(self._checked(text))
+            if sum(map(len, group)) >= WHOLE_TOKENS:
+                yield from self._apart(group, check)
+                group = []
+        if group:
+            yield from self._apart(group, check)
+
+    def _apart(self, group: list[Tokens], check: Check | None) -> Iterator[Floats]:
+        ends = np.cumsum([len(text) for text in group])
+        return iter(np.split(self._whole(group, check), ends[:-1]))
+
+    def _whole(self, group: list[Tokens], check: Check | None) -> Floats:
+        """float32[R,C] of whole texts one after the other."""
+        lengths = [len(text) for text in group]
+        if max(lengths) > self.config.context:
+            raise too_long(max(lengths), self.config.context)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+        positions = np.concatenate([np.arange(length) for length in lengths])
+        rows = self._embed(np.concatenate(group), positions)
+        return self._body.run(rows, Whole(self.config, offsets), check)
 
     def logits(self, tokens: Sequence[int], check: Check | None = None) -> Floats:
         """float32[T,V] of a sequence. ExecutionFault MODEL_INPUT."""
@@ -174,7 +197,7 @@ class Network:
             count = min(CHUNK_TOKENS - state.length % CHUNK_TOKENS, len(numbers) - first)
             positions = np.arange(state.length, state.length + count)
             rows = self._embed(numbers[first : first + count], positions)
-            rows = self._through_layers(rows, [state], check, is_step=False)
+            rows = self._body.run(rows, Chunk(state, count), check)
             state.length += count
             first += count
             yield rows
@@ -199,7 +222,7 @@ class Network:
         if self._types is not None:
             rows = rows + self._types
         if self._embedding_norm is not None:
-            rows = self._normalise(rows, self._embedding_norm)
+            rows = self._body.normalise(rows, self._embedding_norm)
         return rows
 
     def _logits(self, rows: Floats, is_exact: bool) -> Floats:
@@ -211,125 +234,6 @@ class Network:
         if cap:
             logits = np.float32(cap) * np.tanh(logits / np.float32(cap))
         return logits
-
-    def _through_layers(
-        self, rows: Floats, states: Sequence[State], check: Check | None, is_step: bool
-    ) -> Floats:
-        """All layers. A step: row b is the next token of state b. Else the rows follow each other
-        in the one state. The states have room; their length is left to the caller."""
-        is_post = self.config.norm_place == "post"
-        norm, layers = self._normalise, self._layers
-        before = rows if is_post else norm(rows, layers[0].attention_norm)
-        for number, layer in enumerate(layers):
-            if check is not None:
-                check()
-            part = self._attention(layer, number, before, states, is_step)
-            if is_post:
-                rows = norm.add(rows, part, layer.attention_out_bias, layer.attention_norm)
-                part = self._mlp(layer, rows, is_step)
-                rows = norm.add(rows, part, layer.mlp_out_bias, layer.mlp_norm)
-                before = rows
-                continue
-            if layer.attention_post is not None:
-                part = norm(_biased(part, layer.attention_out_bias), layer.attention_post)
-                before = norm.add(rows, part, _NONE, layer.mlp_norm)
-            else:
-                before = norm.add(rows, part, layer.attention_out_bias, layer.mlp_norm)
-            part, bias = self._mlp(layer, before, is_step), layer.mlp_out_bias
-            if layer.mlp_post is not None:
-                part, bias = norm(_biased(part, bias), layer.mlp_post), _NONE
-            after = layers[number + 1].attention_norm if number + 1 < len(layers) else None
-            after = after or self._final_norm
-            if after is None:
-                rows += _biased(part, bias)
-                before = rows
-            else:
-                before = norm.add(rows, part, bias, after)
-        return before
-
-    def _mlp(self, layer: Layer, before: Floats, is_step: bool) -> Floats:
-        matrix = layer.mlp_in
-        wide = matrix.multiply(before) if is_step else matrix.multiply_rows(before)
-        act = self._forms.gate if self.config.gated else self._forms.activate
-        wide = act(wide, layer.mlp_in_bias, self.config.activation)
-        return layer.mlp_out.multiply(wide) if is_step else layer.mlp_out.multiply_rows(wide)
-
-    def _attention(
-        self, layer: Layer, number: int, before: Floats, states: Sequence[State], is_step: bool
-    ) -> Floats:
-        if is_step:
-            projected = layer.attention_in.multiply(before)
-            seen = [
-                self._attend_one(layer, number, projected[b : b + 1], state)
-                for b, state in enumerate(states)
-            ]
-            joined = seen[0][None, :] if len(seen) == 1 else np.stack(seen)
-            return layer.attention_out.multiply(joined)
-        projected = layer.attention_in.multiply_rows(before)
-        return layer.attention_out.multiply_rows(self._attend(layer, number, projected, states[0]))
-
-    def _split(self, layer: Layer, number: int, projected: Floats, state: State) -> Floats:
-        config, first = self.config, state.length
-        cosine, sine = layer.rotary.between(first, first + len(projected))
-        queries: Floats = self._forms.split_heads(
-            projected,
-            layer.attention_in_bias,
-            layer.query_norm,
-            layer.key_norm,
-            config.norm_epsilon,
-            cosine,
-            sine,
-            config.attention_scale,
-            state.keys[number],
-            state.values[number],
-            first,
-        )
-        return queries
-
-    def _attend_one(self, layer: Layer, number: int, projected: Floats, state: State) -> Floats:
-        queries = self._split(layer, number, projected, state)
-        last = state.length + 1
-        first = max(0, last - layer.window) if layer.window else 0
-        seen: Floats = self._forms.attend_one(
-            queries,
-            state.keys[number],
-            state.values[number],
-            first,
-            last,
-            self.config.attention_softcap or 0.0,
-        )
-        return seen
-
-    def _attend(self, layer: Layer, number: int, projected: Floats, state: State) -> Floats:
-        """Several tokens of one sequence: scores and mixtures are products, heads at once."""
-        tokens, start = len(projected), state.length
-        queries = self._split(layer, number, projected, state)
-        last = start + tokens
-        first = max(0, start + 1 - layer.window) if layer.window and self.config.causal else 0
-        keys = state.keys[number, :, first:last]
-        values = state.values[number, :, first:last]
-        mixed = np.empty_like(queries)
-        step = max(1, SCORE_BYTES // (4 * queries.shape[1] * (last - first)))
-        for k in range(0, len(queries), step):
-            scores = np.matmul(queries[k : k + step], keys[k : k + step].transpose(0, 2, 1))
-            self._forms.soften(
-                scores,
-                tokens,
-                start,
-                first,
-                layer.window,
-                self.config.attention_softcap or 0.0,
-                self.config.causal,
-            )
-            np.matmul(scores, values[k : k + step], out=mixed[k : k + step])
-        return join_heads(mixed, tokens)
-
-
-_NONE: Floats = np.empty(0, np.float32)
-
-
-def _biased(rows: Floats, bias: Floats) -> Floats:
-    return rows + bias if len(bias) else rows
 
 
 def parameter_count(config: TransformerConfig) -> int:

@@ -1,8 +1,9 @@
 """What a sequence has behind it: keys and values of its tokens, in every layer.
 
-    keys, values: float32[L,K,S,D] each: layers, key heads, places, head size
+    keys: float32[L,K,D,S], values: float32[L,K,S,D]      layers, key heads, head size, places
 
-Places are doubled as they are needed, up to the model's context.
+Keys lie as attention reads them (kernels/attention.py). Places are doubled as they are needed, up
+to the model's context.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class State:
         self.length = 0
         self.context = context
         self._shape = (layers, heads, size)
-        self.keys = self.values = self._empty(0)
+        self.keys, self.values = self._empty(0)
 
     @property
     def bytes(self) -> int:
@@ -38,28 +39,31 @@ class State:
         needed = self.length + tokens
         if needed > self.context:
             raise too_long(needed, self.context)
-        places = self.keys.shape[2]
+        places = self.keys.shape[3]
         if needed <= places:
             return
         places = min(max(needed, 2 * places, FIRST_PLACES), self.context)
-        keys, values = self._empty(places), self._empty(places)
-        keys[:, :, : self.length] = self.keys[:, :, : self.length]
-        values[:, :, : self.length] = self.values[:, :, : self.length]
-        self.keys, self.values = keys, values
+        self._move(places)
 
     def copy(self) -> State:
         """Another sequence with the same beginning."""
         layers, heads, size = self._shape
         other = State(layers, heads, size, self.context)
-        other.reserve(self.length)
-        other.keys[:, :, : self.length] = self.keys[:, :, : self.length]
-        other.values[:, :, : self.length] = self.values[:, :, : self.length]
-        other.length = self.length
+        other.keys, other.values, other.length = self.keys, self.values, self.length
+        other._move(self.keys.shape[3])
         return other
 
-    def _empty(self, places: int) -> Floats:
+    def _move(self, places: int) -> None:
+        """To arrays of so many places."""
+        keys, values = self._empty(places)
+        keys[..., : self.length] = self.keys[..., : self.length]
+        values[:, :, : self.length] = self.values[:, :, : self.length]
+        self.keys, self.values = keys, values
+
+    def _empty(self, places: int) -> tuple[Floats, Floats]:
         layers, heads, size = self._shape
-        return np.empty((layers, heads, places, size), np.float32)
+        keys = np.empty((layers, heads, size, places), np.float32)
+        return keys, np.empty((layers, heads, places, size), np.float32)
 
 
 def too_long(tokens: int, context: int) -> ExecutionFault:
