@@ -1,20 +1,26 @@
-"""Attention with grouped heads over a cache of keys and values (Vaswani et al. 2017; Ainslie et al.
-2023), in the pieces that lie between matrix products.
+"""Attention with grouped heads (Vaswani et al. 2017; Ainslie et al. 2023): what stands between the
+product that gives queries, keys and values, and the product that reads what they saw.
 
-T tokens, H query heads, K key heads, G = H / K query heads to a key head, D head size, S places in
-the cache. Keys and values: float32[K,S,D] each. The rows of a group's queries stand together, row
-g * T + t, so that scores are one product per key head.
+    attend: projected float32[R,(H+2K)D] -> float32[R,HD]
 
-    split_heads: projected float32[T,(H+2K)D] -> queries float32[K,G*T,D]; keys and values go into
-        the cache from place `start` on. Adds the biases, normalises queries and keys over D where
-        there is a weight for it (root mean square), turns them by their position (rope.py) and
-        multiplies the queries by the attention scale.
-    soften: scores float32[K,G*T,S] -> weights, in place: an optional cap c tanh(s / c), then the
-        softmax over the keys that a query may see, zero elsewhere.
-    attend_one: queries float32[K,G,D] of one token -> float32[K*G*D], over places first … last - 1.
+R rows of tokens, H query heads on K key heads, G = H / K of them to each, D head size. A row has
+its queries, keys and values side by side. Either all rows are the next tokens of one sequence, or
+they are whole sequences one after the other, sequence n being rows offsets[n] … offsets[n+1] - 1.
 
-An absent array has no elements. Compiled forms sum in float32 in any order: within 1e-5 of the
-references. Estimate for one token: 8KSD bytes read, two operations a byte.
+ 1. The bias is added; queries and keys are normalised over D where there is a weight for it (root
+    mean square), turned by their position (rope.py; row t of cosine and sine is for the t-th row of
+    a sequence), and queries multiplied by the attention scale.
+ 2. Keys go to float32[K,D,S], values to float32[K,S,D], from place `start` on: the cache of a
+    sequence. Keys lie with their places side by side, so that scores are sums of whole vectors and
+    no sum runs across one.
+ 3. A query's weights are the softmax of its products with the keys that it may see (first capped, c
+    tanh(s / c), if there is a cap c > 0): of its sequence all, or, when causal, those up to itself,
+    and with a window > 0 the last `window` of these. It sees the values' mean by these weights.
+
+An absent array has no elements. `projected` may be written over. Every row is computed as if it
+were alone: its result does not depend on R, nor on the other sequences. The compiled form sums in
+float32 in a fixed order, within 1e-5 of the reference. Estimate: 4D flops for each query head and
+key it sees; for one token 8KSD bytes read.
 """
 
 from __future__ import annotations
@@ -25,10 +31,15 @@ import numpy.typing as npt
 from hartonomous.kernels.rope import rotate_reference
 
 Floats = npt.NDArray[np.float32]
+Offsets = npt.NDArray[np.int64]
+
+#: numbers that the reference's scores may have at once
+_SCORES_MAX = 1 << 22
 
 
-def split_heads_reference(
+def attend_reference(
     projected: Floats,
+    offsets: Offsets,
     bias: Floats,
     query_norm: Floats,
     key_norm: Floats,
@@ -39,19 +50,37 @@ def split_heads_reference(
     keys: Floats,
     values: Floats,
     start: int,
+    window: int,
+    cap: float,
+    is_causal: bool,
 ) -> Floats:
     """The definition, in NumPy."""
-    tokens, (key_heads, _, size) = len(projected), keys.shape
+    assert len(offsets) == 2 or not start, "several sequences have no past"
+    key_heads, size, _ = keys.shape
     if len(bias):
         projected = projected + bias
-    heads = projected.reshape(tokens, -1, size)
+    heads = projected.reshape(len(projected), -1, size)
     query_heads = heads.shape[1] - 2 * key_heads
-    queries = _prepare(heads[:, :query_heads], query_norm, epsilon, cosine, sine)
-    new_keys = _prepare(heads[:, query_heads:-key_heads], key_norm, epsilon, cosine, sine)
-    keys[:, start : start + tokens] = new_keys.transpose(1, 0, 2)
-    values[:, start : start + tokens] = heads[:, -key_heads:].transpose(1, 0, 2)
-    queries = queries * np.float32(scale)
-    return np.ascontiguousarray(queries.transpose(1, 0, 2)).reshape(key_heads, -1, size)
+    out = np.empty((len(projected), query_heads, size), np.float32)
+    for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+        if first == last:
+            continue
+        rows = heads[first:last]
+        angles = (cosine[: last - first], sine[: last - first])
+        queries = _prepare(rows[:, :query_heads], query_norm, epsilon, *angles)
+        queries = queries * np.float32(scale)
+        new_keys = _prepare(rows[:, query_heads:-key_heads], key_norm, epsilon, *angles)
+        place = start + first
+        keys[:, :, place : start + last] = new_keys.transpose(1, 2, 0)
+        values[:, place : start + last] = rows[:, -key_heads:].transpose(1, 0, 2)
+        begin = first if len(offsets) > 2 else 0
+        seen = keys[:, :, begin : start + last], values[:, begin : start + last]
+        step = max(1, _SCORES_MAX // (query_heads * (start + last)))
+        for t in range(0, last - first, step):
+            part = queries[t : t + step]
+            at = place - begin + t
+            out[first + t : first + t + len(part)] = _mix(part, *seen, at, window, cap, is_causal)
+    return out.reshape(len(projected), -1)
 
 
 def _prepare(heads: Floats, norm: Floats, epsilon: float, cosine: Floats, sine: Floats) -> Floats:
@@ -59,40 +88,32 @@ def _prepare(heads: Floats, norm: Floats, epsilon: float, cosine: Floats, sine: 
         wide = heads.astype(np.float64)
         wide /= np.sqrt(np.square(wide).mean(axis=-1, keepdims=True) + epsilon)
         heads = (wide * norm).astype(np.float32)
-    return rotate_reference(heads, cosine, sine) if len(cosine) else heads
+    return rotate_reference(heads, cosine, sine) if cosine.size else heads
 
 
-def soften_reference(
-    scores: Floats, tokens: int, start: int, base: int, window: int, cap: float, is_causal: bool
-) -> None:
-    """The definition, in NumPy. Key j stands at position base + j, query t at start + t; a causal
-    query sees positions up to its own, and with a window > 0 only the last `window` of them."""
-    wide = scores.astype(np.float64)
-    if cap > 0:
-        wide = cap * np.tanh(wide / cap)
-    if is_causal:
-        place = base + np.arange(scores.shape[2])
-        query = start + np.arange(scores.shape[1]) % tokens
-        seen = place[None, :] <= query[:, None]
-        if window > 0:
-            seen &= place[None, :] > query[:, None] - window
-        wide[:, ~seen] = -np.inf
-    wide = np.exp(wide - wide.max(axis=2, keepdims=True))
-    scores[:] = wide / wide.sum(axis=2, keepdims=True)
-
-
-def attend_one_reference(
-    queries: Floats, keys: Floats, values: Floats, first: int, last: int, cap: float
+def _mix(
+    queries: Floats,
+    keys: Floats,
+    values: Floats,
+    start: int,
+    window: int,
+    cap: float,
+    is_causal: bool,
 ) -> Floats:
-    """The definition, in NumPy."""
-    scores = np.matmul(queries, keys[:, first:last].transpose(0, 2, 1))
-    soften_reference(scores, 1, last - 1, first, 0, cap, False)
-    mixed: Floats = np.matmul(scores, values[:, first:last])
-    return mixed.reshape(-1)
-
-
-def join_heads(mixed: Floats, tokens: int) -> Floats:
-    """float32[K,G*T,D] -> float32[T,K*G*D]: what queries saw, each token's heads side by side."""
-    key_heads, rows, size = mixed.shape
-    grouped = mixed.reshape(key_heads, rows // tokens, tokens, size)
-    return np.ascontiguousarray(grouped.transpose(2, 0, 1, 3)).reshape(tokens, -1)
+    """float32[T,H,D] at positions start … of keys float32[K,D,S] that begin at position 0."""
+    tokens, _, size = queries.shape
+    grouped = queries.reshape(tokens, len(keys), -1, size).transpose(1, 2, 0, 3)
+    scores = np.matmul(grouped, keys[:, None]).astype(np.float64)  # [K,G,T,S]
+    if cap > 0:
+        scores = cap * np.tanh(scores / cap)
+    if is_causal:
+        place = np.arange(keys.shape[2])[None, :]
+        query = start + np.arange(tokens)[:, None]
+        is_seen = place <= query
+        if window > 0:
+            is_seen &= place > query - window
+        scores[:, :, ~is_seen] = -np.inf
+    scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    scores /= scores.sum(axis=-1, keepdims=True)
+    mixed = np.matmul(scores.astype(np.float32), values[:, None])
+    return np.asarray(mixed.transpose(2, 0, 1, 3).reshape(tokens, -1, size))
