@@ -138,7 +138,8 @@ def test_a_template_can_refuse_messages() -> None:
 
 TOO_MUCH = {
     "loops": "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
-    "empty loops": "{% set r = range(9999) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}",
+    "empty loops": "{% set r = range(9999) %}"
+    "{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}",
     "a range": "{{ range(10**12) | list }}",
     "text by *": "{{ 'a' * 200000000 }}",
     "* text": "{{ 10**9 * 'a' }}",
