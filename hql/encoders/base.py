@@ -31,8 +31,12 @@ class Encoder(Protocol):
         others. ExecutionFault if it cannot be computed."""
 
     def anchors(self) -> npt.NDArray[np.float32]:
-        """float32[M, dimensions]: vectors in whose convex hull (with zero) every text's vector
-        lies. A space over this encoder is made of them when it is given no data."""
+        """float32[M, dimensions]: vectors that stand for all. A space over this encoder is made of
+        them when it is given no data."""
+
+    def extent(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """float32[M,3]: points in whose box, with zero, every text's point lies; `matrix` is an
+        orthonormal float32[3, dimensions]."""
 
 
 @frozen

@@ -100,6 +100,11 @@ class WordLlama:
         """The rows of the table: a text's vector is a mean of them."""
         return self._wide_table()
 
+    def extent(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The points of the anchors, whose convex hull (with zero) holds every text's vector."""
+        points: npt.NDArray[np.float32] = self.anchors() @ matrix.T
+        return points
+
 
 def _batches(texts: pa.StringArray) -> list[int]:
     """How many texts go to the tokenizer at once, one number for each batch."""

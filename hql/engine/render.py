@@ -22,6 +22,7 @@ from hartonomous.hql.functions.casts import cast_sql
 from hartonomous.hql.functions.native_form import native_form
 from hartonomous.hql.functions.resolve import quote
 from hartonomous.hql.functions.vectors import INTERN, WIDE
+from hartonomous.hql.rules.simple import is_known
 from hartonomous.hql.types import BIT, Type
 
 Names = Callable[[plan.Column], str]
@@ -30,8 +31,9 @@ Native = Callable[[plan.Call, list[str]], str]
 
 
 def render(expr: plan.Expr, names: Names, plans: Plans, native: Native) -> str:
-    """SQL of one expression. `native` gets a call and the SQL of its arguments; for an argument
-    that is a wide constant or parameter that SQL is NULL, and the value is in the call."""
+    """SQL of one expression. `native` gets a call and the SQL of its arguments (none if its value
+    is known beforehand); for an argument that is a wide constant or parameter that SQL is NULL, and
+    the value is in the call."""
     return Renderer(names, plans, native).render(expr)
 
 
@@ -89,6 +91,8 @@ class Renderer:
         return function.render(arguments, types, expr.type, expr.span)
 
     def native_call(self, expr: plan.Call) -> str:
+        if is_known(expr):
+            return self.native(expr, [])  # computed once, arguments and all
         arguments = [
             "NULL"
             if a.type.is_wide and isinstance(a, (plan.Constant, plan.Parameter))

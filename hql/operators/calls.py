@@ -13,10 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.functions.vectors import INTERN
 from hartonomous.hql.operators.base import Execution
-from hartonomous.hql.operators.evaluate import evaluate
+from hartonomous.hql.operators.evaluate import PLACED, evaluate
 from hartonomous.hql.operators.slots import CallSlot, ValueSlot
 from hartonomous.hql.operators.wide import Int64, handles
 from hartonomous.hql.plan import Call
@@ -25,7 +24,8 @@ from hartonomous.hql.types import Type
 
 def value_of_slot(slot: ValueSlot, execution: Execution) -> Any:
     """The parameter value of a native value: Python's form, or a handle."""
-    scalar = evaluate(slot.expr, {}, execution.parameters)
+    with execution.limits.lent():
+        scalar = evaluate(slot.expr, {}, execution.parameters)
     assert isinstance(scalar, pa.Scalar), slot.expr
     if slot.source is None:
         return scalar.as_py()
@@ -56,7 +56,7 @@ class BoundCall:
         try:
             with limits.lent():
                 return self._call(columns)
-        except ExecutionFault as fault:
+        except PLACED as fault:
             if fault.line is None:
                 fault.line, fault.column = self._slot.span.line, self._slot.span.column
             raise

@@ -7,15 +7,19 @@ Kernels get columns as arrays and values as scalars.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
-from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.errors import BindFault, ExecutionFault, NotSupported
 from hartonomous.hql.operators.base import BATCH_ROWS
 from hartonomous.hql.operators.values import as_scalar
 from hartonomous.hql.rules.simple import is_simple, value_of
+
+#: what a kernel raises that has the call's place in the text, unless it has one already; names that
+#: only have a value now (models) may turn out unknown
+PLACED: Final = (BindFault, ExecutionFault, NotSupported)
 
 
 def evaluate(
@@ -46,7 +50,7 @@ def call_kernel(expr: p.Call, arguments: list[Any]) -> Any:
     assert expr.function.kernel is not None
     try:
         return expr.function.kernel(*arguments)
-    except ExecutionFault as fault:
+    except PLACED as fault:
         if fault.line is None:
             fault.line, fault.column = expr.span.line, expr.span.column
         raise

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.ast import Span
-from hartonomous.hql.errors import BindFault, ExecutionFault, NotSupported
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.operators.base import Execution, Figures
+from hartonomous.hql.operators.evaluate import PLACED
 from hartonomous.hql.rules.simple import value_of
 
 
@@ -64,7 +64,7 @@ class FunctionRows:
         try:
             with execution.limits.lent():
                 return next(rows, None)
-        except (BindFault, ExecutionFault, NotSupported) as fault:
+        except PLACED as fault:
             if fault.line is None:
                 fault.line, fault.column = self.span.line, self.span.column
             raise

@@ -23,6 +23,7 @@ from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.models.model import srids_of
+from hartonomous.hql.models.using import Models
 from hartonomous.hql.result import Result
 from hartonomous.hql.spaces.measuring import encoder_box, measure, vectors_box
 from hartonomous.hql.spaces.options import SpaceOptions, read_options
@@ -60,9 +61,11 @@ def run_create_space(statement: CreateSpace, context: Context) -> Result:
         if statement.if_not_exists:
             return Result()
         raise place(AlreadyExists(f'the space "{name}" already exists'), statement.name)
-    options = read_options(statement.options)
+    models = Models(context.catalog, context.session.database)
+    options = read_options(statement.options, models)
     _check_srid(options, context, statement)
-    encoder = encoders.get(next(iter(options.encoders.values()))) if options.encoders else None
+    named = next(iter(options.encoders.values()), None)
+    encoder = None if named is None else encoders.get(named, models)
     given = _candidates(statement, options, encoder, context)
     context.limits.check()
     rows = METHODS[options.method](given.vectors, options.landmarks, options.seed)

@@ -34,10 +34,10 @@ def measure(vectors: Matrix, matrix: Matrix, seed: int) -> dict[str, Any]:
 
 
 def encoder_box(encoder: Encoder, matrix: Matrix) -> list[float]:
-    """The cube around everything that the encoder can give: its anchors and zero."""
+    """The cube around everything that the encoder can give, and zero."""
     import numpy as np
 
-    points = encoder.anchors() @ matrix.T
+    points = encoder.extent(matrix)
     return _cube(np.vstack((points, np.zeros((1, 3)))), _MARGIN)
 
 

@@ -10,6 +10,7 @@ from hartonomous.hql import ast, encoders
 from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.frozen import frozen
+from hartonomous.hql.models.using import Models
 from hartonomous.kernels.landmarks import METHODS
 from hartonomous.storage.errors import Error
 
@@ -30,32 +31,32 @@ class SpaceOptions:
     srid: int | None = None
 
 
-def read_options(options: tuple[ast.Option, ...]) -> SpaceOptions:
+def read_options(options: tuple[ast.Option, ...], models: Models) -> SpaceOptions:
     """The settings; BIND with its place for one that is none, or given twice."""
     given: dict[str, Any] = {}
-    models: dict[str, str] = {}
+    made: dict[str, str] = {}
     for option in options:
         name = option.name.lower()
-        if name in given or name in models:
+        if name in given or name in made:
             raise place(BindFault(f"{option.name} is given twice"), option)
         if name in LATER:
             raise place(NotSupported(f"not supported yet: {name} in CREATE SPACE"), option)
         if name in ENCODED:
-            models[name] = _encoder(option)
+            made[name] = _encoder(option, models)
         else:
             given[name] = _setting(name, option)
-    if len(set(models.values())) > 1:
-        message = "encoders of one space give vectors of one space: " + ", ".join(models.values())
+    if len(set(made.values())) > 1:
+        message = "encoders of one space give vectors of one space: " + ", ".join(made.values())
         raise place(BindFault(message), options[0])
-    return SpaceOptions(models, **given)
+    return SpaceOptions(made, **given)
 
 
-def _encoder(option: ast.Option) -> str:
+def _encoder(option: ast.Option, models: Models) -> str:
     value = _plain(option.value)
     if not isinstance(value, str):
         raise place(BindFault(f"{option.name} names an encoder: 'wordllama'"), option)
     try:
-        return encoders.find(value).name
+        return encoders.find(value, models).name
     except Error as error:
         raise place(error, option) from None
 

@@ -113,6 +113,9 @@ class Counting:
     def anchors(self) -> npt.NDArray[np.float32]:
         return np.zeros((0, 2), np.float32)
 
+    def extent(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return np.zeros((0, 3), np.float32)
+
 
 def test_the_cache_asks_once_for_what_it_holds_and_forgets_the_oldest() -> None:
     encoder = Counting()

@@ -164,6 +164,10 @@ class Other:
     def anchors(self) -> npt.NDArray[np.float32]:
         return np.eye(256, dtype=np.float32)
 
+    def extent(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        points: npt.NDArray[np.float32] = self.anchors() @ matrix.T
+        return points
+
 
 MIXED = [
     "VECTOR_DISTANCE('cosine', EMBED('a'), EMBED('a', 'other'))",
