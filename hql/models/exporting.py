@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 FORMATS: Final = ("SAFETENSORS", "GGUF")
 _FLOATS: Final = ("F64", "F32", "F16", "BF16")
 _TORCH_TYPES: Final = {"F64": "float64", "F32": "float32"} | {"F16": "float16", "BF16": "bfloat16"}
+_ENDS: Final = ("bos", "eos")
 #: general.file_type of a GGUF whose matrices are all of one type
 _FILE_TYPES: Final = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "BF16": 32}
 
@@ -144,10 +145,11 @@ def _other_files(model: Model, format: str) -> tuple[list[FileTensor], list[str]
 
 
 def _tensors(export: Export, context: Context) -> list[SourceTensor]:
-    return [_tensor(export, file, context) for file in export.files]
+    newest = _Newest()
+    return [_tensor(export, file, newest, context) for file in export.files]
 
 
-def _tensor(export: Export, file: FileTensor, context: Context) -> SourceTensor:
+def _tensor(export: Export, file: FileTensor, newest: _Newest, context: Context) -> SourceTensor:
     """One tensor of a file; its bytes are made when they are asked for."""
     model = export.model
     parts = [(_get(model, name), recipe) for name, recipe in file.parts]
@@ -171,23 +173,19 @@ def _tensor(export: Export, file: FileTensor, context: Context) -> SourceTensor:
         made = [(_converted(model, t, dtype), r) for t, r in parts]
         return recipes.redo(made, dtype, vector=len(first.shape) < 2)
 
-    return held(file.name, dtype, shape, _Last(make))
+    return held(file.name, dtype, shape, lambda: newest.get(file.name, make))
 
 
-class _Last:
-    """What a function gave, kept until another one is asked: tensors are written in order."""
+class _Newest:
+    """Keeps the bytes of one tensor: files are written tensor by tensor, each in pieces."""
 
-    _newest: _Last | None = None
+    def __init__(self) -> None:
+        self._name, self._made = "", None
 
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make, self._made = make, None
-
-    def __call__(self) -> Any:
-        if self._made is None:
-            if _Last._newest is not None:
-                _Last._newest._made = None
-            self._made = self._make()
-            _Last._newest = self
+    def get(self, name: str, make: Callable[[], Any]) -> Any:
+        if self._name != name:
+            self._made = None  # before the next one is made: two need not be in memory
+            self._name, self._made = name, make()
         return self._made
 
 
@@ -238,6 +236,7 @@ def _write_folder(export: Export, path: str, context: Context) -> None:
         config, metadata = source["config"], source["metadata"]
     else:
         config = ARCHITECTURES[model.architecture].hf_config(config_from_map(dict(model.config)))
+        config |= _token_ids(tokenizer)
         metadata = {"files": _pooling_files(model)}
     types = {t.dtype for t in tensors if t.dtype in _FLOATS}
     if len(types) == 1 and (not source or (export.dtype is not None and config)):
@@ -261,7 +260,7 @@ def _write_gguf(export: Export, path: str, context: Context) -> None:
         try:
             entries = architecture.gguf_entries(config)
         except Unrunnable as fault:
-            raise NotSupported(f"not supported yet: as a GGUF {fault}") from None
+            raise NotSupported(f"not supported yet: {fault} as a GGUF") from None
         found, messages = gguf_entries(tokenizer)
         export.messages.extend(messages)
         name = ["general.name", "STRING", "", model.name]
@@ -323,6 +322,13 @@ def _tokenizer(export: Export) -> dict[str, Any] | None:
     if model.tokenizer is None:
         return None
     return unpack(memoryview(read_object(model.database, model.tokenizer, "tokenizer")))
+
+
+def _token_ids(tokenizer: dict[str, Any] | None) -> dict[str, int]:
+    """Tokens that begin and end a text, as config.json has them; a GGUF says which."""
+    metadata = tokenizer.get("metadata", {}) if tokenizer else {}
+    found = {f"{name}_token_id": metadata.get(f"tokenizer.ggml.{name}_token_id") for name in _ENDS}
+    return {name: value for name, value in found.items() if isinstance(value, int)}
 
 
 def _pooling_files(model: Model) -> dict[str, bytes]:

@@ -208,7 +208,7 @@ class Gemma3(Transformer):
             or config.rope_local_base != _LOCAL_BASE
             or config.attention_softcap is not None
         ):
-            raise Unrunnable("gemma3 with windows or scales that llama.cpp has fixed otherwise")
+            raise Unrunnable("gemma3 with other windows or scales than llama.cpp knows")
         return [
             *gguf_fields.write_shared("gemma3", config),
             ["gemma3.attention.layer_norm_rms_epsilon", "FLOAT32", "", config.norm_epsilon],
