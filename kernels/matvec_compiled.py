@@ -186,7 +186,7 @@ def _quantise_block(lanes: Lanes, x: Any) -> tuple[Any, Any, Any]:
     size = builder.bitcast(most, F32)
     is_finite = builder.icmp_unsigned("<", most, I32(_INFINITE))
     is_large = builder.and_(is_finite, builder.fcmp_ordered(">", size, F32(_SMALL)))
-    inverse = builder.select(is_large, builder.fdiv(F32(_LARGEST), size), F32(0.0))
+    inverse = builder.fdiv(F32(_LARGEST), size)  # of a size that is not large: anything, times 0
     step = builder.select(is_large, builder.fdiv(size, F32(_LARGEST)), F32(0.0))
     step = builder.select(is_finite, step, F32(float("nan")))
     scaled = builder.fmul(

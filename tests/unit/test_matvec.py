@@ -184,15 +184,39 @@ def test_many_threads_at_once() -> None:
 
 def test_any_number_of_workers_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     prepared = prepare("Q4_1", weights("Q4_1", 2000, 256), 256)
-    x = activations(1, 256).astype(np.float32)
-    expected = multiply(prepared, x)
+    x = activations(64, 256).astype(np.float32)
+    expected, exact = multiply(prepared, x), multiply_rows(prepared, x)
     for workers in (0, 1, 5):
         made = Team(workers)
         monkeypatch.setattr(matvec, "team", lambda made=made: made)
-        for _ in range(50):
-            np.testing.assert_array_equal(multiply(prepared, x), expected)
+        for n in range(32):  # other numbers each time: memory is used again as it was left
+            part = slice(n, n + 32)
+            np.testing.assert_array_equal(multiply(prepared, x[part]), expected[part])
+            np.testing.assert_array_equal(multiply_rows(prepared, x[part]), exact[part])
         made.end()
         assert not [t for t in threading.enumerate() if t in made._threads]
+
+
+def test_a_job_is_over_when_all_chunks_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two chunks of about a millisecond: whoever is first waits for the other."""
+    length = 1 << 16
+    prepared = prepare("F32", weights("F32", 8, length), length)
+    x = activations(64, length).astype(np.float32)
+    expected = multiply_rows(prepared, x)
+    made = Team(1)
+    monkeypatch.setattr(matvec, "team", lambda: made)
+    for sign in (1, -1) * 8:
+        found = multiply_rows(prepared, sign * x)
+        np.testing.assert_array_equal(found, sign * expected)
+    made.end()
+
+
+def test_a_job_wakes_who_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, sleeper = Team(0), threading.Semaphore(0)
+    monkeypatch.setattr(matvec, "team", lambda: made)
+    made._asleep.append(sleeper)
+    multiply(prepare("Q4_1", weights("Q4_1", 2000, 256), 256), np.ones(256, np.float32))
+    assert sleeper.acquire(blocking=False) and not made._asleep
 
 
 def test_a_forked_process_has_a_team_of_its_own() -> None:

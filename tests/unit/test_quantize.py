@@ -93,6 +93,12 @@ def test_not_finite_stays_not_finite(dtype: str) -> None:
     assert np.isfinite(found[3]).all()
 
 
+def test_a_nan_of_bits_that_are_cut_off_stays_one() -> None:
+    rows = np.array([[0x7F800001, 0xFF800001]], np.uint32).view(np.float32)
+    for dtype in ("BF16", "F16"):
+        assert np.isnan(dequantise(dtype, quantise(dtype, rows), 2)).all()
+
+
 def test_lengths_that_are_no_whole_blocks() -> None:
     with pytest.raises(ValueError, match="48 elements is not made of Q4_0 blocks"):
         row_bytes("Q4_0", 48)
