@@ -127,6 +127,8 @@ class Describer:
                 return Tree(self.scan(source), below)
             case p.ArrowSource():
                 return Tree(f"rows of {source.key} as {source.alias}{self._columns(source)}")
+            case p.Coefficients():
+                return Tree(self._coefficients(source))
             case p.Pairs():
                 return Tree(self._pairs(source))
             case p.Derived():
@@ -163,6 +165,27 @@ class Describer:
         if scan.limit is not None:
             parts.append(f"limit {self.expr(scan.limit)}")
         return "; ".join(parts)
+
+    def _coefficients(self, source: p.Coefficients) -> str:
+        name = "TensorAtomCoefficients"
+        parts = [f"scan {name}" + (f" as {source.alias}" if source.alias != name else "")]
+        parts[0] += self._columns(source)
+        if source.ranges:
+            parts.append("ranges: " + ", ".join(map(self._range, source.ranges)))
+        if source.tests:
+            parts.append("native: " + ", ".join(map(self._test, source.tests)))
+        if source.partials is not None:
+            named = (f"{x.aggregate}({x.column or '*'})" for x in source.partials)
+            parts.append("by tensor atom: " + (", ".join(named) or "any"))
+        return "; ".join(parts)
+
+    def _test(self, test: p.Test) -> str:
+        values = [self.expr(v) for v in test.values]
+        if test.op == "BETWEEN":
+            return f"{test.column} BETWEEN {values[0]} AND {values[1]}"
+        if test.op in ("IN", "NOT IN"):
+            return f"{test.column} {test.op} ({', '.join(values)})"
+        return f"{test.column} {test.op} {values[0]}"
 
     def _pairs(self, pairs: p.Pairs) -> str:
         left, right = (self._aliases.get(r, f"r{r}") for r in (pairs.left, pairs.right))

@@ -19,12 +19,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.describe import Describer, Tree, describe_plan
-from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import Execution, Figures, Measured, Operator, Source
-from hartonomous.hql.operators.fragment import FragmentOperator
+from hartonomous.hql.operators.fragment import FragmentOperator, Input
 from hartonomous.hql.operators.gather import Gather
 from hartonomous.hql.operators.nearest_rows import NearestRows
-from hartonomous.hql.operators.pairs import PairsOperator
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.wide import WideStore
 
@@ -191,7 +189,7 @@ class _FragmentTree:
             below = _filter(operator, self._execution)
         return Tree(text + _measured(operator, self._execution), below)
 
-    def _match(self, columns: list[str]) -> ScanOperator | ArrowInput | PairsOperator:
+    def _match(self, columns: list[str]) -> Input:
         """The input that has these columns; the engine names the columns only. One that is read
         twice (a common table that the engine wrote out again) stays for the second time."""
         for place, operator in enumerate(self._left):
@@ -266,6 +264,10 @@ def _parts(figures: Figures) -> list[str]:
     if figures.nodes_visited is not None:
         parts.append(f"{figures.nodes_visited:,} nodes visited")
         parts.append(f"{figures.candidates:,} candidates refined")
+    if figures.coefficients is not None:
+        parts.append(f"{figures.coefficients:,} coefficients scanned")
+    if figures.tensors_total:
+        parts.append(f"tensors pruned {figures.tensors_pruned} of {figures.tensors_total}")
     if figures.segments_total:
         parts.append(f"segments pruned {figures.segments_pruned} of {figures.segments_total}")
     if figures.batches_total:

@@ -310,6 +310,7 @@ class Partial:
     `name` is what the column is called."""
 
     name: str
+    type: Type
     aggregate: str
     column: str | None = None
 

@@ -15,6 +15,7 @@ from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.models.relations.tables import (
     ATOM_FIELDS,
     ATOMS,
+    COEFFICIENT_FIELDS,
     NAMES,
     atoms_entry,
     find_relation,
@@ -291,7 +292,7 @@ def _bind_relation(name: str, node: ast.TableName, scope: Scope) -> plan.Source:
         entry = atoms_entry()
         source = plan.Scan(relation=number, alias=alias, fields=ATOM_FIELDS, table=entry)
     else:
-        raise not_supported(scope.span(node), name)
+        source = plan.Coefficients(relation=number, alias=alias, fields=COEFFICIENT_FIELDS)
     show(source, [f.name for f in source.fields], node, scope, "dbo")
     return source
 

@@ -85,11 +85,15 @@ class NativeCalls:
         try:
             return compute([_one_chunk(a) for a in arguments])
         except BaseException as failure:
-            # the engine keeps only the text of an exception; translate() finds the rest here
-            self._failures[number] = failure
-            from hartonomous.hql.engine.relational_errors import CALL_MARK
+            raise self.put_aside(number, failure) from failure
 
-            raise RuntimeError(f"{CALL_MARK}{number}:") from failure
+    def put_aside(self, number: int, failure: BaseException) -> RuntimeError:
+        """What to raise into the engine, which keeps only the text of an exception; translate()
+        finds the rest here."""
+        from hartonomous.hql.engine.relational_errors import CALL_MARK
+
+        self._failures[number] = failure
+        return RuntimeError(f"{CALL_MARK}{number}:")
 
     def failure(self, number: int) -> BaseException | None:
         """What a call raised, once."""

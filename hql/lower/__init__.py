@@ -25,6 +25,7 @@ from hartonomous.hql.lower.nearest import nearest_columns
 from hartonomous.hql.lower.recursion import STEPS_MAX
 from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import Operator
+from hartonomous.hql.operators.coefficients import CoefficientsOperator
 from hartonomous.hql.operators.fragment import Count, FragmentOperator
 from hartonomous.hql.operators.function_rows import FunctionRows
 from hartonomous.hql.operators.gather import Gather
@@ -81,8 +82,13 @@ def _fragment(plan: p.Plan, numbers: Iterator[int]) -> FragmentOperator:
 
 
 def _input(
-    source: p.Scan | p.ArrowSource, label: str, is_single: bool, numbers: Iterator[int]
-) -> ScanOperator | ArrowInput:
+    source: p.Scan | p.ArrowSource | p.Coefficients,
+    label: str,
+    is_single: bool,
+    numbers: Iterator[int],
+) -> ScanOperator | ArrowInput | CoefficientsOperator:
+    if isinstance(source, p.Coefficients):
+        return CoefficientsOperator(source, label)
     if isinstance(source, p.ArrowSource):
         wide = [f.name for f in source.fields if f.type.is_wide]
         return ArrowInput(source, label, {name: next(numbers) for name in wide}, is_single)
@@ -100,7 +106,9 @@ def _scan(source: p.Scan, label: str, numbers: Iterator[int]) -> ScanOperator:
 
 
 def _pairs(
-    source: p.Pairs, label: str, inputs: Mapping[int, ScanOperator | ArrowInput]
+    source: p.Pairs,
+    label: str,
+    inputs: Mapping[int, ScanOperator | ArrowInput | CoefficientsOperator],
 ) -> PairsOperator:
     left, right = inputs[source.left], inputs[source.right]
     assert isinstance(left, ScanOperator) and isinstance(right, ScanOperator)

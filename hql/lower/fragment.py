@@ -30,7 +30,7 @@ class Fragment:
     def __init__(self, plan: p.Plan, natives: Natives, recursion_max: p.Expr | int) -> None:
         self.names = Names(plan)
         self.natives = natives
-        self.inputs: dict[int, p.Scan | p.ArrowSource | p.Pairs] = {}
+        self.inputs: dict[int, p.Scan | p.ArrowSource | p.Coefficients | p.Pairs] = {}
         self.parameters: dict[str, p.Parameter] = {}
         self.depth = Depth(recursion_max, self.expr)
         self.text = self.query(plan)
@@ -136,7 +136,7 @@ class Fragment:
         match source:
             case p.Joined():
                 return self._joined(source)
-            case p.Scan() | p.ArrowSource() | p.Pairs():
+            case p.Scan() | p.ArrowSource() | p.Coefficients() | p.Pairs():
                 self.inputs[source.relation] = source
                 return f"r{source.relation}"
             case p.Derived():

@@ -25,7 +25,7 @@ class Names:
         for node in walk(plan):
             if not isinstance(node, p.Source) or node.relation in self._labels:
                 continue
-            if isinstance(node, (p.Scan, p.ArrowSource, p.Pairs)):
+            if isinstance(node, (p.Scan, p.ArrowSource, p.Coefficients, p.Pairs)):
                 label = node.alias
                 if fold(label) in taken:
                     label = f"{label}#{node.relation}"

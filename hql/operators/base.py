@@ -49,6 +49,7 @@ class Figures:
     candidates: int = 0  # rows that it gave
     tensors_total: int = 0
     tensors_pruned: int = 0
+    coefficients: int | None = None  # that were looked at
     profile: Any = None
     bound: Mapping[str, Any] | None = None
 

@@ -23,11 +23,15 @@ from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import BATCH_ROWS, Execution, Figures
 from hartonomous.hql.operators.calls import BoundCall, value_of_slot
+from hartonomous.hql.operators.coefficients import CoefficientsOperator
 from hartonomous.hql.operators.pairs import PairsOperator
 from hartonomous.hql.operators.pool import CursorPool, Slot, is_small
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.slots import CallSlot, ValueSlot
 from hartonomous.hql.rules.simple import value_of
+
+#: what gives the rows that a fragment reads
+Input = ScanOperator | ArrowInput | CoefficientsOperator | PairsOperator
 
 
 @frozen
@@ -59,7 +63,7 @@ class FragmentOperator:
 
     text: str
     plan: p.Plan
-    inputs: tuple[ScanOperator | ArrowInput | PairsOperator, ...]
+    inputs: tuple[Input, ...]
     parameters: tuple[p.Parameter, ...]
     values: tuple[ValueSlot, ...]
     calls: tuple[CallSlot, ...]

@@ -25,13 +25,14 @@ from hartonomous.hql.models.relations.tables import TENSOR_ATOMS_ID
 from hartonomous.hql.operators.base import Execution, Figures
 from hartonomous.hql.operators.evaluate import evaluate, rows_at_once
 from hartonomous.hql.operators.indexed import find_nearest, find_region
+from hartonomous.hql.operators.ranges import ranges_of
 from hartonomous.hql.operators.stored import Stored
 from hartonomous.hql.operators.values import column_value
 from hartonomous.hql.operators.wide import Int64, handles
 from hartonomous.hql.rules.simple import value_of
 from hartonomous.hql.rules.tree import columns_in
 from hartonomous.hql.types import GEOMETRY, Type, parse_type
-from hartonomous.storage.table import ColumnRange, ScanResult, TableView
+from hartonomous.storage.table import ScanResult, TableView
 
 if TYPE_CHECKING:
     from hartonomous.hql.operators.topk import TopK
@@ -136,7 +137,7 @@ class ScanOperator:
             found = find_region(scan.region, view, execution)
             if found is not None:
                 return self._gathered(view, names, found.addresses, found.visited)
-        ranges = [r for given in scan.ranges if (r := self._range(given, execution)) is not None]
+        ranges = ranges_of(scan.ranges, scan.table, execution)
         row_id = scan.row_id or scan.nearest is not None or not names
         result = view.scan(
             names,
@@ -206,28 +207,10 @@ class ScanOperator:
 
     def _addresses(self, view: TableView, execution: Execution) -> Int64:
         """The addresses of the scan's rows, by ordinal."""
-        ranges = [r for g in self.scan.ranges if (r := self._range(g, execution)) is not None]
+        ranges = ranges_of(self.scan.ranges, self.scan.table, execution)
         found = view.scan([], ranges, address=True, cancel=execution.is_cancelled)
         addresses: Int64 = found.table.column(ADDRESS).to_numpy()
         return addresses
-
-    def _range(self, given: p.Range, execution: Execution) -> ColumnRange | None:
-        """The range in the column's own values; None if it says nothing about them."""
-        if given.is_null:
-            return ColumnRange(given.column, is_null=True)
-        entry = self.scan.table.find_column(given.column)
-        assert entry is not None, given.column
-        ends: list[Any] = []
-        for end in (given.low, given.high, *(given.values or ())):
-            value = None if end is None else value_of(end, execution.parameters)
-            if end is not None and value is None and given.values is None:
-                return None  # compared with NULL; no row passes the test above
-            fits, value = column_value(value, entry.arrow)
-            if not fits:
-                return None
-            ends.append(value)
-        values = tuple(v for v in ends[2:] if v is not None) if given.values is not None else None
-        return ColumnRange(given.column, ends[0], ends[1], given.low_open, given.high_open, values)
 
     # --- shaping ---------------------------------------------------------------------------------
 

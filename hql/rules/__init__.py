@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 
 from hartonomous.hql.plan import Plan
 from hartonomous.hql.rules.break_ties import break_ties
+from hartonomous.hql.rules.coefficients import coefficients
 from hartonomous.hql.rules.fold_limits import fold_limits
 from hartonomous.hql.rules.hoist_native import hoist_native
 from hartonomous.hql.rules.index_hints import index_hints
@@ -25,6 +26,7 @@ from hartonomous.hql.rules.use_index import use_index, use_index_for_nearest
 RULES: tuple[tuple[str, Callable[[Plan], Plan]], ...] = (
     ("prune_columns", prune_columns),  # first: it drops expressions the others would look at
     ("push_ranges", push_ranges),
+    ("coefficients", coefficients),  # reads the ranges
     ("point_lookup", point_lookup),  # reads the ranges
     ("use_index", use_index),  # before top_k, which copies scans with their regions
     ("spatial_join", spatial_join),

@@ -26,7 +26,7 @@ def prune_columns(plan: p.Plan) -> p.Plan:
     used = _used(plan)
 
     def narrow(node: Any) -> Any:
-        if not isinstance(node, (p.Scan, p.ArrowSource)):
+        if not isinstance(node, (p.Scan, p.ArrowSource, p.Coefficients)):
             return node
         kept = tuple(f for f in node.fields if (node.relation, f.name) in used)
         return node if len(kept) == len(node.fields) else replace(node, fields=kept)

@@ -45,7 +45,7 @@ def push_ranges(plan: p.Plan) -> p.Plan:
     _visit_plan(plan, {}, found)
 
     def change(node: Any) -> Any:
-        if isinstance(node, p.Scan) and node.relation in found:
+        if isinstance(node, (p.Scan, p.Coefficients)) and node.relation in found:
             return replace(node, ranges=tuple(dict.fromkeys(found[node.relation])))
         return node
 
@@ -91,7 +91,7 @@ def _visit_block(
             by_relation.setdefault(bound.column.relation, []).append(bound)
     for number, source in relations.items():
         mine = by_relation.get(number, [])
-        if isinstance(source, p.Scan) and mine:
+        if isinstance(source, (p.Scan, p.Coefficients)) and mine:
             found[number] = [replace(b.range, column=b.column.name) for b in mine]
         elif isinstance(source, p.Derived):
             _visit_plan(source.plan, _by_place(source, mine), found)
