@@ -51,7 +51,7 @@ def derive(
     embedding = _given(rows, "Embedding", vector(DIMENSIONS).arrow)
     point = _given(rows, "SpatialKey", GEOMETRY.arrow)
     if is_embedded.any():
-        made = _placed(chosen(rows, np.flatnonzero(is_embedded)), space, placed)
+        made = _placed(context, chosen(rows, np.flatnonzero(is_embedded)), space, placed)
         embedding = _filled(embedding, made.vectors, is_embedded)
         point = _filled(point, made.points, is_embedded)
     columns = {
@@ -65,26 +65,26 @@ def derive(
     return rows
 
 
-def place_rows(rows: pa.Table, space: Space | None) -> Placed:
+def place_rows(context: Context, rows: pa.Table, space: Space | None) -> Placed:
     """Embeds the rows that an encoder is for."""
-    return _placed(chosen(rows, np.flatnonzero(embedded_rows(rows))), space, None)
+    return _placed(context, chosen(rows, np.flatnonzero(embedded_rows(rows))), space, None)
 
 
-def _placed(rows: pa.Table, space: Space | None, placed: Placed | None) -> Placed:
+def _placed(context: Context, rows: pa.Table, space: Space | None, placed: Placed | None) -> Placed:
     """Vectors and points of rows that an encoder is for: those that are there, and the others
     made now."""
     from hartonomous.hql.spaces import default_space
 
     marks = identities(rows)
     if placed is None:
-        return Placed(marks, *place(meanings(rows), space or default_space()))
+        return Placed(marks, *place(context, meanings(rows), space or default_space()))
     if marks.equals(placed.marks):
         return placed
     index = pc.index_in(marks, value_set=placed.marks)
     vectors, points = placed.vectors, placed.points
     if index.null_count:
         lacking = index.is_null()
-        made = _placed(rows.filter(lacking), space, None)
+        made = _placed(context, rows.filter(lacking), space, None)
         places = np.cumsum(lacking.to_numpy(zero_copy_only=False)) - 1 + len(vectors)
         vectors = pa.concat_arrays([vectors, made.vectors])
         points = pa.concat_arrays([points, made.points])
@@ -140,11 +140,14 @@ def _filled(given: pa.Array, made: pa.Array, is_made: np.ndarray) -> pa.Array:
     return pa.concat_arrays([made, given]).take(pa.array(places))
 
 
-def place(texts: pa.Array, space: Space) -> tuple[pa.Array, pa.Array]:
+def place(context: Context, texts: pa.Array, space: Space) -> tuple[pa.Array, pa.Array]:
     """VECTOR(256) and point of each text, none of them NULL."""
     from hartonomous.hql import encoders
+    from hartonomous.hql.models.using import Models
 
-    vectors = encoders.get(space.encoders["text"]).encode(texts)
+    models = Models(context.catalog, context.session.database)
+    with context.limits.lent():
+        vectors = encoders.get(space.encoders["text"], models).encode(texts)
     flat = pa.array(vectors.reshape(-1))
     embedding = pa.FixedSizeListArray.from_arrays(flat, type=vector(DIMENSIONS).arrow)
     return embedding, space.geometries(space.project(vectors))

@@ -56,7 +56,7 @@ def embedded(batches: Iterator[Batch], context: Context, space: Space | None) ->
     before: deque[pa.Array] = deque(maxlen=UNSTORED_MAX)
     for batch in batches:
         if batch.rows is not None:
-            batch.placed = place_rows(_unknown(context, batch.rows, before), space)
+            batch.placed = place_rows(context, _unknown(context, batch.rows, before), space)
             before.append(identities(batch.rows))
         yield batch
 
