@@ -137,7 +137,10 @@ class Describer:
             case p.CteReference():
                 return Tree(f"common table {source.alias}")
             case p.TableFunction():
-                arguments = ", ".join(map(self.expr, source.arguments))
+                given = source.arguments
+                if source.function.of_row is not None and isinstance(given[0], p.Call):
+                    given = given[0].arguments  # inside, it is a call for each row
+                arguments = ", ".join(map(self.expr, given))
                 return Tree(f"{source.function.name}({arguments}) as {source.alias}")
         raise AssertionError(source)
 

@@ -114,6 +114,11 @@ def bind_arguments(
     bound: list[plan.Expr | None] = []
     for node in nodes:
         place = places.get(fold(node.name)) if isinstance(node, ast.NamedArgument) else None
+        if place is None and isinstance(node, ast.NamedArgument) and function.kind == "table":
+            names = [f"@{p}" for p in function.parameters]
+            message = f"{function.name} has no argument @{node.name}"
+            hint = nearest(f"@{node.name}", names) or "there are: " + ", ".join(names)
+            raise fault(scope.span(node), message, "ARGUMENTS", hint)
         if place is None or not isinstance(node, ast.NamedArgument):
             bound.append(unfold(scope.bind(node)))
             continue

@@ -151,15 +151,20 @@ class _Generation:
 
     def steps(self, prompts: Sequence[list[int]], asked: Asked) -> Iterator[Step]:
         """The steps of prompts that share the settings of `asked`, by number."""
-        from hartonomous.hql.models.inference.generation import generate_rows
+        from hartonomous.hql.models.inference.generation import ROWS_MAX, generate_rows
 
+        settings = self.settings(asked)
+        longest = max(map(len, prompts)) + settings.max_tokens
+        self._use.hold(
+            self.network, min(longest, self.network.context), min(len(prompts), ROWS_MAX)
+        )
         request = self._use.request
         request.rows += len(prompts)
         request.tokens_in += sum(map(len, prompts))
         for step in generate_rows(
             self.network,
             prompts,
-            self.settings(asked),
+            settings,
             make_detokeniser=self.tokenizer.stream,
             check=self._use.check,
         ):

@@ -83,9 +83,11 @@ def completed(tokenizer: Tokenizer, prompt: str, completion: str) -> tuple[list[
 
 def _scores(use: Use, network: Network, tokens: Sequence[int]) -> npt.NDArray[np.float64]:
     """float64[T-1] of T tokens."""
+    use.hold(network, len(tokens))
+    found = network.log_probabilities(tokens, use.check)
     use.request.rows += 1
     use.request.tokens_in += len(tokens)
-    return network.log_probabilities(tokens, use.check)
+    return found
 
 
 # --- over the rows of a query --------------------------------------------------------------------

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from hartonomous.storage.catalog import Catalog
     from hartonomous.storage.database import Database
 
+#: tokens whose logits are made at once (inference/network.py), bytes of a number
+CHUNK_TOKENS = 128
+FLOAT_BYTES = 4
+
 
 class Models:
     """The models of one catalog. Equal to another of the same catalog and database."""
@@ -101,6 +105,17 @@ class Use:
             raise self.unfit(f"is {_kind(network)}", what, "a feed-forward network (mlp)")
         return network
 
+    def hold(self, network: Network, tokens: int, sequences: int = 1) -> None:
+        """Count what so many sequences of so many tokens need at once against the statement's
+        memory limit: keys, values, and the logits of a chunk. ExecutionFault MEMORY."""
+        current = limits.current()
+        if current is None or current.memory_bytes is None:
+            return
+        config = network.config
+        of_token = 2 * config.layers * config.kv_heads * config.head_size
+        chunk = min(tokens, CHUNK_TOKENS) * config.vocabulary if config.has_head else 0
+        current.account(FLOAT_BYTES * (sequences * tokens * of_token + chunk))
+
     def unfit(self, found: str, what: str, wanted: str) -> ExecutionFault:
         return unfit(self.model, found, what, wanted)
 
@@ -135,7 +150,7 @@ def _kind(network: Any) -> str:
     from hartonomous.hql.models.inference.network import Network
 
     if isinstance(network, Network):
-        return "an encoder"
+        return "a language model" if network.config.has_head else "an encoder"
     return "a feed-forward network" if isinstance(network, FeedForward) else "a table of vectors"
 
 
