@@ -17,6 +17,12 @@ from hartonomous.kernels.options import OPTIONS
 
 _NONE: Final = np.empty(0, np.float32)
 _ALL: Final = np.empty(0, np.bool_)
+#: bits of float32
+INFINITE: Final = np.int32(0x7F800000)
+NAN: Final = np.int32(0x7FC00000)
+#: of int32; the first is all of float32 but its sign
+GREATEST: Final = np.int32(2**31 - 1)
+LOWEST: Final = np.int32(-(2**31))
 
 
 @numba.njit(**OPTIONS)
@@ -67,46 +73,58 @@ def _count(kept):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**OPTIONS)
-def _sum_row(row, kept):  # type: ignore[no-untyped-def]
+def _mask_row(bits, kept, out):  # type: ignore[no-untyped-def]
+    """The bits of the numbers that pass, 0 for the others: sums then need no branches."""
+    for i in range(len(bits)):
+        out[i] = np.int32(bits[i] & -np.int32(kept[i]))
+
+
+@numba.njit(**OPTIONS)
+def _sum_row(row):  # type: ignore[no-untyped-def]
     """Sums of the numbers and of their magnitudes, in four parts."""
     s0 = s1 = s2 = s3 = 0.0
     m0 = m1 = m2 = m3 = 0.0
     whole = len(row) // 4 * 4
     for i in range(0, whole, 4):
-        a = np.float64(row[i]) if kept[i] else 0.0
-        b = np.float64(row[i + 1]) if kept[i + 1] else 0.0
-        c = np.float64(row[i + 2]) if kept[i + 2] else 0.0
-        d = np.float64(row[i + 3]) if kept[i + 3] else 0.0
+        a, b = np.float64(row[i]), np.float64(row[i + 1])
+        c, d = np.float64(row[i + 2]), np.float64(row[i + 3])
         s0, s1, s2, s3 = s0 + a, s1 + b, s2 + c, s3 + d
         m0, m1, m2, m3 = m0 + abs(a), m1 + abs(b), m2 + abs(c), m3 + abs(d)
     for i in range(whole, len(row)):
-        if kept[i]:
-            s0 += row[i]
-            m0 += abs(row[i])
+        s0 += row[i]
+        m0 += abs(row[i])
     return (s0 + s1) + (s2 + s3), (m0 + m1) + (m2 + m3)
 
 
 @numba.njit(**OPTIONS)
-def _ends_row(row, kept, out):  # type: ignore[no-untyped-def]
-    """Least and greatest numbers and magnitudes, into float32[4]."""
-    least, most = np.float32(np.inf), np.float32(-np.inf)
-    short, long = np.float32(np.inf), np.float32(-np.inf)
-    numbers, nans = 0, 0
-    for i in range(len(row)):
-        if kept[i]:
-            x = row[i]
-            size = abs(x)
-            numbers += x == x
-            nans += x != x
-            least = x if x < least else least
-            most = x if x > most else most
-            short = size if size < short else short
-            long = size if size > long else long
+def _ends_row(bits, kept, out):  # type: ignore[no-untyped-def]
+    """Least and greatest numbers and magnitudes, as bits into int32[4]. Over whole numbers in the
+    order of the floats, without branches, because a loop over floats is not vectorised."""
+    least, most = GREATEST, LOWEST
+    short, long = GREATEST, LOWEST
+    numbers, nans = np.int32(0), np.int32(0)
+    for i in range(len(bits)):
+        size = np.int32(bits[i] & GREATEST)
+        is_nan = np.int32(size > INFINITE)
+        passes = np.int32(kept[i])
+        nans = np.int32(nans + (passes & is_nan))
+        counts = np.int32(passes & (is_nan ^ 1))
+        numbers = np.int32(numbers + counts)
+        mask = np.int32(-counts)
+        key = np.int32(bits[i] ^ np.int32(np.int32(bits[i] >> 31) & GREATEST))
+        # of those that do not count, the worst
+        above, below = np.int32(GREATEST & ~mask), np.int32(LOWEST & ~mask)
+        least = min(least, np.int32(np.int32(key & mask) | above))
+        most = max(most, np.int32(np.int32(key & mask) | below))
+        short = min(short, np.int32(np.int32(size & mask) | above))
+        long = max(long, np.int32(np.int32(size & mask) | below))
+    out[0] = np.int32(least ^ np.int32(np.int32(least >> 31) & GREATEST))
+    out[1] = np.int32(most ^ np.int32(np.int32(most >> 31) & GREATEST))
+    out[2], out[3] = short, long
     if nans:
-        most = long = np.float32(np.nan)
+        out[1] = out[3] = NAN
         if not numbers:
-            least = short = np.float32(np.nan)
-    out[0], out[1], out[2], out[3] = least, most, short, long
+            out[0] = out[2] = NAN
 
 
 @numba.njit(**OPTIONS)
@@ -114,7 +132,8 @@ def _reduce(  # type: ignore[no-untyped-def]
     tile, bounds, nan, members, has_members, excluded, columns, wanted, counts, sums, ends, places
 ):
     count, length = tile.shape
-    kept = np.empty(length, np.bool_)
+    bits = tile.view(np.int32)
+    kept, masked = np.empty(length, np.bool_), np.empty(length, np.int32)
     for k in range(count):
         row = tile[k]
         _test_row(row, bounds, nan, members, has_members, excluded, columns, kept)
@@ -122,9 +141,10 @@ def _reduce(  # type: ignore[no-untyped-def]
         if counts[k] == 0:
             continue
         if wanted & SUMS:
-            sums[k, 0], sums[k, 1] = _sum_row(row, kept)
+            _mask_row(bits[k], kept, masked)
+            sums[k, 0], sums[k, 1] = _sum_row(masked.view(np.float32))
         if wanted & ENDS:
-            _ends_row(row, kept, ends[k])
+            _ends_row(bits[k], kept, ends[k])
         if wanted & POSITIONS:
             total, last = 0, -1
             first = length
@@ -148,9 +168,12 @@ def reduce(tile: Matrix, passing: Passing, wanted: int) -> Figures:
     rows, length = tile.shape
     counts = np.zeros(rows, np.int64)
     sums = np.zeros((rows, 2))
-    ends = np.array([np.inf, -np.inf, np.inf, -np.inf], np.float32) * np.ones((rows, 1), np.float32)
+    ends = np.empty((rows, 4), np.float32)
+    ends[:] = [np.inf, -np.inf, np.inf, -np.inf]
     places = np.tile(np.array([0, length, -1], np.int64), (rows, 1))
-    _reduce(np.ascontiguousarray(tile), *_arguments(passing), wanted, counts, sums, ends, places)
+    arguments = _arguments(passing)
+    tile = np.ascontiguousarray(tile)
+    _reduce(tile, *arguments, wanted, counts, sums, ends.view(np.int32), places)
     return Figures(
         counts,
         sums[:, 0],
