@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from hartonomous.hql.encoders.base import Encoder, EncoderEntry
 from hartonomous.hql.encoders.wordllama import WORDLLAMA
 from hartonomous.hql.errors import BindFault
-from hartonomous.storage.catalog import fold
 
 if TYPE_CHECKING:
     from hartonomous.hql.models.using import Models
@@ -42,6 +41,8 @@ def find(name: str, models: Models | None = None) -> EncoderEntry:
 
 
 def _imported(name: str, models: Models) -> EncoderEntry | None:
+    from hartonomous.storage.catalog import fold
+
     if all(fold(m.name) != fold(name) for m in models.catalog.models()):
         return None
     from hartonomous.hql.encoders.imported import entry_of

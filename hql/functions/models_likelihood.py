@@ -223,13 +223,13 @@ LIKELIHOODS: tuple[Function, ...] = (
         perplexity,
         "How many tokens the model hesitates between, on average, over the texts of a query. Texts "
         "of more than `@window` tokens (2,048, or the context) are cut into windows.",
-        "PERPLEXITY('smollm', (SELECT s FROM t))",
+        "PERPLEXITY('smollm', (SELECT Statement FROM Commits))",
     ),
     _of_query(
         "BITS_PER_BYTE",
         bits_per_byte,
         "How many bits the model needs for a byte of the query's texts: compares models of "
         "different tokenizers. Windows as in PERPLEXITY.",
-        "BITS_PER_BYTE('smollm', (SELECT s FROM t))",
+        "BITS_PER_BYTE('smollm', (SELECT Statement FROM Commits))",
     ),
 )

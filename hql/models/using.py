@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hartonomous.hql import limits
 from hartonomous.hql.errors import ExecutionFault
-from hartonomous.hql.models.requests import Request, noted
 
 if TYPE_CHECKING:
+    from hartonomous.hql.limits import Limits
     from hartonomous.hql.models.inference.feed_forward import FeedForward
     from hartonomous.hql.models.inference.network import Network
     from hartonomous.hql.models.model import Model
+    from hartonomous.hql.models.requests import Request
     from hartonomous.hql.models.tokenizers import Tokenizer
     from hartonomous.storage.catalog import Catalog
     from hartonomous.storage.database import Database
@@ -55,6 +55,8 @@ class Models:
     @contextmanager
     def using(self, given: str | int, kind: str) -> Iterator[Use]:
         """The model for one call of the function `kind`, whose figures are kept."""
+        from hartonomous.hql.models.requests import noted
+
         model = self.find(given)
         with noted(self.database, model, kind) as request:
             yield Use(model, request)
@@ -69,7 +71,7 @@ class Use:
     @property
     def check(self) -> Callable[[], None]:
         """What long work calls now and then; raises Cancelled when the statement is to stop."""
-        current = limits.current()
+        current = _limits()
         return _never if current is None else current.check
 
     @property
@@ -108,7 +110,7 @@ class Use:
     def hold(self, network: Network, tokens: int, sequences: int = 1) -> None:
         """Count what so many sequences of so many tokens need at once against the statement's
         memory limit: keys, values, and the logits of a chunk. ExecutionFault MEMORY."""
-        current = limits.current()
+        current = _limits()
         if current is None or current.memory_bytes is None:
             return
         config = network.config
@@ -152,6 +154,12 @@ def _kind(network: Any) -> str:
     if isinstance(network, Network):
         return "a language model" if network.config.has_head else "an encoder"
     return "a feed-forward network" if isinstance(network, FeedForward) else "a table of vectors"
+
+
+def _limits() -> Limits | None:
+    from hartonomous.hql import limits
+
+    return limits.current()
 
 
 def _never() -> None:

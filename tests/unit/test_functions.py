@@ -27,6 +27,12 @@ from hartonomous.hql.types import Type, parse_type
 
 ROOT = Path(__file__).parents[2]
 SHOWN = [f for f in FUNCTIONS.values() if not f.name.startswith("__")]
+#: what the examples call them, made small
+MODELS = [
+    "smollm ARCHITECTURE llama(layers = 1, width = 8, heads = 2, kv_heads = 1, mlp = 8, "
+    "context = 64) WITH (SEED = 1, TOKENIZER = 'bytes')",
+    "digits ARCHITECTURE mlp(inputs = 2, hidden = 4, outputs = 3) WITH (SEED = 1)",
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +42,8 @@ def database() -> Iterator[Connection]:
     connection.execute(
         "INSERT INTO t VALUES (1, 'a', [1, 2]), (2, 'b', [3, 4]), (NULL, NULL, NULL)"
     )
+    for model in MODELS:
+        connection.execute(f"CREATE MODEL {model}")
     yield connection
     connection.close()
 
@@ -59,7 +67,7 @@ def test_every_example_runs_and_gives_a_value(function: Function, database: Conn
 @pytest.mark.parametrize("function", SHOWN, ids=lambda f: f.name)
 def test_every_function_is_described(function: Function) -> None:
     assert function.doc.endswith(".") and function.example
-    rewritten = function.name == "NULLIF"  # by the binder
+    rewritten = function.name in ("NULLIF", "PREDICT")  # by the binder
     assert [bool(function.render), bool(function.kernel), rewritten].count(True) == 1
     assert function.kind in ("scalar", "aggregate", "window", "table")
 
@@ -92,8 +100,10 @@ def test_families_are_the_files() -> None:
     folder = Path(str(importlib.import_module("hartonomous.hql.functions").__file__)).parent
     helpers = {"__init__", "base", "casts", "coerce", "document", "resolve", "vector_kernels"}
     helpers |= {"native_form", "geometry_kernels", "geometry_methods", "geometry_forms"}
+    helpers |= {"models", "native_table", "vector_lengths"}
     assert {p.stem for p in folder.glob("*.py")} - helpers == {
         "aggregates", "code", "conditional", "dates", "embedding", "geometry", "json", "math",
+        "models_generate", "models_likelihood", "models_predict", "models_tokens",
         "operators", "spaces", "strings", "system",
         "vectors", "windows",
     }  # fmt: skip
