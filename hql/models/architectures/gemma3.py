@@ -170,6 +170,7 @@ class Gemma3(Transformer):
     def hf_config(self, config: Config) -> dict[str, Any]:
         assert isinstance(config, TransformerConfig)
         kinds = ("full_attention", "sliding_attention")
+        scalar = round(config.attention_scale**-2, 6)
         return {
             "architectures": ["Gemma3ForCausalLM"],
             "model_type": "gemma3_text",
@@ -187,7 +188,8 @@ class Gemma3(Transformer):
             "rope_local_base_freq": config.rope_local_base,
             "sliding_window": config.sliding_window,
             "layer_types": [kinds[is_local] for is_local in config.sliding_pattern],
-            "query_pre_attn_scalar": round(config.attention_scale**-2, 6),
+            # transformers takes whole numbers only
+            "query_pre_attn_scalar": int(scalar) if scalar.is_integer() else scalar,
             "final_logit_softcapping": config.logit_softcap,
             "attn_logit_softcapping": config.attention_softcap,
             "attention_bias": False,
