@@ -67,7 +67,7 @@ class File:
         self.disk.do_sync(self)
 
     def allocate(self, offset: int, length: int) -> None:
-        """Reserve a range beyond the end; it reads as zeros."""
+        """Fill a range beyond the end with zeros."""
         self.disk.do_allocate(self, offset, length)
 
     def truncate(self, length: int) -> None:
@@ -158,7 +158,12 @@ class Disk:
 
     def do_allocate(self, file: File, offset: int, length: int) -> None:
         with translated("allocate space in", file.path):
-            os.posix_fallocate(file.descriptor, offset, length)
+            # posix_fallocate would leave blocks that count as not written: the first sync after
+            # a write into each of them writes metadata too
+            zeros = memoryview(bytes(length))
+            while zeros:
+                written = os.pwrite(file.descriptor, zeros, offset)
+                zeros, offset = zeros[written:], offset + written
 
     def do_truncate(self, file: File, length: int) -> None:
         with translated("truncate", file.path):

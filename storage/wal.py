@@ -1,7 +1,7 @@
 """The write-ahead log: records of commits since the last checkpoint.
 
-wal/000001.wal    header, frames (wal_frames.py), then zeros that were allocated ahead (they
-                  make fdatasync cheaper: no change of the file's length)
+wal/000001.wal    header, frames (wal_frames.py), then zeros that were written ahead (they make
+                  fdatasync cheaper: neither the file's length nor its blocks change)
 wal/durable       32 bytes, mapped: how far the log is synced, for reader processes
 
 A failed write or sync poisons the log: after it the page cache cannot be trusted, so nothing is
@@ -35,7 +35,8 @@ from hartonomous.storage.wal_frames import (
     position,
 )
 
-#: bytes allocated ahead of the end
+#: zeros written ahead of the end: as many bytes as the file has, between these
+ALLOCATION_MIN: Final = 64 << 10
 ALLOCATION: Final = 4 << 20
 
 _SLOT: Final = struct.Struct("<QQ")
@@ -239,9 +240,9 @@ class Wal:
         file = self._file
         assert file is not None
         if end > self._allocated:
-            length = max(ALLOCATION, end - self._allocated)
-            file.allocate(self._allocated, length)
-            self._allocated += length
+            length = min(max(end, ALLOCATION_MIN), ALLOCATION)
+            file.allocate(end, length)
+            self._allocated = end + length
         if pending:
             self._written += file.write(pending, self._written)
         assert self._written == end, (self._written, end)
