@@ -37,6 +37,12 @@ Offsets = npt.NDArray[np.int64]
 _SCORES_MAX = 1 << 22
 
 
+def roomy(places: int) -> int:
+    """Places to make room for: at least so many, and an odd number of cache lines, so that the keys
+    of a token do not all fall into the same few places of the cache."""
+    return (-(-places // 16) | 1) * 16
+
+
 def attend_reference(
     projected: Floats,
     offsets: Offsets,

@@ -1,7 +1,9 @@
 """The compiled form of attention.py: same arguments, within its tolerance. It imports numba.
 
 Two jobs for the team (team.py): the rows are split, some at a time; then each key head of some
-rows of a sequence is one chunk. A chunk gets the address of JOB, the words that describe all.
+rows of a sequence is one chunk. A chunk gets the address of a job, the words that describe all.
+Between the jobs queries lie as float32[K,RG,D], so that a chunk's are one matrix. Scores are those
+of all keys that any of a chunk's rows sees; a row's weights are zero outside its own.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from hartonomous.kernels.attention import Floats, Offsets
 from hartonomous.kernels.elementary_compiled import exp32, tanh32
 from hartonomous.kernels.matvec_compiled import KERNEL
 from hartonomous.kernels.options import OPTIONS
+from hartonomous.kernels.panel_compiled import multiply
 from hartonomous.kernels.team import team
 from hartonomous.kernels.team_compiled import give, write
 
@@ -27,6 +30,8 @@ _FAST: Final = {"reassoc", "contract"}
 #: rows of a chunk when they are split, and when they attend
 _SPLIT_ROWS: Final = 16
 _ATTEND_ROWS: Final = 32
+#: scores that a chunk holds at once, unless a single row has more: 256 KiB
+_SCORES: Final = 1 << 16
 
 # the words of a job: numbers, then addresses of arrays
 _ROWS, _COLUMNS, _HEADS, _KEY_HEADS, _SIZE, _PLACES, _SEQUENCES, _TURNED = range(8)
@@ -75,81 +80,70 @@ def _prepare(head, bias, norm, epsilon, cosine, sine, scale, out):  # type: igno
         for i in range(size):
             head[i] = head[i] * factor * norm[i]
     half = len(cosine)
-    for i in range(half):
-        left, right = head[i], head[half + i]
-        out[i] = (left * cosine[i] - right * sine[i]) * scale
-        out[half + i] = (right * cosine[i] + left * sine[i]) * scale
-    for i in range(2 * half, size):
-        out[i] = head[i] * scale
+    if half:
+        for i in range(half):
+            left, right = head[i], head[half + i]
+            out[i] = (left * cosine[i] - right * sine[i]) * scale
+            out[half + i] = (right * cosine[i] + left * sine[i]) * scale
+    else:
+        for i in range(size):
+            out[i] = head[i] * scale
 
 
 @numba.njit(**OPTIONS)
-def _split_row(job, r, t, scratch):  # type: ignore[no-untyped-def]
-    """Row r, the t-th of its sequence."""
+def _split_head(job, h, norm, is_turned, scale, first, last, t, out, stride):  # type: ignore[no-untyped-def]
+    """Head h of rows first … last - 1, of which the first is the t-th of its sequence: prepared,
+    and written `stride` numbers apart from address `out` on. (Addresses, not slices: those cost
+    more here than what is done with them.)"""
+    size, columns, turned = job[_SIZE], job[_COLUMNS], job[_TURNED] * is_turned
+    bias = _vector(job[_BIAS] + 4 * size * h, size * job[_HAS_BIAS])
+    epsilon = _vector(job[_NUMBERS], 3)[0]
+    for r in range(first, last):
+        angles = 4 * turned * (t + r - first)
+        cosine, sine = _vector(job[_COSINE] + angles, turned), _vector(job[_SINE] + angles, turned)
+        head = _vector(job[_PROJECTED] + 4 * (columns * r + size * h), size)
+        place = _vector(out + 4 * stride * (r - first), size)
+        _prepare(head, bias, norm, epsilon, cosine, sine, scale, place)
+
+
+@numba.njit(**OPTIONS)
+def _split_rows(job, first, last, t, scratch):  # type: ignore[no-untyped-def]
+    """Rows first … last - 1 of one sequence, of which the first is its t-th."""
     heads, key_heads, size, places = job[_HEADS], job[_KEY_HEADS], job[_SIZE], job[_PLACES]
-    columns, turned = job[_COLUMNS], job[_TURNED]
-    row = _vector(job[_PROJECTED] + 4 * columns * r, columns)
-    bias = _vector(job[_BIAS], columns * job[_HAS_BIAS])
-    cosine = _vector(job[_COSINE] + 4 * turned * t, turned)
-    sine = _vector(job[_SINE] + 4 * turned * t, turned)
-    numbers = _vector(job[_NUMBERS], 3)
-    epsilon, scale, one = numbers[0], numbers[1], np.float32(1)
-    queries = _vector(job[_QUERIES] + 4 * heads * size * r, heads * size)
+    group, place, scale = heads // key_heads, job[_START] + first, _vector(job[_NUMBERS], 3)[1]
     norm = _vector(job[_QUERY_NORM], size * job[_HAS_QUERY_NORM])
     for h in range(heads):
-        a, b = h * size, (h + 1) * size
-        _prepare(row[a:b], bias[a:b], norm, epsilon, cosine, sine, scale, queries[a:b])
-    norm = _vector(job[_KEY_NORM], size * job[_HAS_KEY_NORM])
-    place = job[_START] + r
+        at = (h // group * job[_ROWS] + first) * group + h % group
+        out = job[_QUERIES] + 4 * size * at
+        _split_head(job, h, norm, 1, scale, first, last, t, out, size * group)
+    norm, none, one = _vector(job[_KEY_NORM], size * job[_HAS_KEY_NORM]), norm[:0], np.float32(1)
     for k in range(key_heads):
-        a, b = (heads + k) * size, (heads + k + 1) * size
-        _prepare(row[a:b], bias[a:b], norm, epsilon, cosine, sine, one, scratch)
-        keys = _floats(job[_KEYS] + 4 * size * places * k, size, places)
+        out = scratch.ctypes.data
+        _split_head(job, heads + k, norm, 1, one, first, last, t, out, size)
         for i in range(size):
-            keys[i, place] = scratch[i]
-        a, b = a + key_heads * size, b + key_heads * size
-        values = _vector(job[_VALUES] + 4 * (places * k + place) * size, size)
-        _prepare(row[a:b], bias[a:b], norm[:0], epsilon, cosine[:0], sine[:0], one, values)
+            keys = _vector(job[_KEYS] + 4 * ((size * k + i) * places + place), last - first)
+            for r in range(len(keys)):
+                keys[r] = scratch[r, i]
+        out = job[_VALUES] + 4 * size * (places * k + place)
+        _split_head(job, heads + key_heads + k, none, 0, one, first, last, t, out, size)
 
 
 @numba.cfunc(KERNEL, cache=True, error_model="numpy")
 def _split_chunk(data, x, scales, out, length, first, last):  # type: ignore[no-untyped-def]
     job = carray(_pointer(data), (_WORDS,), np.int64)
     offsets = carray(_pointer(job[_OFFSETS]), (job[_SEQUENCES] + 1,), np.int64)
-    scratch = np.empty(job[_SIZE], np.float32)
+    scratch = np.empty((_SPLIT_ROWS, job[_SIZE]), np.float32)
     r, until = first * _SPLIT_ROWS, min(last * _SPLIT_ROWS, job[_ROWS])
     n = np.searchsorted(offsets, r, side="right") - 1
     while r < until:
         while offsets[n + 1] <= r:
             n += 1
-        _split_row(job, r, r - offsets[n], scratch)
-        r += 1
+        end = min(until, offsets[n + 1], r + _SPLIT_ROWS)
+        _split_rows(job, r, end, r - offsets[n], scratch)
+        r = end
 
 
 # --- attending ------------------------------------------------------------------------------------
-
-
-@numba.njit(fastmath={"contract"}, **OPTIONS)
-def _score(query, keys, first, last, out):  # type: ignore[no-untyped-def]
-    """out[j - first] = query · keys[:, j], eight elements of the query at a time."""
-    size, count = len(query), last - first
-    for j in range(count):
-        out[j] = np.float32(0)
-    whole = size // 8 * 8
-    for d in range(0, whole, 8):
-        q0, q1, q2, q3 = query[d], query[d + 1], query[d + 2], query[d + 3]
-        q4, q5, q6, q7 = query[d + 4], query[d + 5], query[d + 6], query[d + 7]
-        k0, k1 = keys[d, first:last], keys[d + 1, first:last]
-        k2, k3 = keys[d + 2, first:last], keys[d + 3, first:last]
-        k4, k5 = keys[d + 4, first:last], keys[d + 5, first:last]
-        k6, k7 = keys[d + 6, first:last], keys[d + 7, first:last]
-        for j in range(count):
-            total = out[j] + q0 * k0[j] + q1 * k1[j] + q2 * k2[j] + q3 * k3[j]
-            out[j] = total + q4 * k4[j] + q5 * k5[j] + q6 * k6[j] + q7 * k7[j]
-    for d in range(whole, size):
-        q0, k0 = query[d], keys[d, first:last]
-        for j in range(count):
-            out[j] += q0 * k0[j]
 
 
 @numba.njit(fastmath=_FAST, **OPTIONS)
@@ -168,51 +162,62 @@ def _soften(scores, cap):  # type: ignore[no-untyped-def]
     return np.float32(1) / total
 
 
-@numba.njit(fastmath={"contract"}, **OPTIONS)
-def _mix(scores, values, first, last, factor, out):  # type: ignore[no-untyped-def]
-    """out = the sum of values[j] times scores[j - first], times the factor."""
-    size = len(out)
-    for i in range(size):
-        out[i] = np.float32(0)
-    j, whole = first, first + (last - first) // 8 * 8
-    while j < whole:
-        s = scores[j - first : j - first + 8]
-        s0, s1, s2, s3, s4, s5, s6, s7 = s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]
-        v0, v1, v2, v3 = values[j], values[j + 1], values[j + 2], values[j + 3]
-        v4, v5, v6, v7 = values[j + 4], values[j + 5], values[j + 6], values[j + 7]
-        for i in range(size):
-            total = out[i] + s0 * v0[i] + s1 * v1[i] + s2 * v2[i] + s3 * v3[i]
-            out[i] = total + s4 * v4[i] + s5 * v5[i] + s6 * v6[i] + s7 * v7[i]
-        j += 8
-    while j < last:
-        s0, v0 = scores[j - first], values[j]
-        for i in range(size):
-            out[i] += s0 * v0[i]
-        j += 1
-    for i in range(size):
-        out[i] *= factor
+@numba.njit(**OPTIONS)
+def _attend_rows(job, k, first, last, begin, end):  # type: ignore[no-untyped-def]
+    """Key head k for rows first … last - 1 of a sequence, which is places begin … end - 1."""
+    size, places, group = job[_SIZE], job[_PLACES], job[_HEADS] // job[_KEY_HEADS]
+    step = max(1, min(last - first, _SCORES // (group * (end - begin))))
+    buffer = np.empty(step * group * (end - begin), np.float32)
+    seen = np.empty((step * group, size), np.float32)
+    keys, values = job[_KEYS] + 4 * size * places * k, job[_VALUES] + 4 * size * places * k
+    for top in range(first, last, step):
+        rows = min(step, last - top)
+        low, high = begin, end
+        if job[_CAUSAL]:
+            low, high = _seen_by(job, top, begin)[0], _seen_by(job, top + rows - 1, begin)[1]
+        span, count = high - low, rows * group
+        queries = job[_QUERIES] + 4 * size * group * (k * job[_ROWS] + top)
+        scores, mixed = buffer.ctypes.data, seen.ctypes.data
+        multiply(queries, size, count, keys + 4 * low, places, size, span, scores, span)
+        factors = _weigh(job, buffer, top, count, low, span, begin)
+        multiply(scores, span, count, values + 4 * size * low, size, span, size, mixed, size)
+        _put(job, k, top, count, seen, factors)
 
 
 @numba.njit(**OPTIONS)
-def _attend_rows(job, k, first, last, begin, end):  # type: ignore[no-untyped-def]
-    """Key head k for rows first … last - 1 of a sequence, which are places begin … end - 1."""
-    heads, key_heads, size, places = job[_HEADS], job[_KEY_HEADS], job[_SIZE], job[_PLACES]
-    group, width, cap = heads // key_heads, heads * size, _vector(job[_NUMBERS], 3)[2]
-    keys = _floats(job[_KEYS] + 4 * size * places * k, size, places)
-    values = _floats(job[_VALUES] + 4 * size * places * k, places, size)
-    scores = np.empty(end - begin, np.float32)
-    for r in range(first, last):
-        low, high = begin, end
+def _seen_by(job, r, begin):  # type: ignore[no-untyped-def]
+    """The first place that row r sees, and the one after the last, if it is causal."""
+    high = job[_START] + r + 1
+    return (max(begin, high - job[_WINDOW]) if job[_WINDOW] > 0 else begin), high
+
+
+@numba.njit(**OPTIONS)
+def _weigh(job, buffer, top, count, low, span, begin):  # type: ignore[no-untyped-def]
+    """Scores of places low … become weights, but for the factors that are given back."""
+    group, cap = job[_HEADS] // job[_KEY_HEADS], _vector(job[_NUMBERS], 3)[2]
+    factors = np.empty(count, np.float32)
+    for i in range(count):
+        row = buffer[i * span : (i + 1) * span]
+        a, b = 0, span
         if job[_CAUSAL]:
-            high = job[_START] + r + 1
-            if job[_WINDOW] > 0:
-                low = max(begin, high - job[_WINDOW])
-        for g in range(group):
-            at = 4 * (width * r + (k * group + g) * size)
-            seen = scores[: high - low]
-            _score(_vector(job[_QUERIES] + at, size), keys, low, high, seen)
-            factor = _soften(seen, cap)
-            _mix(seen, values, low, high, factor, _vector(job[_OUT] + at, size))
+            a, b = _seen_by(job, top + i // group, begin)
+            a, b = a - low, b - low
+        factors[i] = _soften(row[a:b], cap)
+        row[:a] = np.float32(0)
+        row[b:] = np.float32(0)
+    return factors
+
+
+@numba.njit(**OPTIONS)
+def _put(job, k, top, count, seen, factors):  # type: ignore[no-untyped-def]
+    """What the queries of key head k saw, to its place in float32[R,HD]."""
+    heads, size = job[_HEADS], job[_SIZE]
+    group = heads // job[_KEY_HEADS]
+    for i in range(count):
+        at = heads * (top + i // group) + k * group + i % group
+        out, row, factor = _vector(job[_OUT] + 4 * size * at, size), seen[i], factors[i]
+        for d in range(size):
+            out[d] = row[d] * factor
 
 
 @numba.cfunc(KERNEL, cache=True, error_model="numpy")

@@ -93,46 +93,105 @@ def test_rotation_depends_on_the_distance_only() -> None:
     assert np.array_equal(rope.rotate_reference(a, *rope.angles(found, 0, 1)), a)
 
 
-def test_softmax_sees_what_it_may() -> None:
-    scores = np.zeros((1, 4, 6), np.float32)  # two heads of two tokens, at places 5 and 6
-    attention.soften_reference(scores, 2, 5, 1, 0, 0.0, True)
-    assert np.allclose(scores[0, 0], [0.2] * 5 + [0])
-    assert np.allclose(scores[0, 1], [1 / 6] * 6)
-    assert np.array_equal(scores[0, :2], scores[0, 2:])
-    scores[:] = 0
-    attention.soften_reference(scores, 2, 5, 1, 3, 0.0, True)
-    assert np.allclose(scores[0, 0], [0, 0, 1 / 3, 1 / 3, 1 / 3, 0])
-    assert np.allclose(scores[0, 1], [0, 0, 0, 1 / 3, 1 / 3, 1 / 3])
-    steep = np.array([[[0.0, 100.0]]], np.float32)
-    attention.soften_reference(steep, 1, 1, 0, 0, 1.0, False)
-    assert steep[0, 0, 1] == pytest.approx(math.e / (1 + math.e), abs=1e-6)
+def attended(
+    form: Any,
+    projected: Any,
+    offsets: list[int],
+    cache: tuple[Any, Any],
+    *,
+    extras: bool = False,
+    start: int = 0,
+    window: int = 0,
+    cap: float = 0.0,
+    causal: bool = True,
+) -> Any:
+    """Heads of 16; as many key heads as the cache has. `extras`: biases, norms, rotation."""
+    columns, longest = projected.shape[1], int(np.diff(offsets).max())
+    nothing = (NOTHING, NOTHING, NOTHING, 1e-6, NO_ROWS, NO_ROWS)
+    if extras:
+        angles = rope.angles(rope.frequencies(16, 100.0), start, longest)
+        nothing = (
+            numbers(columns, seed=4),
+            numbers(16, seed=5),
+            numbers(16, seed=6),
+            1e-6,
+            *angles,
+        )
+    return form(
+        projected.copy(),
+        np.array(offsets, np.int64),
+        *nothing,
+        0.25,
+        *cache,
+        start,
+        window,
+        cap,
+        causal,
+    )
 
 
-def test_one_token_attends_as_many_do() -> None:
-    queries, keys, values = numbers(2, 3, 8), numbers(2, 9, 8, seed=2), numbers(2, 9, 8, seed=3)
-    found = attention.attend_one_reference(queries, keys, values, 2, 7, 0.0).reshape(2, 3, 8)
-    for k in range(2):
-        scores = np.exp(queries[k] @ keys[k, 2:7].T)
-        expected = scores @ values[k, 2:7] / scores.sum(axis=1, keepdims=True)
-        assert np.abs(found[k] - expected).max() < 1e-5
+def empty_cache(places: int, heads: int = 2) -> tuple[Any, Any]:
+    return np.full((heads, 16, places), 9e9, np.float32), np.full(
+        (heads, places, 16), 9e9, np.float32
+    )
 
 
-def split_arguments(has_extras: bool) -> tuple[Any, ...]:
-    """Five tokens at places 7 … 11; four query heads on two, head size 16."""
-    cosine, sine = rope.angles(rope.frequencies(16, 100.0), 7, 5)
-    extras = (numbers(128, seed=4), numbers(16, seed=5), numbers(16, seed=6), 1e-6, cosine, sine)
-    plain = (NOTHING, NOTHING, NOTHING, 1e-6, NO_ROWS, NO_ROWS)
-    return numbers(5, 128), *(extras if has_extras else plain), 0.25
+def softmax_of(queries: Any, keys: Any, values: Any, cap: float = 0.0) -> Any:
+    scores = queries.astype(float) @ keys.T.astype(float) * 0.25
+    if cap:
+        scores = cap * np.tanh(scores / cap)
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return weights @ values / weights.sum(axis=1, keepdims=True)
 
 
-def test_heads_are_split_and_joined() -> None:
-    keys, values = np.zeros((2, 20, 16), np.float32), np.zeros((2, 20, 16), np.float32)
-    projected, *rest = split_arguments(False)
-    queries = attention.split_heads_reference(projected, *rest, keys, values, 7)
-    assert np.array_equal(attention.join_heads(queries, 5), projected[:, :64] * np.float32(0.25))
-    assert np.array_equal(keys[1, 7:12], projected[:, 80:96])
-    assert np.array_equal(values[0, 7:12], projected[:, 96:112])
-    assert not keys[:, :7].any() and not keys[:, 12:].any()
+@pytest.mark.parametrize(("window", "cap"), [(0, 0.0), (3, 0.0), (0, 2.0)])
+def test_a_causal_row_sees_what_came_before(window: int, cap: float) -> None:
+    projected = numbers(9, 128, scale=2.0)  # four query heads, two of keys, two of values
+    cache = empty_cache(20)
+    found = attended(attention.attend_reference, projected, [0, 9], cache, window=window, cap=cap)
+    heads = projected.reshape(9, 8, 16)
+    assert np.array_equal(cache[0][1, :, :9], heads[:, 5].T)
+    assert np.array_equal(cache[1][0, :9], heads[:, 6])
+    assert (cache[0][:, :, 9:] == 9e9).all() and (cache[1][:, 9:] == 9e9).all()
+    for t in range(9):
+        first = max(0, t + 1 - window) if window else 0
+        for h in range(4):
+            keys, values = heads[first : t + 1, 4 + h // 2], heads[first : t + 1, 6 + h // 2]
+            expected = softmax_of(heads[t : t + 1, h], keys, values, cap)[0]
+            assert np.abs(found[t, 16 * h : 16 * h + 16] - expected).max() < 1e-5
+
+
+def test_an_encoders_rows_see_their_sequence() -> None:
+    projected = numbers(9, 96)  # two query heads, two of keys
+    found = attended(
+        attention.attend_reference, projected, [0, 4, 4, 9], empty_cache(9), causal=False
+    )
+    heads = projected.reshape(9, 6, 16)
+    for first, last in ((0, 4), (4, 9)):
+        for h in range(2):
+            part = heads[first:last]
+            expected = softmax_of(part[:, h], part[:, 2 + h], part[:, 4 + h])
+            assert np.abs(found[first:last, 16 * h : 16 * h + 16] - expected).max() < 1e-5
+
+
+def test_a_row_does_not_depend_on_the_piece_it_comes_in() -> None:
+    projected, whole, pieces = numbers(9, 128), empty_cache(9), empty_cache(9)
+    expected = attended(attention.attend_reference, projected, [0, 9], whole, extras=True)
+    for start, end in ((0, 4), (4, 5), (5, 9)):
+        found = attended(
+            attention.attend_reference,
+            projected[start:end],
+            [0, end - start],
+            pieces,
+            extras=True,
+            start=start,
+        )
+        assert np.abs(found - expected[start:end]).max() < 1e-6
+    assert all(np.array_equal(a, b) for a, b in zip(whole, pieces, strict=True))
+
+
+def test_room_for_keys_is_an_odd_number_of_cache_lines() -> None:
+    assert [attention.roomy(n) for n in (1, 16, 17, 64, 100)] == [16, 16, 48, 80, 112]
 
 
 def test_logarithms_of_sums() -> None:
@@ -141,42 +200,86 @@ def test_logarithms_of_sums() -> None:
     assert np.allclose(sampling.log_sum_exp_reference(logits), expected, rtol=1e-12)
 
 
+COMPILED_CASES: list[tuple[list[int], dict[str, Any]]] = [
+    ([0, 70], {}),
+    ([0, 70], {"extras": True, "start": 11}),
+    ([0, 70], {"start": 300, "window": 7, "cap": 3.0}),
+    ([0, 1], {"extras": True, "start": 333}),
+    ([0, 1, 40, 40, 70], {"causal": False}),
+    ([0, 33, 70], {"causal": False, "extras": True, "cap": 2.0}),
+    ([0, 33, 70], {"window": 5}),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("has_extras", [False, True])
-def test_compiled_heads(has_extras: bool) -> None:
+@pytest.mark.parametrize(("offsets", "settings"), COMPILED_CASES)
+@pytest.mark.parametrize("group", [1, 3])
+def test_compiled_attention(offsets: list[int], settings: dict[str, Any], group: int) -> None:
     from hartonomous.kernels import attention_compiled
 
-    caches = [np.zeros((4, 2, 20, 16), np.float32) for _ in range(2)]
-    found = []
-    for form, cache in zip((attention, attention_compiled), caches, strict=True):
-        name = "split_heads_reference" if form is attention else "split_heads"
-        split = getattr(form, name)
-        found.append(split(*split_arguments(has_extras), cache[0], cache[1], 7))
-    assert np.abs(found[0] - found[1]).max() < 1e-5
-    assert np.abs(caches[0] - caches[1]).max() < 1e-5
+    rows, start = offsets[-1], settings.get("start", 0)
+    projected = numbers(rows, 16 * 2 * (group + 2))
+    caches = []
+    for _ in range(2):
+        keys, values = empty_cache(attention.roomy(start + rows))
+        keys[:, :, :start] = numbers(2, 16, start, seed=7)
+        values[:, :start] = numbers(2, start, 16, seed=8)
+        caches.append((keys, values))
+    expected = attended(attention.attend_reference, projected, offsets, caches[0], **settings)
+    found = attended(attention_compiled.attend, projected, offsets, caches[1], **settings)
+    assert np.abs(found - expected).max() < 1e-5
+    for ours, theirs in zip(caches[1], caches[0], strict=True):
+        assert np.abs(ours - theirs).max() < 1e-5
+
+
+@pytest.mark.slow
+def test_compiled_rows_are_each_as_if_alone() -> None:
+    from hartonomous.kernels import attention_compiled
+
+    projected, whole, pieces = numbers(70, 160), empty_cache(80), empty_cache(80)
+    expected = attended(attention_compiled.attend, projected, [0, 70], whole, extras=True)
+    for start, end in ((0, 5), (5, 6), (6, 55), (55, 70)):
+        given = {"extras": True, "start": start}
+        piece = projected[start:end]
+        found = attended(attention_compiled.attend, piece, [0, end - start], pieces, **given)
+        assert np.array_equal(found, expected[start:end])
+    texts = attended(
+        attention_compiled.attend, projected, [0, 30, 70], empty_cache(80), causal=False
+    )
+    alone = attended(
+        attention_compiled.attend, projected[30:], [0, 40], empty_cache(64), causal=False
+    )
+    assert np.array_equal(texts[30:], alone)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "arguments", [(3, 9, 0, 0, 0.0, True), (3, 9, 2, 4, 5.0, True), (3, 0, 0, 0, 0.0, False)]
+    ("rows", "count", "columns"), [(1, 5, 1), (9, 33, 85), (6, 1, 64), (7, 40, 16)]
 )
-def test_compiled_softmax(arguments: Any) -> None:
-    from hartonomous.kernels import attention_compiled
+def test_products_of_small_matrices(rows: int, count: int, columns: int) -> None:
+    import numba
 
-    scores = numbers(2, 6, 12, scale=6.0)
-    other = scores.copy()
-    attention.soften_reference(scores, *arguments)
-    attention_compiled.soften(other, *arguments)
-    assert np.abs(scores - other).max() < 1e-6
+    from hartonomous.kernels.panel_compiled import multiply
 
+    @numba.njit
+    def product(a, b, out):  # type: ignore[no-untyped-def]
+        multiply(
+            a.ctypes.data,
+            a.shape[1],
+            out.shape[0],
+            b.ctypes.data,
+            b.shape[1],
+            b.shape[0],
+            out.shape[1] - 3,
+            out.ctypes.data,
+            out.shape[1],
+        )
 
-@pytest.mark.slow
-def test_compiled_attention_of_one() -> None:
-    from hartonomous.kernels import attention_compiled
-
-    given = numbers(2, 3, 64), numbers(2, 90, 64, seed=2), numbers(2, 90, 64, seed=3), 5, 77, 4.0
-    found = attention_compiled.attend_one(*given)
-    assert np.abs(found - attention.attend_one_reference(*given)).max() < 1e-5
+    a, b = numbers(rows, count + 2), numbers(count, columns + 4, seed=2)
+    out = np.full((rows, columns + 3), 7, np.float32)
+    product(a, b, out)
+    assert np.abs(out[:, :columns] - a[:, :count] @ b[:, :columns]).max() < 1e-4
+    assert (out[:, columns:] == 7).all()
 
 
 @pytest.mark.slow

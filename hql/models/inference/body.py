@@ -19,6 +19,7 @@ from hartonomous.hql.models.inference.forms import Forms
 from hartonomous.hql.models.inference.layers import Layer, Normaliser, make_layers, make_norm
 from hartonomous.hql.models.inference.state import State
 from hartonomous.hql.models.inference.weights import NOTHING, Floats, Weights
+from hartonomous.kernels.attention import roomy
 
 if TYPE_CHECKING:
     from hartonomous.hql.models.architectures.base import TransformerConfig
@@ -84,9 +85,9 @@ class Whole:
 
     def __init__(self, config: TransformerConfig, offsets: Offsets) -> None:
         self._offsets = offsets
-        heads, size, rows = config.kv_heads, config.head_size, int(offsets[-1])
-        self._keys = np.empty((heads, size, rows), np.float32)  # of one layer at a time
-        self._values = np.empty((heads, rows, size), np.float32)
+        heads, size, places = config.kv_heads, config.head_size, roomy(int(offsets[-1]))
+        self._keys = np.empty((heads, size, places), np.float32)  # of one layer at a time
+        self._values = np.empty((heads, places, size), np.float32)
 
     def attend(self, body: Body, layer: Layer, number: int, projected: Floats) -> Floats:
         """Each row sees its sequence."""

@@ -33,7 +33,7 @@ Tokens = npt.NDArray[np.int64]
 #: tokens of one chunk of a prefill
 CHUNK_TOKENS: Final = 128
 #: tokens of texts that an encoder reads together
-WHOLE_TOKENS: Final = 2048
+WHOLE_TOKENS: Final = 512
 
 
 class Network:

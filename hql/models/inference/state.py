@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hartonomous.hql.errors import ExecutionFault
+from hartonomous.kernels.attention import roomy
 
 Floats = npt.NDArray[np.float32]
 
@@ -28,7 +29,8 @@ class State:
         self.length = 0
         self.context = context
         self._shape = (layers, heads, size)
-        self.keys, self.values = self._empty(0)
+        nothing = np.empty((layers, heads, size, 0), np.float32)
+        self.keys, self.values = nothing, nothing.reshape(layers, heads, 0, size)
 
     @property
     def bytes(self) -> int:
@@ -62,6 +64,7 @@ class State:
 
     def _empty(self, places: int) -> tuple[Floats, Floats]:
         layers, heads, size = self._shape
+        places = roomy(places)
         keys = np.empty((layers, heads, size, places), np.float32)
         return keys, np.empty((layers, heads, places, size), np.float32)
 
