@@ -158,9 +158,10 @@ def _test(operand: p.Expr, op: str, values: tuple[p.Expr, ...], relation: int) -
 def _narrowed(plan: p.Plan) -> p.Plan:
     """The plan with the ranges of tensor atoms passed on to all scans that hold the same atoms."""
     more: dict[int, dict[p.Range, None]] = {}
+    everything = {n.relation: n for n in walk(plan) if _has_atoms(n)}
     for node in walk(plan):
         if isinstance(node, p.SelectBlock):
-            _pass_on(node, more)
+            _pass_on(node, everything, more)
 
     def change(node: Any) -> Any:
         node = rebuild(node, change)
@@ -177,7 +178,9 @@ def _has_atoms(node: Any) -> bool:
     return isinstance(node, p.Coefficients)
 
 
-def _pass_on(block: p.SelectBlock, more: dict[int, dict[p.Range, None]]) -> None:
+def _pass_on(
+    block: p.SelectBlock, everything: dict[int, Any], more: dict[int, dict[p.Range, None]]
+) -> None:
     """From the outside in: what an outer block said of its scans is known by now."""
     missing = null_supplied(block.source)
     scans = {s.relation: s for s in sources(block.source) if _has_atoms(s)}
@@ -186,11 +189,12 @@ def _pass_on(block: p.SelectBlock, more: dict[int, dict[p.Range, None]]) -> None
     for _ in known:  # as far as chains of equalities reach
         for part in tests:
             if isinstance(part, p.Call) and part.function.name == "=":
-                sides = [_atom_of(a, known) for a in part.arguments]
-                if None not in sides:
-                    one, other = (known[s] for s in sides if s is not None)
-                    _add(one, other, more)
-                    _add(other, one, more)
+                one, other = (_atom_of(a, everything) for a in part.arguments)
+                for source, target in ((one, other), (other, one)):
+                    # an outer block's scan is not narrowed by what stands in a subquery
+                    is_sure = source in known or source not in scans
+                    if source is not None and target is not None and target in known and is_sure:
+                        _add(everything[source], everything[target], more)
     for part in tests:
         if isinstance(part, p.InQuery) and not part.negated:
             outer = _atom_of(part.operand, known)
