@@ -21,10 +21,12 @@ from typing import TYPE_CHECKING, Any
 from hartonomous.hql.describe import Describer, Tree, describe_plan
 from hartonomous.hql.operators.base import Execution, Figures, Measured, Operator, Source
 from hartonomous.hql.operators.fragment import FragmentOperator, Input
+from hartonomous.hql.operators.function_rows import FunctionRows
 from hartonomous.hql.operators.gather import Gather
 from hartonomous.hql.operators.nearest_rows import NearestRows
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.wide import WideStore
+from hartonomous.hql.plan import SelectBlock, TableFunction
 
 if TYPE_CHECKING:
     from hartonomous.hql.execute import PreparedPlan, Tables
@@ -103,6 +105,11 @@ def _operator(operator: Operator, prepared: PreparedPlan, execution: Execution) 
         return _FragmentTree(operator, execution).tree()
     if isinstance(operator, NearestRows):
         return _nearest_rows(operator, prepared, execution)
+    if isinstance(operator, FunctionRows):
+        block = prepared.plan.body
+        assert isinstance(block, SelectBlock) and isinstance(block.source, TableFunction)
+        text = Describer(prepared.plan).source(block.source).text
+        return Tree(text + _measured(operator, execution))
     return Tree(describe_plan(prepared.plan))
 
 
@@ -272,6 +279,7 @@ def _parts(figures: Figures) -> list[str]:
         parts.append(f"segments pruned {figures.segments_pruned} of {figures.segments_total}")
     if figures.batches_total:
         parts.append(f"batches pruned {figures.batches_pruned} of {figures.batches_total}")
+    parts.extend(figures.requests)
     return parts
 
 

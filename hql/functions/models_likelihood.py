@@ -67,6 +67,7 @@ def log_probabilities(models: Models, model: Any, text: Any, completion: Any = N
                     tokens, first = completed(tokenizer, texts[row], completions[row])
                 found = _scores(use, network, tokens)
                 out[row] = math.fsum(found[first - 1 :])
+                use.request.rows += 1
     return pa.array(out, pa.float64())
 
 
@@ -85,7 +86,6 @@ def _scores(use: Use, network: Network, tokens: Sequence[int]) -> npt.NDArray[np
     """float64[T-1] of T tokens."""
     use.hold(network, len(tokens))
     found = network.log_probabilities(tokens, use.check)
-    use.request.rows += 1
     use.request.tokens_in += len(tokens)
     return found
 
@@ -116,6 +116,7 @@ def _sums(use: Use, texts: Sequence[str], window: int | None) -> _Sums:
             found = _scores(use, network, [*prefix, *part])[len(prefix) :]
             sums.logs.append(math.fsum(found))
             sums.tokens += len(found)
+        use.request.rows += 1
     return sums
 
 

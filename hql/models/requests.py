@@ -119,6 +119,36 @@ def _keep(database: Database, request: Request) -> None:
     database.log(LOG).append(request.pack())
 
 
+#: what a statement asked of models up to some moment, by model and kind
+Progress = dict[tuple[str, str], tuple[int, int, int, float, int]]
+
+
+def progress(current: limits.Limits) -> Progress:
+    """What the statement of these limits has asked so far."""
+    with _lock:
+        return {
+            (r.kind, r.model_name): (r.rows, r.tokens_in, r.tokens_out, r.seconds, r.cache_hits)
+            for r in current.requests.values()
+        }
+
+
+def described(before: Progress, after: Progress) -> tuple[str, ...]:
+    """What was asked between two moments, as EXPLAIN ANALYZE shows it."""
+    texts = []
+    for (kind, model), figures in after.items():
+        earlier = before.get((kind, model), (0, 0, 0, 0.0, 0))
+        if figures == earlier:
+            continue
+        rows, tokens_in, tokens_out, seconds, hits = (
+            a - b for a, b in zip(figures, earlier, strict=True)
+        )
+        parts = [f"{rows:,} rows", f"{tokens_in:,} tokens in"]
+        parts += [f"{tokens_out:,} out"] if tokens_out else []
+        parts += [f"{hits:,} cache hits"] if hits else []
+        texts.append(f"{kind} {model}: {', '.join(parts)}, {seconds * 1e3:.2f} ms")
+    return tuple(texts)
+
+
 def requests_of(database: Database) -> list[Request]:
     """The last requests, the oldest first."""
     return [Request.unpack(record) for record in database.log(LOG).records()]

@@ -14,6 +14,7 @@ from hartonomous.hql.operators.wide import WideStore
 
 if TYPE_CHECKING:
     from hartonomous.hql.limits import Limits
+    from hartonomous.hql.models.requests import Progress
     from hartonomous.storage.catalog import Catalog
     from hartonomous.storage.database import Database
     from hartonomous.storage.table import TableView
@@ -49,6 +50,7 @@ class Figures:
     candidates: int = 0  # rows that it gave
     tensors_total: int = 0
     tensors_pruned: int = 0
+    requests: tuple[str, ...] = ()  # of models (hql/models/requests.py)
     coefficients: int | None = None  # that were looked at
     profile: Any = None
     bound: Mapping[str, Any] | None = None
@@ -103,6 +105,23 @@ class Execution:
         cursor = engine.cursor()
         self.closers.append(cursor.close)
         return cursor
+
+    def asked(self) -> Progress:
+        """What was asked of models so far; kept only for a measured run."""
+        if self.measured is None or not self.limits.requests:
+            return {}
+        from hartonomous.hql.models.requests import progress
+
+        return progress(self.limits)
+
+    def asked_since(self, before: Progress) -> tuple[str, ...]:
+        """What was asked since then, for Figures."""
+        after = self.asked()
+        if not after:
+            return ()
+        from hartonomous.hql.models.requests import described
+
+        return described(before, after)
 
     def is_cancelled(self) -> bool:
         return self.limits.cancelled.is_set()

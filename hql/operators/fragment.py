@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -29,6 +29,9 @@ from hartonomous.hql.operators.pool import CursorPool, Slot, is_small
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.slots import CallSlot, ValueSlot
 from hartonomous.hql.rules.simple import value_of
+
+if TYPE_CHECKING:
+    from hartonomous.hql.models.requests import Progress
 
 #: what gives the rows that a fragment reads
 Input = ScanOperator | ArrowInput | CoefficientsOperator | PairsOperator
@@ -74,6 +77,7 @@ class FragmentOperator:
         for count in self.counts:
             count.check(execution)
         tables = self.tables(execution)
+        before = execution.asked()  # scans have said what they asked themselves
         slots: dict[str, Slot] | None = None
         is_usual = execution.limits.memory_bytes is None and execution.measured is None
         if is_usual and is_small(tables):
@@ -87,7 +91,7 @@ class FragmentOperator:
             stream = cursor.stream(self.text, bound, plan=self.plan, batch_rows=BATCH_ROWS)
         if execution.measured is not None:
             figures = Figures(seconds=time.perf_counter() - started, bound=bound)
-            return self._measured(cursor, stream, figures, execution)
+            return self._measured(cursor, stream, figures, before, execution)
         return self._batches(cursor, stream, slots, execution)
 
     def open(self, execution: Execution) -> tuple[Cursor, dict[str, Any]]:
@@ -139,7 +143,12 @@ class FragmentOperator:
             self.pool.give_back(cursor, slots)
 
     def _measured(
-        self, cursor: Cursor, stream: Stream, figures: Figures, execution: Execution
+        self,
+        cursor: Cursor,
+        stream: Stream,
+        figures: Figures,
+        before: Progress,
+        execution: Execution,
     ) -> Iterator[pa.RecordBatch]:
         """The batches, with the time that the engine takes to make each; at their end its account
         of them."""
@@ -154,6 +163,7 @@ class FragmentOperator:
             yield batch
         stream.close()
         figures.profile = cursor.profile()
+        figures.requests = execution.asked_since(before)
         assert execution.measured is not None
         execution.measured.note(self, figures)
 

@@ -41,7 +41,7 @@ class FunctionRows:
         self, rows: Iterator[pa.RecordBatch], execution: Execution
     ) -> Iterator[pa.RecordBatch]:
         schema = p.schema_of(self.fields)
-        figures = Figures()
+        figures, before = Figures(), execution.asked()
         execution.closers.append(getattr(rows, "close", _nothing))  # notes what it did until then
         while True:
             execution.limits.check()
@@ -51,12 +51,14 @@ class FunctionRows:
             if batch is None:
                 break
             figures.rows += batch.num_rows
+            figures.bytes += batch.nbytes
             columns = [
                 c if c.type.equals(f.type) else c.cast(f.type)
                 for c, f in zip((batch.column(n) for n in self.names), schema, strict=True)
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
         if execution.measured is not None:
+            figures.requests = execution.asked_since(before)
             execution.measured.note(self, figures)
 
     def _next(self, rows: Iterator[pa.RecordBatch], execution: Execution) -> pa.RecordBatch | None:

@@ -68,7 +68,7 @@ class ScanOperator:
         return self._formed(partial(self._values, names), execution)
 
     def _formed(self, form: Form, execution: Execution) -> pa.Table:
-        started = time.perf_counter()
+        started, before = time.perf_counter(), execution.asked()
         with execution.limits.lent() if self.scan.computed else nullcontext():
             result, table = self._rows(form, execution)
         if execution.measured is not None:
@@ -84,6 +84,7 @@ class ScanOperator:
                 candidates=result.table.num_rows,
                 tensors_total=result.tensors_total,
                 tensors_pruned=result.tensors_pruned,
+                requests=execution.asked_since(before),
             )
             execution.measured.note(self, figures)
         return table

@@ -66,7 +66,8 @@ def run_create_space(statement: CreateSpace, context: Context) -> Result:
     _check_srid(options, context, statement)
     named = next(iter(options.encoders.values()), None)
     encoder = None if named is None else encoders.get(named, models)
-    given = _candidates(statement, options, encoder, context)
+    with context.limits.lent():  # so that encoding can be stopped
+        given = _candidates(statement, options, encoder, context)
     context.limits.check()
     rows = METHODS[options.method](given.vectors, options.landmarks, options.seed)
     matrix = principal_directions(given.vectors[rows])
