@@ -1,0 +1,213 @@
+"""Functions of models: streams, limits, snapshots, chat; golden scripts say what they give."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hartonomous import hql
+from hartonomous.hql.dbapi import Connection
+from hartonomous.hql.errors import BindFault, ExecutionFault
+from hartonomous.storage.errors import Cancelled
+
+LLAMA = "llama(layers = 2, width = 32, heads = 4, kv_heads = 2, mlp = 64, context = {context})"
+TEMPLATE = (
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+def make(connection: Connection, name: str = "tiny", seed: int = 1, context: int = 64) -> None:
+    connection.execute(
+        f"CREATE MODEL {name} ARCHITECTURE {LLAMA.format(context=context)} "
+        f"WITH (SEED = {seed}, TOKENIZER = 'bytes')"
+    )
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    made = hql.connect(":memory:")
+    make(made)
+    yield made
+    made.close()
+
+
+def one(connection: Connection, text: str, *parameters: object) -> object:
+    (row,) = connection.execute(text, parameters).fetchall()
+    return row[0] if len(row) == 1 else row
+
+
+# --- streams and limits --------------------------------------------------------------------------
+
+
+def test_tokens_of_a_trace_come_one_by_one_and_can_be_stopped(connection: Connection) -> None:
+    make(connection, "long", context=100_000)
+    text = "SELECT Step FROM GENERATE('long', 'x', @max_tokens = 90000, @trace = 1)"
+    (result,) = connection.session.execute(text)
+    batches = result.batches()
+    assert [next(batches).to_pylist() for _ in range(3)] == [[{"Step": n}] for n in range(3)]
+    connection.session.cancel()
+    with pytest.raises(Cancelled) as caught:
+        list(batches)
+    assert caught.value.code == "CANCELLED"
+    kind, tokens = one(connection, "SELECT Kind, TokensOut FROM InferenceRequests")  # type: ignore[misc]
+    assert kind == "GENERATE" and 3 <= tokens < 100
+
+
+def test_a_stream_that_is_closed_early_is_accounted_for(connection: Connection) -> None:
+    (result,) = connection.session.execute(
+        "SELECT Step FROM GENERATE('tiny', 'x', @max_tokens = 50, @trace = 1)"
+    )
+    next(result.batches())
+    result.close()
+    tokens = one(connection, "SELECT TokensOut FROM InferenceRequests")
+    assert isinstance(tokens, int) and 1 <= tokens < 50
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT Text FROM GENERATE('long', 'x', @max_tokens = 90000)",
+        "SELECT g.Text FROM t CROSS APPLY GENERATE('long', t.s, @max_tokens = 90000) g",
+        "SELECT LOGPROB('long', REPLICATE(s, 90000)) FROM t",
+        "SELECT PERPLEXITY('long', (SELECT REPLICATE(s, 90000) FROM t), @window = 90000)",
+    ],
+)
+def test_the_time_limit_holds_inside_a_model(connection: Connection, text: str) -> None:
+    make(connection, "long", context=100_000)
+    connection.execute("CREATE TABLE t (s NVARCHAR(9))")
+    connection.execute("INSERT INTO t VALUES ('x'), ('y')")
+    with pytest.raises(Cancelled) as caught:
+        connection.execute(text + " OPTION (TIMEOUT '0.2s')").fetchall()
+    assert caught.value.code == "TIMEOUT"
+
+
+def test_the_memory_limit_counts_keys_values_and_logits(connection: Connection) -> None:
+    for text in (
+        "SELECT Text FROM GENERATE('tiny', 'x', @max_tokens = 60) OPTION (MEMORY '30KB')",
+        "SELECT Step FROM GENERATE('tiny', 'x', @trace = 1) OPTION (MEMORY '30KB')",
+    ):
+        with pytest.raises(ExecutionFault) as caught:
+            connection.execute(text).fetchall()
+        assert caught.value.code == "MEMORY"
+    text = "SELECT TokenCount FROM GENERATE('tiny', 'x', @max_tokens = 60) OPTION (MEMORY '1MB')"
+    assert one(connection, text) == 60
+
+
+# --- what a statement sees -----------------------------------------------------------------------
+
+
+def test_a_plan_is_made_anew_for_another_model_of_the_name(connection: Connection) -> None:
+    text = "SELECT LOGPROB('tiny', 'some text')"
+    first = one(connection, text)
+    assert one(connection, text) == first
+    connection.execute("DROP MODEL tiny")
+    with pytest.raises(BindFault):
+        connection.execute(text)
+    make(connection, seed=2)
+    assert one(connection, text) != first
+
+
+def test_a_model_is_seen_by_its_transaction_until_it_is_committed(tmp_path: Path) -> None:
+    with hql.connect(tmp_path / "db") as mine, hql.connect(tmp_path / "db") as other:
+        mine.execute("BEGIN TRAN")
+        make(mine)
+        assert one(mine, "SELECT TokenCount FROM GENERATE('tiny', 'x', @max_tokens = 2)") == 2
+        with pytest.raises(BindFault) as caught:
+            other.execute("SELECT LOGPROB('tiny', 'x')")
+        assert caught.value.code == "UNKNOWN_MODEL"
+        mine.execute("ROLLBACK")
+        with pytest.raises(BindFault):
+            mine.execute("SELECT LOGPROB('tiny', 'x')")
+
+
+def test_a_reader_runs_models_and_keeps_its_own_requests(tmp_path: Path) -> None:
+    with hql.connect(tmp_path / "db") as writer:
+        make(writer)
+        one(writer, "SELECT LOGPROB('tiny', 'abc')")
+        with hql.connect(tmp_path / "db", read_only=True) as reader:
+            count = "SELECT COUNT(*) FROM InferenceRequests"
+            assert one(reader, count) == 1
+            one(reader, "SELECT LOGPROB('tiny', 'abc')")
+            assert one(reader, count) == 2 and one(writer, count) == 1
+
+
+def test_equal_models_share_what_was_embedded(connection: Connection) -> None:
+    for name in ("a", "b"):
+        connection.execute(
+            f"CREATE MODEL {name} ARCHITECTURE static(width = 8) "
+            "WITH (SEED = 77, TOKENIZER = 'bytes')"
+        )
+        one(connection, f"SELECT VECTOR_NORM(EMBED('one text', '{name}'))")
+    rows = connection.execute(
+        "SELECT CacheHits, TokensIn, Loaded FROM InferenceRequests ORDER BY ModelName"
+    ).fetchall()
+    assert [tuple(map(int, r)) for r in rows] == [(0, 8, 0), (1, 0, 1)]
+
+
+# --- a row's text does not depend on its neighbours, or on the way it takes ----------------------
+
+
+def test_rows_are_the_same_alone_together_and_streamed(connection: Connection) -> None:
+    connection.execute("CREATE TABLE p (s NVARCHAR(20), seed INT)")
+    prompts = [("a", 1), ("quite another one", 2), ("a", 3), ("bc", 4)] * 3
+    connection.cursor().executemany("INSERT INTO p VALUES (?, ?)", prompts)
+    for settings in ("@max_tokens = 9", "@max_tokens = 9, @temperature = 0.9, @seed = {seed}"):
+        together = connection.execute(
+            "SELECT DISTINCT p.s, p.seed, g.Text FROM p CROSS APPLY "
+            f"GENERATE('tiny', p.s, {settings.format(seed='p.seed')}) g"
+        ).fetchall()
+        assert len(together) == len(set(prompts))
+        for prompt, seed, text in together:
+            call = f"GENERATE('tiny', ?, {settings.format(seed=seed)})"
+            assert one(connection, f"SELECT Text FROM {call}", prompt) == text
+
+
+# --- chat ----------------------------------------------------------------------------------------
+
+
+def write_tokenizer(folder: Path) -> None:
+    """256 byte tokens and <end>, with a chat template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(letters)}, merges=[]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    made.decoder = decoders.ByteLevel()
+    made.save(str(folder / "tokenizer.json"))
+    settings = {"chat_template": TEMPLATE, "tokenizer_class": "PreTrainedTokenizerFast"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+
+
+def test_messages_go_through_the_models_own_template(
+    connection: Connection, tmp_path: Path
+) -> None:
+    connection.execute(f"EXPORT MODEL tiny TO '{tmp_path / 'm'}' FORMAT SAFETENSORS")
+    write_tokenizer(tmp_path / "m")
+    connection.execute(f"CREATE MODEL chatty FROM '{tmp_path / 'm'}'")
+    messages = json.dumps([{"role": "user", "content": "Hi"}])
+    call = "SELECT Text FROM GENERATE('chatty', {}, @max_tokens = 6)"
+    answer = one(connection, call.format("@messages = ?"), messages)
+    assert answer == one(connection, call.format("?"), "<user>Hi<assistant>")
+    assert answer != one(connection, call.format("?"), "Hi")
+    rows = connection.execute("SELECT TokensIn FROM InferenceRequests ORDER BY RequestedAt")
+    assert [r[0] for r in rows.fetchall()] == [len("<user>Hi<assistant>")] * 2 + [2]
+
+
+# --- figures -------------------------------------------------------------------------------------
+
+
+def test_explain_analyze_says_what_each_operator_asked(connection: Connection) -> None:
+    connection.execute("CREATE TABLE t (id INT, s NVARCHAR(20))")
+    connection.execute("INSERT INTO t VALUES (1, 'hello'), (2, NULL), (3, 'hi')")
+
+    def lines(text: str) -> list[str]:
+        return [r[0] for r in connection.execute(f"EXPLAIN ANALYZE {text}").fetchall()]
+
+    (scan,) = [x for x in lines("SELECT LOGPROB('tiny', s) FROM t") if "scan t" in x]
+    assert "LOGPROB tiny: 2 rows, 7 tokens in," in scan
+    fragment, *_ = lines("SELECT LOGPROB('tiny', s) FROM t WHERE id < 3")
+    assert "LOGPROB tiny: 1 rows, 5 tokens in," in fragment
+    stream, _ = lines("SELECT * FROM GENERATE('tiny', 'x', @max_tokens = 3)")
+    assert "GENERATE tiny: 1 rows, 1 tokens in, 3 out," in stream
