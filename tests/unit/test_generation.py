@@ -191,6 +191,16 @@ def test_generation_can_be_stopped_between_tokens(net: Network) -> None:
         next(steps)
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_model_of_nan_is_refused(temperature: float) -> None:
+    config = tiny_models.MODELS["llama"].config
+    arrays = tiny_models.arrays(config)
+    arrays["norm.final.weight"][:] = np.nan
+    broken = Network(config, ArrayWeights(arrays), forms=IN_NUMPY)
+    with pytest.raises(ExecutionFault, match="no probabilities"):
+        list(generate(broken, PROMPT, Settings(temperature=temperature)))
+
+
 def drawn(logits: Any, count: int = 4000, **settings: Any) -> dict[int, float]:
     chosen = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, **settings}
     found = np.array(

@@ -105,6 +105,19 @@ def test_chunks_are_counted_from_the_beginning() -> None:
     assert_close(net.logits(tokens)[-1], expected)
 
 
+def test_chunks_end_at_multiples_wherever_a_prefill_begins() -> None:
+    net, layers_run = network("llama", context=1000), 0
+
+    def check() -> None:
+        nonlocal layers_run
+        layers_run += 1
+
+    state = net.start()
+    net.prefill(state, tiny_models.tokens(50))
+    net.prefill(state, tiny_models.tokens(CHUNK_TOKENS - 50 + 1), check)
+    assert layers_run == 2 * net.config.layers
+
+
 def test_log_probabilities_are_those_of_the_logits() -> None:
     net = network("mistral", context=1000)
     tokens = tiny_models.tokens(CHUNK_TOKENS + 30)
@@ -189,6 +202,8 @@ def test_vectors_of_an_encoder() -> None:
     assert np.abs(found[0] - mean / np.linalg.norm(mean)).max() < 1e-6
     assert not found[1].any()
     assert np.array_equal(found[2], encode(network("bert"), [tokens[:5]])[0])
+    plain = encode(network("bert", normalize=False), [tokens])
+    assert_close(plain[0], mean)
     first = encode(network("bert", pooling="cls", normalize=False), [tokens])
     assert_close(first[0], rows[0])
 

@@ -136,6 +136,12 @@ class _Row:
             self._occurred.add(token)
         self.last_token = token
         logprob = float(logits[token]) - log_total
+        if math.isnan(logprob):
+            raise ExecutionFault(
+                "the model gives no probabilities: its logits are no numbers",
+                code="MODEL_INPUT",
+                hint="look for weights that are NaN or infinite, or too large for its activations",
+            )
         is_end = token in settings.end_tokens
         text = "" if is_end else self.text.push(token)
         reason = "end" if is_end else self._reason(is_full)
