@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from oracle import tiny_models
 
 from hartonomous.hql.dbapi import Connection
 from hartonomous.hql.models.inference.encoding import encode
-from hartonomous.hql.models.inference.generation import Settings, generate_rows
+from hartonomous.hql.models.inference.generation import Settings, generate, generate_rows
 from hartonomous.hql.models.inference.loading import load
 from hartonomous.hql.models.inference.network import Network
 from hartonomous.hql.models.model import find_model
@@ -99,6 +100,23 @@ def test_greedy_continuations(smollm: Network) -> None:
         best, second = prompt["continued_best_two"][first]
         assert best - second < 2 * TOLERANCE * best, (n, first, best, second)
     assert different <= DIFFERENT_MAX
+
+
+def test_rows_are_the_same_bits_in_any_company(smollm: Network) -> None:
+    prompts = [prompt["tokens"] for prompt in figures("smollm.json")["prompts"][:4]]
+    settings = Settings(max_tokens=16, temperature=0.8, seed=3)
+
+    def alone(row: int) -> list[tuple[int, float]]:
+        steps = generate(smollm, prompts[row], settings, row=row)
+        return [(step.token, step.logprob) for step in steps]
+
+    expected = [alone(row) for row in range(4)]
+    beside: dict[int, list[tuple[int, float]]] = {}
+    for step in generate_rows(smollm, prompts, settings):
+        beside.setdefault(step.row, []).append((step.token, step.logprob))
+    assert [beside[row] for row in range(4)] == expected
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(alone, range(4))) == expected
 
 
 def test_vectors_of_sentences(minilm: Network) -> None:
