@@ -24,6 +24,8 @@ settings.load_profile("untimed")
 
 #: a script says so in its first lines where a twist cannot hold, and why
 EXEMPT = re.compile(r"^# not under (?P<twists>[\w, ]+): \S+", re.MULTILINE)
+#: or that it is for `-m slow`, and why
+SLOW = re.compile(r"^# slow: \S+", re.MULTILINE)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,7 +46,10 @@ class Mismatch(Exception):
 
 class GoldenFile(pytest.File):
     def collect(self) -> Iterable[pytest.Item]:
-        yield GoldenItem.from_parent(self, name=self.path.stem)
+        item: pytest.Item = GoldenItem.from_parent(self, name=self.path.stem)
+        if SLOW.search(self.path.read_text(encoding="utf-8")):
+            item.add_marker(pytest.mark.slow)
+        yield item
 
 
 class GoldenItem(pytest.Item):

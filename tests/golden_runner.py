@@ -20,8 +20,8 @@ Commands: `@reopen` closes all sessions, the next statement opens the folder aga
 that on a copy of the folder as it lies on the disk now; `@set rules=off|on|NAME` (NAME is left
 out); `@set batch=1|off`; `@params JSON`, parameters of the next statement; `@file NAME` writes the
 two-blank lines below it into a file; `@read NAME` prints one. In statements `{folder}` is the
-folder of such files and `{library}` that of Python's standard library; answers that name the latter
-show `{library}`.
+folder of such files, `{library}` that of Python's standard library, `{smollm}` and `{minilm}` real
+models (tests/model_files.py); answers that name one of the latter show what was written.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import golden_hooks
+import model_files
 from golden_format import (
     TWISTS,
     format_messages,
@@ -56,6 +57,10 @@ EXPLAIN = re.compile(r"(^|;)\s*EXPLAIN\b", re.I)
 PLAN = "plan"
 #: the folder of Python's standard library: real text and code that every machine has
 LIBRARY = Path(sysconfig.get_path("stdlib")).as_posix()
+MODELS = {
+    "{smollm}": lambda: model_files.model_file(*model_files.SMOLLM),
+    "{minilm}": lambda: model_files.model_folder(*model_files.MINILM),
+}
 #: a temporary table would be lost by reopening
 TEMPORARY = re.compile(r"[\s(]#\w+")
 
@@ -122,6 +127,9 @@ class Runner:
         prefix = f"{match['name']}: " if match["name"] else ""
         text = match["text"].replace("{folder}", self.files.as_posix())
         text = text.replace("{library}", LIBRARY)
+        for word, find in MODELS.items():
+            if word in text:
+                text = text.replace(word, find().as_posix())
         try:
             out = self.statement(match["name"], text, tags)
         except Error as error:
