@@ -25,6 +25,10 @@ BENCHMARKS = (
     "spatial_sql",
     "embedding",
     "ingest",
+    "model_import",
+    "tensor_atoms",
+    "smollm",
+    "minilm",
     "products",
     "retrieval",
     "top_k",
@@ -35,8 +39,9 @@ INTRODUCTION = """\
 
 Written by `make bench BENCH="--full --write"`; one benchmark alone: `python tests/bench/NAME.py`.
 Ours and the peers' runs take turns in one process on the same data, the shortest run counts, and
-results are compared before anything is timed. `×` is our figure as a multiple of the peer's: below
-1 is better for times and sizes, above 1 for rates.
+results are compared before anything is timed; only peers that run models have processes of their
+own, which wait while it is not their turn. `×` is our figure as a multiple of the peer's: below 1
+is better for times and sizes, above 1 for rates.
 """
 
 

@@ -53,6 +53,17 @@ def shortest(runs: Mapping[str, Callable[[], object]], repeat: int) -> dict[str,
     return best
 
 
+def shortest_told(runs: Mapping[str, Callable[[], float]], repeat: int) -> dict[str, float]:
+    """As `shortest`, for runs that measure themselves: each gives its seconds."""
+    best = dict.fromkeys(runs, float("inf"))
+    for turn in range(repeat + 1):
+        for name, run in runs.items():
+            told = run()
+            if turn:
+                best[name] = min(best[name], told)
+    return best
+
+
 def seconds(run: Callable[[], object]) -> float:
     """How long one run takes."""
     start = time.perf_counter()

@@ -18,7 +18,7 @@ _open: dict[str, Any] = {}
 
 
 def versions() -> dict[str, str]:
-    return {"torch": torch.__version__, "transformers": transformers.__version__}
+    return {"torch": str(torch.__version__), "transformers": transformers.__version__}
 
 
 def use_threads(count: int) -> None:
@@ -100,7 +100,7 @@ def export_onnx(path: str) -> None:
     """The open encoder as an ONNX file: tokens and mask in, the last hidden state out."""
     given = torch.ones((2, 8), dtype=torch.int64)
     torch.onnx.export(
-        _Rows(_open["encoder"]),
+        _Rows(_open["encoder"]).eval(),
         (given, given),
         path,
         input_names=["tokens", "mask"],
