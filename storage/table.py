@@ -242,6 +242,14 @@ class TableView:
         whole = pa.concat_arrays(parts)
         return whole.take(pa.array(inverse(order)))
 
+    def narrowed(self, addresses: Int64, ranges: Sequence[ColumnRange]) -> Int64:
+        """Those of the addresses that may satisfy `ranges`, as far as that costs nothing to see."""
+        return addresses
+
+    def deferred(self, columns: Sequence[str]) -> Mapping[str, Deferred]:
+        """Those of the columns of which `gather` gives whole numbers in place of values."""
+        return {}
+
     def row_ids(self, addresses: Int64) -> Int64:
         """The row ids at `addresses`, which must be ascending."""
         chunks = {ordinal: selection.chunk for ordinal, selection in self.parts}

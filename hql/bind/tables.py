@@ -17,8 +17,8 @@ from hartonomous.hql.models.relations.tables import (
     ATOMS,
     COEFFICIENT_FIELDS,
     NAMES,
-    atoms_entry,
     find_relation,
+    scanned_atoms,
 )
 from hartonomous.hql.system_schema import definition_of, find_stored
 from hartonomous.hql.types import BIGINT, Type, parse_type
@@ -54,6 +54,9 @@ def bind_table_name(node: ast.TableName, scope: Scope) -> plan.Source:
             return source
     context = scope.statement.context
     schema = parts[0].text if len(parts) == 2 else context.schema
+    relation = find_relation(schema, name)
+    if relation is not None:
+        return _bind_relation(relation, node, scope)
     entry = _find_entry(context, schema, name)
     if isinstance(entry, TableEntry):
         return _bind_stored(entry, node, scope)
@@ -62,9 +65,6 @@ def bind_table_name(node: ast.TableName, scope: Scope) -> plan.Source:
     system = system_table_name(node.name, context.system_tables)
     if system is not None:
         return _bind_system(system, node, scope)
-    relation = find_relation(schema, name)
-    if relation is not None:
-        return _bind_relation(relation, node, scope)
     raise _unknown_table(node, scope)
 
 
@@ -289,7 +289,7 @@ def _bind_relation(name: str, node: ast.TableName, scope: Scope) -> plan.Source:
     alias = node.alias.text if node.alias else node.name.last
     source: plan.Source
     if name == ATOMS:
-        entry = atoms_entry()
+        entry = scanned_atoms(scope.statement.context.catalog)
         source = plan.Scan(relation=number, alias=alias, fields=ATOM_FIELDS, table=entry)
     else:
         source = plan.Coefficients(relation=number, alias=alias, fields=COEFFICIENT_FIELDS)

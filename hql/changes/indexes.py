@@ -14,6 +14,7 @@ from hartonomous.hql import ast
 from hartonomous.hql.changes.definitions import check_word, key_columns
 from hartonomous.hql.changes.targets import get_table, place
 from hartonomous.hql.errors import BindFault, NotSupported
+from hartonomous.hql.models.relations.tables import is_atoms, view_of
 from hartonomous.hql.result import Result
 from hartonomous.storage.catalog import ColumnEntry, IndexEntry, KeyEntry, TableEntry, fold
 from hartonomous.storage.errors import AlreadyExists, NotFound
@@ -51,6 +52,8 @@ def with_index(table: TableEntry, statement: CreateIndex) -> tuple[TableEntry, I
     ids = columns(table.columns, [_column(o) for o in statement.columns], table.name)
     name, number = statement.name.text, table.next_id
     if statement.method in (None, "BTREE"):
+        if is_atoms(table):
+            raise place(NotSupported(f"not supported yet: a key of {table.name}"), statement)
         key = KeyEntry(number, name, ids, "UNIQUE" if statement.unique else "INDEX")
         return replace(table, keys=(*table.keys, key), next_id=number + 1), None
     index = IndexEntry(number, name, ids, _method(statement, table, ids))
@@ -101,7 +104,7 @@ def _build(index: IndexEntry, table: TableEntry, context: Context) -> None:
 
     progress = Progress(f"index {index.name}")
     column = indexed_column(table, index)
-    view, done = context.transaction.view(table.id), 0
+    view, done = view_of(table, context.transaction), 0
     try:
         for _, selection in view.parts:
             context.limits.check()

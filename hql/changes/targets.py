@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hartonomous.hql import ast
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.frozen import frozen
+from hartonomous.hql.models.relations.tables import ATOMS, atoms_entry, find_relation
 from hartonomous.hql.syntax import trees
 from hartonomous.storage.catalog import Entry, TableEntry, ViewEntry, fold
 from hartonomous.storage.errors import Error, NotFound, ReadOnly
@@ -53,6 +54,8 @@ def get_table(
         raise place(NotSupported("not supported yet: table variables as targets"), name)
     if change == "definition":
         refuse_system_table(name, "altered")
+    if find_relation(*split_name(name)) == ATOMS:
+        return _get_atoms(context, name, change)
     system = _get_system_table(context, name, change)
     if system is not None:
         return system
@@ -61,14 +64,22 @@ def get_table(
         return entry
     if isinstance(entry, ViewEntry):
         raise place(BindFault(f'"{entry.name}" is a view, and views cannot be changed'), name)
-    from hartonomous.hql.models.relations.tables import ATOMS, find_relation
     from hartonomous.hql.system_tables import is_reserved
 
-    if find_relation(*split_name(name)) == ATOMS:
-        raise place(NotSupported(f"not supported yet: changing the {change} of {ATOMS}"), name)
     if is_reserved(*split_name(name)):
         raise place(ReadOnly(f'the system table "{name}" cannot be changed'), name)
     raise unknown_table(context, name)
+
+
+def _get_atoms(context: Context, name: ast.ObjectName, change: str) -> TableEntry:
+    """The entry that holds the indexes of TensorAtoms, made if it is not there."""
+    if change != "indexes":
+        raise place(NotSupported(f"not supported yet: changing the {change} of {ATOMS}"), name)
+    kept = context.catalog.find(DEFAULT_SCHEMA, ATOMS)
+    if kept is None:
+        kept = context.transaction.create(atoms_entry())
+    assert isinstance(kept, TableEntry)
+    return kept
 
 
 def _get_system_table(context: Context, name: ast.ObjectName, change: str) -> TableEntry | None:

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
+from hartonomous.hql.models.relations.tables import view_of
 from hartonomous.hql.operators.base import Execution, Figures
 from hartonomous.hql.operators.indexed import Box, grown, known_reach, open_search
 from hartonomous.hql.operators.scan import ADDRESS, ROW_ID, ScanOperator
@@ -54,7 +55,7 @@ class PairsOperator:
         started = time.perf_counter()
         left = self.left.stored_column(self.source.left_column, execution)
         right = self.right.stored_column(self.source.right_column, execution)
-        view = execution.source.view(self.right.scan.table.id)
+        view = view_of(self.right.scan.table, execution.source)
         search = open_search(self.source.index, view)
         finder = _Finder(self, search, right, execution)
         lefts: list[Int64] = []

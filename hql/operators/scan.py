@@ -21,7 +21,7 @@ import pyarrow as pa
 from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.vectors import INTERN
-from hartonomous.hql.models.relations.tables import TENSOR_ATOMS_ID
+from hartonomous.hql.models.relations.tables import view_of
 from hartonomous.hql.operators.base import Execution, Figures
 from hartonomous.hql.operators.evaluate import evaluate, rows_at_once
 from hartonomous.hql.operators.indexed import find_nearest, find_region
@@ -36,7 +36,6 @@ from hartonomous.storage.table import ScanResult, TableView
 
 if TYPE_CHECKING:
     from hartonomous.hql.operators.topk import TopK
-    from hartonomous.storage.catalog import TableEntry
 
 ADDRESS, ROW_ID, ORDINAL = "__address", "__row_id", "__ordinal"
 
@@ -90,7 +89,7 @@ class ScanOperator:
         return table
 
     def _rows(self, form: Form, execution: Execution) -> tuple[ScanResult, pa.Table]:
-        view = view_of(self.scan.table, execution)
+        view = view_of(self.scan.table, execution.source)
         if self.top is not None:
             return self._nearest(self.top, view, form, execution)
         result = self._read(view, execution)
@@ -98,7 +97,7 @@ class ScanOperator:
 
     def preview(self, execution: Execution) -> pa.Table:
         """As `table`, with NULLs for everything that is computed: enough to plan with."""
-        view = view_of(self.scan.table, execution)
+        view = view_of(self.scan.table, execution.source)
         stored = _stored(self._read(view, execution))
         if self.scan.nearest is not None:
             count = sum(value_of(e, execution.parameters) for e in self.scan.nearest.count)
@@ -115,7 +114,7 @@ class ScanOperator:
         assert entry is not None, column
         bare = replace(self.scan, fields=(p.Field(column, parse_type(entry.type)),), computed=())
         scan = replace(bare, address=True, row_id=True)
-        view = view_of(scan.table, execution)
+        view = view_of(scan.table, execution.source)
         stored = _stored(replace(self, scan=scan)._read(view, execution))
         columns = [stored.values(n, GEOMETRY.arrow) for n in stored.names]
         return pa.table(columns, names=stored.names)
@@ -134,11 +133,12 @@ class ScanOperator:
         scan, names = self.scan, self.stored_names()
         if scan.lookup is not None:
             return self._look_up(view, names, execution)
+        ranges = ranges_of(scan.ranges, scan.table, execution)
         if scan.region is not None:
             found = find_region(scan.region, view, execution)
             if found is not None:
-                return self._gathered(view, names, found.addresses, found.visited)
-        ranges = ranges_of(scan.ranges, scan.table, execution)
+                addresses = view.narrowed(found.addresses, ranges)
+                return self._gathered(view, names, addresses, found.visited)
         row_id = scan.row_id or scan.nearest is not None or not names
         result = view.scan(
             names,
@@ -186,7 +186,8 @@ class ScanOperator:
             columns.append(pa.array(view.row_ids(addresses) if len(addresses) else addresses))
             fields.append(ROW_ID)
         table = pa.table(columns, names=fields)
-        return ScanResult(table, 0, 0, 0, 0, table.nbytes, visited)
+        deferred = view.deferred(names)
+        return ScanResult(table, 0, 0, 0, 0, table.nbytes, visited, deferred)
 
     def _nearest(
         self, top: TopK, view: TableView, form: Form, execution: Execution
@@ -302,15 +303,6 @@ class ScanOperator:
             is_right = values.type.equals(expr.type.arrow)
             parts.append(values if is_right else values.cast(expr.type.arrow))
         return pa.chunked_array(parts, expr.type.arrow)
-
-
-def view_of(table: TableEntry, execution: Execution) -> TableView:
-    """What a scan reads of a table, or of TensorAtoms."""
-    if table.id != TENSOR_ATOMS_ID:
-        return execution.source.view(table.id)
-    from hartonomous.hql.models.relations.view import open_atoms
-
-    return open_atoms(table, execution.source)
 
 
 def _stored(result: ScanResult) -> Stored:

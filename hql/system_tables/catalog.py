@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hartonomous.hql.models.relations.tables import is_atoms, view_of
 from hartonomous.hql.system_schema import TABLES as STORED
 from hartonomous.hql.system_schema import definition_of, template
 from hartonomous.hql.system_tables.base import Row, of_tuples
@@ -27,8 +28,8 @@ def _sorted_tables(context: Context) -> list[TableEntry]:
 def _tables(context: Context) -> list[Row]:
     rows = []
     for t in _sorted_tables(context):
-        count = context.transaction.view(t.id).row_count if t.id else 0
-        is_system = definition_of(t) is not None
+        count = view_of(t, context.transaction).row_count if t.id else 0
+        is_system = definition_of(t) is not None or is_atoms(t)
         rows.append((t.id or None, t.schema, t.name, count, t.temporary, is_system))
     return rows
 
@@ -72,7 +73,7 @@ def _indexes(context: Context) -> list[Row]:
 
 
 def _index_bytes(context: Context, table: TableEntry, index: IndexEntry) -> int:
-    view = context.transaction.view(table.id)
+    view = view_of(table, context.transaction)
     return sum(part.bytes for _, _, part in Search(view, index).parts)
 
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hartonomous.hql.models.model import Model
-from hartonomous.hql.models.relations.layout import OF_TENSOR, Chosen, Layout
+from hartonomous.hql.models.relations.layout import OF_TENSOR, Chosen, Int64, Layout
 from hartonomous.hql.models.relations.tables import ATOM_FIELDS
 from hartonomous.hql.models.row_data import HASH_BYTES, read_row_data
 from hartonomous.hql.models.units import rows_per_unit
@@ -68,24 +68,40 @@ _KEPT = Kept(KEPT_BYTES_MAX)
 
 def column(layout: Layout, name: str, chosen: Chosen) -> pa.ChunkedArray:
     """A narrow column of the chosen rows, in their order."""
-    type_ = _TYPES[name].arrow
-    if name in OF_TENSOR:
-        make = _of_tensors(layout, name)
-        type_ = pa.dictionary(pa.int32(), type_) if pa.types.is_string(type_) else type_
-    else:
-        make = _MAKERS[name](layout)
-    parts: list[pa.Array] = []
+    make, type_ = _maker(layout, name)
     if len(chosen.spans) > SPANS_MAX:
-        numbers = chosen.numbers()
-        cuts = np.searchsorted(numbers, layout.model_starts)
-        for place, (low, high) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
-            if low < high:
-                rows = numbers[low:high] - layout.model_starts[place]
-                parts.append(make(place).take(pa.array(rows)))
+        parts = _taken(layout, make, chosen.numbers())
     else:
-        for start, stop in chosen.spans.tolist():
-            parts.extend(_slices(layout, make, start, stop))
+        parts = [
+            part
+            for start, stop in chosen.spans.tolist()
+            for part in _slices(layout, make, start, stop)
+        ]
     return pa.chunked_array([c for part in parts for c in _chunks(part)], type_)
+
+
+def gathered(layout: Layout, name: str, numbers: Int64) -> pa.ChunkedArray:
+    """A narrow column of rows by their numbers, which ascend."""
+    make, type_ = _maker(layout, name)
+    return pa.chunked_array(_taken(layout, make, numbers), type_)
+
+
+def _maker(layout: Layout, name: str) -> tuple[Callable[[int], pa.Array], pa.DataType]:
+    """What gives the column of one model, by its place, and its type."""
+    type_ = _TYPES[name].arrow
+    if name not in OF_TENSOR:
+        return _MAKERS[name](layout), type_
+    is_text = pa.types.is_string(type_)
+    return _of_tensors(layout, name), pa.dictionary(pa.int32(), type_) if is_text else type_
+
+
+def _taken(layout: Layout, make: Callable[[int], pa.Array], numbers: Int64) -> list[pa.Array]:
+    cuts = np.searchsorted(numbers, layout.model_starts)
+    return [
+        make(place).take(pa.array(numbers[low:high] - layout.model_starts[place]))
+        for place, (low, high) in enumerate(zip(cuts[:-1], cuts[1:], strict=True))
+        if low < high
+    ]
 
 
 def _slices(

@@ -7,8 +7,9 @@ for it (plan.Coefficients).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hartonomous.hql.plan import Field
 from hartonomous.hql.system_schema import singular
@@ -24,7 +25,11 @@ from hartonomous.hql.types import (
     Type,
     vector,
 )
-from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
+from hartonomous.storage.catalog import Catalog, ColumnEntry, TableEntry, fold
+
+if TYPE_CHECKING:
+    from hartonomous.hql.operators.base import Source
+    from hartonomous.storage.table import TableView
 
 #: the number of TensorAtoms; those of stored tables are positive
 TENSOR_ATOMS_ID: Final = -1
@@ -71,9 +76,32 @@ def find_relation(schema: str, name: str) -> str | None:
     return _FORMS.get(fold(name)) if fold(schema) == "dbo" else None
 
 
+def scanned_atoms(catalog: Catalog) -> TableEntry:
+    """TensorAtoms as scans have tables, with its indexes."""
+    kept = catalog.find("dbo", ATOMS)
+    if not isinstance(kept, TableEntry) or not kept.indexes:
+        return atoms_entry()
+    return replace(atoms_entry(), indexes=kept.indexes, next_id=kept.next_id)
+
+
+def is_atoms(entry: object) -> bool:
+    """Whether a catalog's entry is that of TensorAtoms."""
+    return isinstance(entry, TableEntry) and find_relation(entry.schema, entry.name) == ATOMS
+
+
+def view_of(table: TableEntry, source: Source) -> TableView:
+    """The rows of a table of the catalog or of a scan, TensorAtoms among them."""
+    if not is_atoms(table):
+        return source.view(table.id)
+    from hartonomous.hql.models.relations.view import open_atoms
+
+    return open_atoms(table, source)
+
+
 @cache
 def atoms_entry() -> TableEntry:
-    """TensorAtoms as scans have tables."""
+    """TensorAtoms without indexes. A catalog has it, under a number of its own and without rows,
+    once there was an index of it."""
     columns = tuple(
         ColumnEntry(number, name, str(type_), type_.arrow)
         for number, (name, type_) in enumerate(_ATOM_COLUMNS.items(), 1)

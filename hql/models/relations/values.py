@@ -118,6 +118,13 @@ class Points:
         has: npt.NDArray[np.bool_] = self._has[self._layout.tensors_of(numbers)]
         return has
 
+    def values(self, numbers: Int64) -> pa.Array:
+        """GEOMETRY of any rows, NULL of those that have none."""
+        from hartonomous.hql.functions.geometry_kernels import with_nulls
+
+        valid = self.valid(numbers)
+        return with_nulls(self.read(numbers if valid is None else numbers[valid]), valid)
+
     def read(self, numbers: Int64) -> pa.Array:
         """GEOMETRY of rows that have one."""
         count = len(numbers)
