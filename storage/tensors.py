@@ -22,7 +22,7 @@ import pyarrow as pa
 from hartonomous.kernels.blocks import row_bytes
 from hartonomous.storage.blocks import SEAL_BYTES, BlockReader, BlockWriter, ObjectRef
 from hartonomous.storage.disk import Data
-from hartonomous.storage.errors import Corruption, FormatFault
+from hartonomous.storage.errors import Corruption, FormatFault, ReadOnly
 from hartonomous.storage.frozen import frozen
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ def write_pack(
 ) -> PackRef:
     """Store a tensor: buffers that end to end are its rows. They must not change until this
     returns. Content that is there already is not stored again. ValueError for a length that
-    `dtype` has no rows of; DiskFault."""
+    `dtype` has no rows of; ReadOnly, DiskFault."""
     size = rows * row_bytes(dtype, length)
-    database = transaction.database
+    database = _writable(transaction)
     mine: list[str] = []
     with database.garbage.writing(mine):
         writer = BlockWriter(database.object_store)
@@ -113,11 +113,13 @@ def open_pack(database: Database, ref: PackRef, label: str = "") -> TensorPack:
 
 
 def put_object(transaction: Transaction, data: Data) -> str:
-    """Store bytes as an object of the transaction; its name, the SHA-256 of the bytes."""
-    objects = transaction.database.object_store
+    """Store bytes as an object of the transaction; its name, the SHA-256 of the bytes. ReadOnly,
+    DiskFault."""
+    database = _writable(transaction)
+    objects = database.object_store
     name = hashlib.sha256(data).hexdigest()
     mine: list[str] = []
-    with transaction.database.garbage.writing(mine):
+    with database.garbage.writing(mine):
         if not objects.is_whole(name):
             with objects.writer() as writer:
                 writer.write(data)
@@ -125,6 +127,13 @@ def put_object(transaction: Transaction, data: Data) -> str:
         mine.append(name)
     transaction.objects += mine
     return name
+
+
+def _writable(transaction: Transaction) -> Database:
+    """The database, whose folder is another process's where it is only read."""
+    if transaction.database.read_only:
+        raise ReadOnly("the database was opened read-only")
+    return transaction.database
 
 
 def read_object(database: Database, name: str, label: str = "") -> pa.Buffer:

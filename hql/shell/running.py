@@ -71,20 +71,24 @@ def interruptibly(connection: Connection, work: Callable[[], T]) -> T:
     statement, waits for it to stop, and goes on as KeyboardInterrupt."""
     outcome: list[T] = []
     failure: list[BaseException] = []
+    # Not join(): in Python 3.11 one that a signal interrupts takes the thread for ended, and the
+    # next one returns while it still runs (bpo-45274).
+    is_done = threading.Event()
 
     def target() -> None:
         try:
             outcome.append(work())
         except BaseException as error:
             failure.append(error)
+        finally:
+            is_done.set()
 
-    worker = threading.Thread(target=target, name="hql statement")
-    worker.start()
+    threading.Thread(target=target, name="hql statement").start()
     try:
-        worker.join()
+        is_done.wait()
     except KeyboardInterrupt:
         connection.cancel()
-        worker.join()
+        is_done.wait()
         raise
     if failure:
         raise failure[0]

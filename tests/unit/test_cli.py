@@ -167,6 +167,47 @@ def test_control_c_exits_130() -> None:
     assert "Traceback" not in rest
 
 
+#: work that needs some time to stop when it is cancelled, and what is known when Ctrl-C comes out
+SLOW_TO_STOP = """
+import threading, time
+from hartonomous.hql.shell.running import interruptibly
+
+class Connection:
+    is_cancelled = threading.Event()
+    cancel = is_cancelled.set
+
+def work():
+    print("begun", flush=True)
+    Connection.is_cancelled.wait()
+    time.sleep(0.3)
+    print("stopped", flush=True)
+
+try:
+    interruptibly(Connection, work)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_control_c_waits_for_the_work_to_stop() -> None:
+    """What it uses is closed then: a generator that still runs cannot be."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_TO_STOP],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupt,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert rest.splitlines() == ["stopped", "interrupted"]
+
+
 def test_a_closed_pipe_is_quiet() -> None:
     many = "SELECT value FROM GENERATE_SERIES(1, 500000)"
     process = subprocess.Popen(

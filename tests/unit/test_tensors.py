@@ -12,7 +12,7 @@ from tiny_models import tensor_bytes
 from hartonomous.kernels.blocks import BLOCKS, row_bytes
 from hartonomous.storage.blocks import BLOCK
 from hartonomous.storage.database import Database
-from hartonomous.storage.errors import Corruption, FormatFault
+from hartonomous.storage.errors import Corruption, FormatFault, ReadOnly
 from hartonomous.storage.tensors import (
     PackRef,
     TensorPack,
@@ -91,6 +91,19 @@ def test_short_data_is_refused(database: Database) -> None:
     with pytest.raises(ZeroDivisionError):
         write_pack(transaction, "F32", 3, 4, (bytes(1 // (2 - i)) for i in range(3)))
     assert transaction.objects == []
+
+
+def test_nothing_is_written_where_it_is_only_read(tmp_path: Path) -> None:
+    folder = tmp_path / "a.hdb"
+    Database.open(folder).close()
+    before = sorted((folder / "objects").rglob("*"))
+    reader = Database.open(folder, read_only=True)
+    with pytest.raises(ReadOnly):
+        write_pack(reader.begin(), "F32", 1, 4, [b"0123456789abcdef"])
+    with pytest.raises(ReadOnly):
+        put_object(reader.begin(), b"bytes")
+    reader.close()
+    assert sorted((folder / "objects").rglob("*")) == before
 
 
 def test_rows_and_gather(database: Database) -> None:
