@@ -25,7 +25,7 @@ types: $(VENV)/ready-for-tests build/ns/hartonomous
 unit: $(VENV)/ready-for-tests
 	@$(BIN)/pytest -q -n $(WORKERS)
 
-slow: $(VENV)/ready-for-benchmarks twists
+slow: $(VENV)/ready-for-slow-tests twists
 	@$(BIN)/pytest -q -m slow -n $(WORKERS) --dist worksteal
 
 twists: $(VENV)/ready-for-tests
@@ -66,3 +66,8 @@ $(VENV)/ready-for-benchmarks: pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV), with what tests and benchmarks need"
 	@$(PIP) install --editable '.[test,bench]'
 	@touch $(VENV)/ready $(VENV)/ready-for-tests $@
+
+$(VENV)/ready-for-slow-tests: pyproject.toml | $(BIN)/python
+	@echo "installing into $(VENV), with what tests, benchmarks and comparisons need"
+	@$(PIP) install --editable '.[test,bench,oracle]'
+	@touch $(VENV)/ready $(VENV)/ready-for-tests $(VENV)/ready-for-benchmarks $@
