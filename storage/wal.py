@@ -11,7 +11,9 @@ acknowledged any more until the database is opened again.
 from __future__ import annotations
 
 import struct
+import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -78,12 +80,43 @@ class DurableMark:
         self._map.close()
 
 
+class Turn:
+    """A thread's place in the line for writing: it waits until the log is durable up to `at`, or
+    until it is the one that writes."""
+
+    __slots__ = ("_gate", "at")
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self._gate: threading.Lock | None = None
+
+    def close_gate(self) -> None:
+        """Before others know of it: it will have to wait."""
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    def wait(self) -> None:
+        if self._gate is not None:
+            self._gate.acquire()
+
+    def wake(self) -> None:
+        """More than once does no harm."""
+        if self._gate is not None and self._gate.locked():
+            self._gate.release()
+
+
 class Wal:
-    """The writer's log. First recover(), then append() and sync() from any thread."""
+    """The writer's log. First recover(), then append() and sync() from any thread.
+
+    Threads that want the log synced stand in line (`_turns`). The first of them writes and syncs
+    for all (`_leader`), then wakes those whom that served, and one more, who leads next: a thread
+    is woken once, whatever the number of threads."""
 
     def __init__(self, disk: Disk, folder: Path) -> None:
         self._disk, self._folder = disk, folder
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._turns: deque[Turn] = deque()
+        self._leader: Turn | None = None
         self._file: File | None = None
         self._number = 0
         self._end = 0  # offset after the last appended frame
@@ -91,7 +124,6 @@ class Wal:
         self._allocated = 0
         self._pending: list[Data] = []
         self._durable = 0
-        self._is_leading = False
         self._failure: DiskFault | None = None
         self._mark: DurableMark | None = None
 
@@ -163,7 +195,7 @@ class Wal:
     def append(self, *pieces: Data) -> int:
         """Put a record at the end; the position after it, for sync(). The pieces (its body, cut
         anyhow) must not change until then."""
-        with self._changed:
+        with self._lock:
             self._check()
             frame = make_frame(pieces, position(self._number, self._end))
             self._pending += frame
@@ -173,43 +205,44 @@ class Wal:
     def sync(self, at: int) -> None:
         """Return when the log is durable up to `at`. One caller at a time writes and syncs for
         all that wait. DiskFault for all of them if that fails, and from then on."""
-        with self._changed:
-            while True:
+        turn = Turn(at)
+        try:
+            with self._lock:
                 if self._durable >= at:
                     return
                 self._check()
-                if not self._is_leading:
-                    break
-                self._changed.wait()
-            self._is_leading = True
-            pending, self._pending = self._pending, []
-            end = self._end
-        try:
-            self._write(pending, end)
-        except BaseException as fault:
-            self._poison(fault)
+                self._join(turn)
+            turn.wait()
+            if self._leader is turn:
+                self._lead()
+            elif self._durable < at:
+                self._check()
+        except BaseException:
+            self._leave(turn)
             raise
-        with self._changed:
-            self._advance(end)
 
     def start_file(self) -> int:
         """Begin a new file; the position where it begins. What was appended before is synced."""
-        with self._changed:
-            while self._is_leading:
-                self._changed.wait()
-            self._check()
-            pending, self._pending = self._pending, []
-            try:
-                self._write(pending, self._end, is_last=True)
-                assert self._file is not None
-                self._file.close()
-                self._advance(self._end)
-                self._create(self._number + 1)
-            except BaseException as fault:
-                self._poison(fault)
-                raise
-            self._advance(self._end)
-            return position(self._number, FILE_HEADER)
+        turn = Turn(sys.maxsize)
+        try:
+            self._join(turn)
+            turn.wait()
+            with self._lock:
+                self._check()
+                try:
+                    pending, self._pending = self._pending, []
+                    self._write(pending, self._end, is_last=True)
+                    assert self._file is not None
+                    self._file.close()
+                    self._reach(self._end)
+                    self._create(self._number + 1)
+                    self._reach(self._end)
+                except BaseException as fault:
+                    self._poison(fault)
+                    raise
+                return position(self._number, FILE_HEADER)
+        finally:
+            self._leave(turn)
 
     def remove_files_below(self, number: int) -> None:
         """Drop files that a checkpoint has made superfluous."""
@@ -220,21 +253,72 @@ class Wal:
     def close(self) -> None:
         """Sync what was appended, give back what was allocated ahead, close. After a failure it
         only closes."""
-        with self._changed:
-            while self._is_leading:
-                self._changed.wait()
-            if self._file is None:
-                return
-            file, self._file = self._file, None
-            try:
-                if self._failure is None:
-                    file.write(self._pending, self._written)
-                    file.truncate(self._end)
-                    file.sync()
-            finally:
-                file.close()
-                if self._mark is not None:
-                    self._mark.close()
+        turn = Turn(sys.maxsize)
+        try:
+            self._join(turn)
+            turn.wait()
+            with self._lock:
+                self._close()
+        finally:
+            self._leave(turn)
+
+    def _close(self) -> None:
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        try:
+            if self._failure is None:
+                file.write(self._pending, self._written)
+                file.truncate(self._end)
+                file.sync()
+        finally:
+            file.close()
+            if self._mark is not None:
+                self._mark.close()
+
+    # --- taking turns --------------------------------------------------------------------
+
+    def _join(self, turn: Turn) -> None:
+        """To the end of the line; who finds nobody there leads."""
+        with self._lock:
+            if self._leader is None:
+                self._leader = turn
+            else:
+                turn.close_gate()
+                self._turns.append(turn)
+
+    def _lead(self) -> None:
+        """Write and sync for all, as the leader."""
+        try:
+            with self._lock:
+                pending, self._pending = self._pending, []
+                end = self._end
+            self._write(pending, end)
+            with self._lock:
+                self._reach(end)
+                self._pass_on()
+        except BaseException as fault:
+            self._poison(fault)
+            raise
+
+    def _leave(self, turn: Turn) -> None:
+        """Out of the line, wherever in it; if it led, the next one does."""
+        with self._lock:
+            if turn in self._turns:
+                self._turns.remove(turn)
+            if self._leader is turn:
+                self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Who has what it waited for goes, and the first of the others leads."""
+        turns = self._turns
+        while turns and turns[0].at <= self._durable:
+            turns[0].wake()
+            turns.popleft()
+        self._leader = turns[0] if turns else None
+        if self._leader is not None:
+            self._leader.wake()
+            turns.popleft()
 
     def _write(self, pending: list[Data], end: int, *, is_last: bool = False) -> None:
         file = self._file
@@ -250,12 +334,11 @@ class Wal:
             file.truncate(end)
         file.sync()
 
-    def _advance(self, end: int) -> None:
+    def _reach(self, end: int) -> None:
+        """The current file is synced up to `end`."""
         self._durable = position(self._number, end)
         if self._mark is not None:
             self._mark.publish(self._durable)
-        self._is_leading = False
-        self._changed.notify_all()
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -266,7 +349,8 @@ class Wal:
         assert self._file is not None, "recover() first"
 
     def _poison(self, fault: BaseException) -> None:
-        with self._changed:
+        with self._lock:
             self._failure = fault if isinstance(fault, DiskFault) else DiskFault(repr(fault))
-            self._is_leading = False
-            self._changed.notify_all()
+            self._leader = None
+            while self._turns:
+                self._turns.popleft().wake()

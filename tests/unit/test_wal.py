@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from faulty_disk import FaultyDisk
 
 from hartonomous.storage.disk import Disk, File
 from hartonomous.storage.errors import Corruption, DiskFault, FormatFault
-from hartonomous.storage.wal import DurableMark, Wal
+from hartonomous.storage.wal import DurableMark, Turn, Wal
 from hartonomous.storage.wal_frames import (
     FILE_HEADER,
     MARK,
@@ -280,6 +281,80 @@ def test_a_failed_sync_fails_all_that_wait(tmp_path: Path) -> None:
     for thread in clients:
         thread.join(5)
     assert len(faults) == 6
+
+
+class HeldDisk(Disk):
+    """A sync takes until it is let go."""
+
+    def __init__(self) -> None:
+        self.begun, self.gate = threading.Event(), threading.Event()
+        self.gate.set()
+
+    def do_sync(self, file: File) -> None:
+        self.begun.set()
+        assert self.gate.wait(5)
+
+
+@pytest.mark.parametrize("when", ["in line", "next to lead", "leading"])
+def test_an_interrupted_thread_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Ctrl-C may come while a thread waits in line, when its turn has come, while it leads."""
+    disk = HeldDisk()
+    wal, _ = opened(tmp_path, disk)
+    disk.begun.clear()
+    disk.gate.clear()
+    wait = Turn.wait
+    ended: dict[str, str] = {}
+
+    def interrupted_wait(turn: Turn) -> None:
+        if threading.current_thread().name != "interrupted":
+            return wait(turn)
+        if when != "in line":
+            wait(turn)
+        raise KeyboardInterrupt
+
+    def client() -> None:
+        name = threading.current_thread().name
+        try:
+            wal.sync(wal.append(name.encode()))
+        except (KeyboardInterrupt, DiskFault) as fault:
+            ended[name] = type(fault).__name__
+        else:
+            ended[name] = "durable"
+
+    monkeypatch.setattr(Turn, "wait", interrupted_wait)
+    if when == "leading":
+        monkeypatch.setattr(Turn, "wait", wait)
+        monkeypatch.setattr(wal, "_write", interrupting_once(wal._write))
+    threads = []
+    for name in ("first", "interrupted", "third", "fourth"):
+        threads.append(threading.Thread(target=client, name=name))
+        threads[-1].start()
+        assert disk.begun.wait(5)
+        queued = len(threads) - 1 - (when == "in line" and len(threads) > 1)
+        while len(wal._turns) < queued:
+            time.sleep(0.001)
+    disk.gate.set()
+    for thread in threads:
+        thread.join(5)
+    others = {"first": "durable", "third": "durable", "fourth": "durable"}
+    if when == "leading":  # a write that was broken off is a write that failed
+        others |= {"third": "DiskFault", "fourth": "DiskFault"}
+    assert ended == {"interrupted": "KeyboardInterrupt", **others}
+    wal.close()
+
+
+def interrupting_once(write: Callable[..., None]) -> Callable[..., None]:
+    """`write`, but its second call is interrupted."""
+    calls = iter(range(1_000))
+
+    def interrupted(*arguments: object, **named: object) -> None:
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        write(*arguments, **named)
+
+    return interrupted
 
 
 def test_the_durable_mark_is_what_readers_may_see(tmp_path: Path) -> None:
