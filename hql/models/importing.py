@@ -16,7 +16,7 @@ from hartonomous.hql.models import recipes
 from hartonomous.hql.models.architectures import UNKNOWN, find_architecture
 from hartonomous.hql.models.architectures.base import Config, Unrunnable, config_to_map
 from hartonomous.hql.models.architectures.fields import bad_config
-from hartonomous.hql.models.architectures.names import Placement
+from hartonomous.hql.models.architectures.names import Placement, layer_of
 from hartonomous.hql.models.formats.opening import open_source
 from hartonomous.hql.models.storing import Incoming, store_model
 from hartonomous.hql.models.tokenizers import pack_tokenizer
@@ -79,11 +79,13 @@ def read_source(source: SourceModel) -> Reading:
         return _rows_only(source, architecture.name, str(fault))
     placements, strangers = architecture.place(source, config)
     _check(architecture, config, placements)
-    why = None
+    why: str | None
     if strangers:
         listed = ", ".join(f'"{name[:100]}"' for name in strangers[:_LISTED_MAX])
         more = f" and {len(strangers) - _LISTED_MAX} more" if len(strangers) > _LISTED_MAX else ""
         why = f"{architecture.name} has no tensors {listed}{more}"
+    else:
+        why = _more_layers(architecture, config, placements)
     return Reading(architecture.name, config_to_map(config), placements, why)
 
 
@@ -110,6 +112,18 @@ def _check(architecture: Architecture, config: Config, placements: list[Placemen
         if shape != wanted.shape:
             given, asked = _shape(shape), _shape(wanted.shape)
             raise bad_config(f'"{wanted.name}" is {given}, and the configuration says {asked}')
+
+
+def _more_layers(
+    architecture: Architecture, config: Config, placements: list[Placement]
+) -> str | None:
+    """Why a model does not run whose files have layers that its configuration leaves out."""
+    wanted = {layer_of(shape.name) for shape in architecture.layout(config)}
+    for placement in placements:
+        if placement.layer is not None and placement.layer not in wanted:
+            name = placement.source.name[:100]
+            return f'its configuration leaves out the layer of the tensor "{name}"'
+    return None
 
 
 def _shape(shape: tuple[int, ...]) -> str:

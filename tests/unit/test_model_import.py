@@ -245,6 +245,29 @@ def test_tensors_that_an_architecture_has_not(connection: hql.Connection, tmp_pa
     assert not find(connection, "a").is_runnable
 
 
+def test_layers_that_the_configuration_leaves_out(
+    connection: hql.Connection, tmp_path: Path
+) -> None:
+    arrays = small_llama() | {"model.layers.1.mlp.up_proj.weight": draw(12, 8)}
+    write_safetensors(tmp_path / "a", CONFIG, tensors_of(arrays), {}, {})
+    (message,) = run(connection, f"CREATE MODEL a FROM '{tmp_path}/a'")
+    assert 'leaves out the layer of the tensor "model.layers.1.mlp.up_proj.weight"' in message
+    assert not find(connection, "a").is_runnable
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "1_Pooling/config.json"])
+def test_a_link_to_nothing_is_an_error(
+    connection: hql.Connection, tmp_path: Path, name: str
+) -> None:
+    write_safetensors(tmp_path / "a", CONFIG, tensors_of(small_llama()), {}, {})
+    link = tmp_path / "a" / name
+    link.parent.mkdir(exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(tmp_path / "nothing")
+    with pytest.raises(FileFault, match=name):
+        run(connection, f"CREATE MODEL a FROM '{tmp_path}/a'")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

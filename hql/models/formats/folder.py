@@ -204,9 +204,11 @@ def _is_text(name: bytes) -> bool:
 
 
 def _read_known(folder: Path, names: Sequence[str]) -> dict[str, bytes]:
+    """Those that are there. A link to nothing (a cache whose file was removed) is there, and an
+    error: the model would be imported as one without configuration or tokenizer."""
     found = {}
     for name in names:
-        if (folder / name).is_file():
+        if os.path.lexists(folder / name) and not (folder / name).is_dir():
             most = TOKENIZER_BYTES_MAX if name in TOKENIZER_FILES else JSON_BYTES_MAX
             found[name] = read_whole(folder / name, most)
     return found
