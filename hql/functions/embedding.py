@@ -49,11 +49,11 @@ def _resolve(types: Sequence[Type], constants: Sequence[Any]) -> tuple[Type, tup
         raise BindFault(f"EMBED: {types[0]} is not a text", code="TYPE_MISMATCH")
     if len(types) == 1:
         name = encoders.DEFAULT
-    elif isinstance(constants[1], str):
-        name = constants[1]
+    elif isinstance(constants[1], (str, int)):
+        name = str(constants[1])
     else:
         raise BindFault(
-            "EMBED: the model is the constant name of one",
+            "EMBED: the model is a constant, its name or id",
             code="ARGUMENTS",
             hint=f"EMBED(text, '{encoders.DEFAULT}')",
         )
@@ -65,23 +65,24 @@ def _resolve(types: Sequence[Type], constants: Sequence[Any]) -> tuple[Type, tup
 
 def _embed_in(function: Function, arguments: Sequence[Expr], context: BindContext) -> Function:
     """The function of a model of the catalog, with the type of its vectors."""
+    from hartonomous.hql.bind.context import locate
     from hartonomous.hql.plan import Constant
 
     if len(arguments) < 2:
         return function
     argument = arguments[1]
-    assert isinstance(argument, Constant) and isinstance(argument.value, str), argument
-    if argument.value.casefold() in encoders.ENCODERS:
+    assert isinstance(argument, Constant), argument
+    given, models = argument.value, models_of(context)
+    if isinstance(given, str) and given.casefold() in encoders.ENCODERS:
         return function
-    from hartonomous.hql.bind.context import locate
-
-    models = models_of(context)
     try:
-        entry = encoders.find(argument.value, models)
+        name = given if isinstance(given, str) else models.find(given).name
+        entry = encoders.find(name, models)
+        kernel = OfModels(EmbedBy(models.find(name).id), models)
     except Error as error:
         locate(error, argument.span)
-    made = replace(vector(entry.dimensions), space=entry.name), (NVARCHAR, NVARCHAR)
-    return replace(function, kernel=OfModels(embed_by_model, models), resolve=Known(made))
+    made = replace(vector(entry.dimensions), space=entry.name), (NVARCHAR, argument.type)
+    return replace(function, kernel=kernel, resolve=Known(made))
 
 
 @frozen
@@ -96,22 +97,27 @@ class Known:
         return self.made
 
 
-def embed_by_model(models: Models, texts: Any, model: Any) -> pa.Array:
+@frozen
+class EmbedBy:
     """The kernel of EMBED by a model of the catalog; texts that were embedded before come from the
     cache of equal models."""
-    from hartonomous.hql.encoders.imported import ModelEncoder
 
-    with models.using(model.as_py(), "EMBED") as use:
-        encoder = ModelEncoder(use.model, models)
-        cache = _cache_for(encoder.content_hash, encoder.dimensions)
+    model_id: int
 
-        def encode(some: pa.Array) -> npt.NDArray[np.float32]:
-            vectors, hits = cache.encode_with(some, partial(encoder.encode_in, use))
-            use.request.rows += len(some)
-            use.request.cache_hits += hits
-            return vectors
+    def __call__(self, models: Models, texts: Any, model: Any) -> pa.Array:
+        from hartonomous.hql.encoders.imported import ModelEncoder
 
-        return _embedded(texts, encoder.dimensions, encode)
+        with models.using(self.model_id, "EMBED") as use:
+            encoder = ModelEncoder(use.model, models)
+            cache = _cache_for(encoder.content_hash, encoder.dimensions)
+
+            def encode(some: pa.Array) -> npt.NDArray[np.float32]:
+                vectors, hits = cache.encode_with(some, partial(encoder.encode_in, use))
+                use.request.rows += len(some)
+                use.request.cache_hits += hits
+                return vectors
+
+            return _embedded(texts, encoder.dimensions, encode)
 
 
 def _cache_for(content_hash: str, dimensions: int) -> VectorCache:

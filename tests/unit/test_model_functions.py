@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tensor_models
 
 from hartonomous import hql
 from hartonomous.hql.dbapi import Connection
@@ -211,3 +212,32 @@ def test_explain_analyze_says_what_each_operator_asked(connection: Connection) -
     assert "LOGPROB tiny: 1 rows, 5 tokens in," in fragment
     stream, _ = lines("SELECT * FROM GENERATE('tiny', 'x', @max_tokens = 3)")
     assert "GENERATE tiny: 1 rows, 1 tokens in, 3 out," in stream
+
+
+# --- models that are rows only -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT LOGPROB('rows', 'x')",
+        "SELECT EMBED('x', 'rows')",
+        "SELECT PERPLEXITY('rows', (SELECT 'some text'))",
+        "SELECT * FROM GENERATE('rows', 'x')",
+        "SELECT * FROM PREDICT('rows', (SELECT 1, 2))",
+    ],
+)
+def test_a_model_that_cannot_run_says_why(connection: Connection, text: str) -> None:
+    tensor_models.add(connection.session.database, "rows", [tensor_models.matrix("w", [[1, 2]])])
+    with pytest.raises(ExecutionFault) as caught:
+        connection.execute(text).fetchall()
+    assert caught.value.code == "MODEL_INPUT" and caught.value.column is not None
+    assert '"rows"' in caught.value.message and "architecture" in caught.value.message
+
+
+def test_a_constant_id_names_a_model_too(connection: Connection) -> None:
+    connection.execute(
+        "CREATE MODEL flat ARCHITECTURE static(width = 8) WITH (SEED = 1, TOKENIZER = 'bytes')"
+    )
+    number = one(connection, "SELECT ModelId FROM Models WHERE ModelName = 'flat'")
+    assert one(connection, f"SELECT (EMBED('x', {number}) = EMBED('x', 'flat'))")
