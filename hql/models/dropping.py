@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.models.model import find_entry, spaces_served
+from hartonomous.hql.models.options import named
 from hartonomous.hql.result import Result
-from hartonomous.storage.catalog import MODELS
 from hartonomous.storage.errors import ConstraintFault
 
 if TYPE_CHECKING:
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 def run_drop_model(statement: DropModel, context: Context) -> Result:
     """The entry goes; what it was made of goes when no snapshot has the model any more. A damaged
     model can be dropped. A model that a space needs cannot."""
-    name = statement.name.text
-    if statement.if_exists and context.catalog.find(MODELS, name) is None:
-        return Result()
     try:
-        entry = find_entry(context.catalog, name)
+        entry = find_entry(context.catalog, named(statement.name, context))
     except BindFault as fault:
+        if statement.if_exists:
+            return Result()
         raise place(fault, statement.name) from None
     served = spaces_served(context.catalog, entry.name)
     if served:

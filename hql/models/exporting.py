@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hartonomous.hql import ast
 from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault, FileFault, NotSupported
 from hartonomous.hql.frozen import frozen
@@ -26,7 +25,7 @@ from hartonomous.hql.models.formats.source import SourceTensor, held
 from hartonomous.hql.models.formats.writing import write_gguf, write_safetensors
 from hartonomous.hql.models.importing import SOURCE, unpack_source
 from hartonomous.hql.models.model import Model, Tensor, find_model
-from hartonomous.hql.models.options import located, parameter, read_options
+from hartonomous.hql.models.options import located, named, read_options
 from hartonomous.hql.models.tokenizers import unpack
 from hartonomous.hql.models.tokenizers.converting import gguf_entries, json_files
 from hartonomous.hql.result import Result
@@ -52,10 +51,7 @@ def run_export_model(statement: ExportModel, context: Context) -> Result:
     from hartonomous.hql.copying.copying import path_of
 
     try:
-        if isinstance(statement.name, ast.Variable):
-            given = parameter(statement.name, context)
-        else:
-            given = statement.name.text
+        given = named(statement.name, context)
         model = find_model(context.catalog, context.transaction.database, given)
         path = path_of(statement.path, context)
         export = _plan(model, statement, context)

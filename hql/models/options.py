@@ -60,6 +60,13 @@ def plain_value(option: ast.Option, context: Context) -> Any:
     raise place(fault, option)
 
 
+def named(node: ast.Identifier | ast.Literal | ast.Variable, context: Context) -> Any:
+    """What a statement calls a model by: a name, an id, or a variable's value."""
+    if isinstance(node, ast.Variable):
+        return parameter(node, context)
+    return node.text if isinstance(node, ast.Identifier) else node.value
+
+
 def parameter(node: ast.Variable | ast.Placeholder, context: Context) -> Any:
     """The value of a variable or parameter."""
     from hartonomous.storage.catalog import fold

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from hartonomous.hql.ast import Identifier, Span
+from hartonomous.hql.ast import Identifier, Literal, Span
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.syntax.printer import line
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @frozen
 class DropModel(Statement):
-    """DROP MODEL [IF EXISTS] m"""
+    """DROP MODEL [IF EXISTS] m; an id is a literal"""
 
-    name: Identifier
+    name: Identifier | Literal
     if_exists: bool = False
     title: ClassVar[str] = "DROP MODEL"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from hartonomous.hql.ast import Expression, Identifier, Option, Span, Variable
+from hartonomous.hql.ast import Expression, Identifier, Literal, Option, Span, Variable
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import settings
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 @frozen
 class ExportModel(Statement):
-    """EXPORT MODEL m TO path [FORMAT SAFETENSORS | GGUF] [WITH (DTYPE = …, LAYOUT = EXACT)]"""
+    """EXPORT MODEL m TO path [FORMAT SAFETENSORS | GGUF] [WITH (DTYPE = …, LAYOUT = EXACT)];
+    an id is a literal"""
 
-    name: Identifier | Variable
+    name: Identifier | Literal | Variable
     path: Expression
     format: str | None = None
     options: tuple[Option, ...] = ()
