@@ -1,8 +1,8 @@
 """GENERATE: a prompt, or messages of a conversation, continued by a language model.
 
 A row's text depends on the model, its prompt, its settings and `@seed`, and on no other row: random
-numbers are keyed by (seed, 0, step). So rows of equal settings that draw nothing (temperature 0)
-are generated side by side; others one after the other.
+numbers are keyed by (seed, 0, step). Rows that the engine hands over together are generated side by
+side.
 """
 
 from __future__ import annotations
@@ -72,10 +72,6 @@ class Asked:
     messages: str | None
     settings: tuple[tuple[str, Any], ...]  # those that are given
     stop: tuple[str, ...] = field(default=())
-
-    @property
-    def is_drawn(self) -> bool:
-        return bool(dict(self.settings).get("temperature"))
 
 
 def _asked(values: dict[str, Any]) -> Asked | None:
@@ -149,15 +145,14 @@ class _Generation:
             **dict(asked.settings), stop=asked.stop, end_tokens=self.tokenizer.end_tokens
         )
 
-    def steps(self, prompts: Sequence[list[int]], asked: Asked) -> Iterator[Step]:
-        """The steps of prompts that share the settings of `asked`, by number."""
+    def steps(self, asked: Sequence[Asked]) -> Iterator[Step]:
+        """The steps of rows side by side, by number."""
         from hartonomous.hql.models.inference.generation import ROWS_MAX, generate_rows
 
-        settings = self.settings(asked)
-        longest = max(map(len, prompts)) + settings.max_tokens
-        self._use.hold(
-            self.network, min(longest, self.network.context), min(len(prompts), ROWS_MAX)
-        )
+        prompts = [self.tokens(a) for a in asked]
+        settings = [self.settings(a) for a in asked]
+        longest = max(map(len, prompts)) + max(s.max_tokens for s in settings)
+        self._use.hold(self.network, min(longest, self.network.context), min(len(asked), ROWS_MAX))
         request = self._use.request
         request.rows += len(prompts)
         request.tokens_in += sum(map(len, prompts))
@@ -207,43 +202,25 @@ def _generate(models: Models, model: Any, *arguments: Any) -> pa.Array:
     is_traced = bool(columns.get("trace", [None])[0])
     out: list[str | None] = [None] * rows
     for name, numbers in by_model(values_of(model, rows)):
+        wanted = [(row, wish) for row in numbers if (wish := asked[row]) is not None]
+        if not wanted:
+            continue
         with models.using(name, "GENERATE") as use:
-            work = _Generation(use)
-            for group in _alike(numbers, asked):
-                _fill(out, group, asked, work, is_traced)
+            found = _continued(_Generation(use), [wish for _, wish in wanted], is_traced)
+        for (row, _), made in zip(wanted, found, strict=True):
+            out[row] = json.dumps(made)
     return pa.array(out, pa.string())
 
 
-def _alike(numbers: list[int], asked: Sequence[Asked | None]) -> Iterator[list[int]]:
-    """Rows that may be generated side by side."""
-    groups: dict[Any, list[int]] = {}
-    for row in numbers:
-        wish = asked[row]
-        if wish is None:
-            continue
-        if wish.is_drawn:
-            yield [row]
-        else:
-            groups.setdefault((wish.settings, wish.stop), []).append(row)
-    yield from groups.values()
-
-
-def _fill(
-    out: list[str | None],
-    group: list[int],
-    asked: Sequence[Asked | None],
-    work: _Generation,
-    is_traced: bool,
-) -> None:
-    wishes = [wish for row in group if (wish := asked[row]) is not None]
-    texts = [_Text() for _ in group]
-    traces: list[list[Any]] = [[] for _ in group]
-    for step in work.steps([work.tokens(w) for w in wishes], wishes[0]):
+def _continued(work: _Generation, asked: Sequence[Asked], is_traced: bool) -> list[list[Any]]:
+    """The rows of each wish."""
+    texts = [_Text() for _ in asked]
+    traces: list[list[Any]] = [[] for _ in asked]
+    for step in work.steps(asked):
         texts[step.row].add(step)
         if is_traced:
             traces[step.row].append(work.traced(step))
-    for row, text, trace in zip(group, texts, traces, strict=True):
-        out[row] = json.dumps(trace if is_traced else [text.row])
+    return traces if is_traced else [[text.row] for text in texts]
 
 
 # --- as they come --------------------------------------------------------------------------------
@@ -258,7 +235,7 @@ def _rows(models: Models, model: str | int | None, *given: Any) -> Iterator[pa.R
     with models.using(model, "GENERATE") as use:
         work = _Generation(use)
         text = _Text()
-        for step in work.steps([work.tokens(asked)], asked):
+        for step in work.steps([asked]):
             text.add(step)
             if values.get("trace"):
                 yield _batch(TRACE_COLUMNS, work.traced(step))

@@ -89,15 +89,21 @@ def generate(
 def generate_rows(
     network: Network,
     prompts: Sequence[Sequence[int]],
-    settings: Settings,
+    settings: Settings | Sequence[Settings],
     *,
     first_row: int = 0,
     make_detokeniser: Callable[[], Detokeniser] = NoText,
     check: Check | None = None,
 ) -> Iterator[Step]:
     """The steps of all prompts, prompt n being row first_row + n: of the first ROWS_MAX rows as
-    they come, then of the next."""
-    settings.check()
+    they come, then of the next. With settings for each prompt each draws as if it were row 0
+    alone."""
+    if isinstance(settings, Settings):
+        wishes = [_Wish(settings, first_row + n) for n in range(len(prompts))]
+    else:
+        wishes = [_Wish(each, 0) for each in settings]
+    for wish in wishes:
+        wish.settings.check()
     for prompt in prompts:
         if not len(prompt):
             raise ExecutionFault(
@@ -107,17 +113,27 @@ def generate_rows(
             raise too_long(len(prompt), network.context)
     for first in range(0, len(prompts), ROWS_MAX):
         group = prompts[first : first + ROWS_MAX]
+        of_group = wishes[first : first + ROWS_MAX]
         row = first_row + first
-        yield from _generate_group(network, group, row, settings, make_detokeniser, check)
+        yield from _generate_group(network, group, row, of_group, make_detokeniser, check)
+
+
+@frozen
+class _Wish:
+    """How a prompt is continued; `key` is part of the key of its random numbers."""
+
+    settings: Settings
+    key: int
 
 
 class _Row:
     """A row on its way."""
 
     def __init__(
-        self, number: int, prompt: Sequence[int], settings: Settings, detokeniser: Detokeniser
+        self, number: int, prompt: Sequence[int], wish: _Wish, detokeniser: Detokeniser
     ) -> None:
-        self.number, self.settings = number, settings
+        settings = wish.settings
+        self.number, self.settings, self._key = number, settings, wish.key
         self.text = StoppableText(detokeniser, settings.stop)
         self.steps = self.last_token = 0
         self._occurred: set[int] = set(prompt) if settings.repetition_penalty != 1.0 else set()
@@ -130,7 +146,7 @@ class _Row:
         changed = sampling.penalise(logits, occurred, settings.repetition_penalty)
         chance = 0.0
         if settings.temperature:
-            chance = sampling.uniform(settings.seed, self.number, number)
+            chance = sampling.uniform(settings.seed, self._key, number)
         token = sampling.draw(changed, settings.temperature, settings.top_k, settings.top_p, chance)
         if settings.repetition_penalty != 1.0:
             self._occurred.add(token)
@@ -162,11 +178,12 @@ def _generate_group(
     network: Network,
     prompts: Sequence[Sequence[int]],
     first: int,
-    settings: Settings,
+    wishes: Sequence[_Wish],
     make_detokeniser: Callable[[], Detokeniser],
     check: Check | None,
 ) -> Iterator[Step]:
-    rows = [_Row(first + n, p, settings, make_detokeniser()) for n, p in enumerate(prompts)]
+    pairs = zip(prompts, wishes, strict=True)
+    rows = [_Row(first + n, p, w, make_detokeniser()) for n, (p, w) in enumerate(pairs)]
     states, logits = _prefill(network, prompts, check)
     while rows:
         totals = network.log_sum_exp(logits)
