@@ -78,9 +78,9 @@ class DeathLog:
     __slots__ = ("_offsets", "_sequences", "count")
 
     def __init__(self, sequences: Int64 = NO_ROWS, offsets: Int64 = NO_ROWS) -> None:
-        assert len(sequences) == len(offsets)
         self._sequences, self._offsets = sequences, offsets
         self.count = len(sequences)
+        assert self.count == len(offsets)
 
     def append(self, sequence: int, offsets: Int64) -> None:
         """Deaths at one sequence, not below the last one. Under the commit lock only."""
@@ -246,7 +246,7 @@ class Chunk:
         self.indexes: dict[int, ChunkIndex] = {}
         #: where a manifest keeps the first so many deaths
         self.stored_deaths: tuple[PackPart, int] | None = None
-        self._latest = Selection(self, 0, {})
+        self._latest: Selection | None = None
         self._id_order: tuple[Int64, Int64] | None = None
 
     @property
@@ -281,6 +281,8 @@ class Chunk:
                 np.concatenate([unborn, self.deaths.offsets(0, seen)])
             )
         latest = self._latest
+        if latest is None:
+            latest = self._latest = Selection(self, 0, {})
         seen = self.deaths.prefix(sequence)
         if latest.deaths == seen:
             return latest

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.storage.catalog import Catalog, Entry, ModelEntry, TableEntry, catalog_hash
-from hartonomous.storage.chunk import Chunk
+from hartonomous.storage.chunk import Chunk, Int64
 from hartonomous.storage.commit import Commit, TableRoots
 from hartonomous.storage.conflicts import (
     check_committed_keys,
@@ -29,6 +29,7 @@ from hartonomous.storage.conflicts import (
 )
 from hartonomous.storage.errors import DiskFault
 from hartonomous.storage.leaf_log import pack_leaves
+from hartonomous.storage.merkle import Log
 from hartonomous.storage.prepare import Born, Prepared, prepare
 from hartonomous.storage.record import RecordWriter, pack_entries
 from hartonomous.storage.shape import shape_of
@@ -57,8 +58,7 @@ class CommitPath:
 
     def commit(self, transaction: Transaction, statement: str, author: str) -> CommitInfo | None:
         """See Transaction.commit."""
-        tables = [t for t in transaction.tables.values() if t.has_changes]
-        own = [t for t in tables if not t.table.temporary]
+        own = [t for t in transaction.tables.values() if t.has_changes and not t.table.temporary]
         changes = [c for c in transaction.changes.values() if not is_temporary(c)]
         if self._database.read_only or (not own and not changes):
             return None
@@ -96,24 +96,22 @@ class CommitPath:
     ) -> tuple[CommitInfo, int]:
         """Under the lock: all that can fail first, then the record, then what cannot fail."""
         head = self.head
-        changes = [stamped(c, head.sequence + 1) for c in changes]
+        sequence = head.sequence + 1
+        changes = [stamped(c, sequence) for c in changes]
         catalog = merge_catalog(changes, head.catalog)
-        placed = []
+        placed: list[list[tuple[Chunk, Int64]]] = []
+        packed: list[bytes] = []
+        logs: dict[int, Log] = {}
         for p in prepared:
-            check_entry(p.working, head.catalog, transaction)
-            state = head.table(p.working.table.id)
-            placed.append(list(locate_deaths(p.working, p.deleted, state, transaction.sequence)))
-            check_committed_keys(p.working, state, transaction.sequence)
+            working = p.working
+            check_entry(working, head.catalog, transaction)
+            state = head.table(working.table.id)
+            placed.append(list(locate_deaths(working, p.deleted, state, transaction.sequence)))
+            check_committed_keys(working, state, transaction.sequence)
+            packed.append(pack_leaves(p.leaves, sequence))
+            logs[working.table.id] = state.log.extend([leaf.hash for leaf in p.leaves])
         for change in changes:
             self._check_rows_known(change, transaction)
-        sequence = head.sequence + 1
-        packed = [pack_leaves(p.leaves, sequence) for p in prepared]
-        logs = {
-            p.working.table.id: head.table(p.working.table.id).log.extend(
-                leaf.hash for leaf in p.leaves
-            )
-            for p in prepared
-        }
         with self.no_return():
             commit = self._commit(head, catalog, logs, changes, sequence, statement, author)
             encoded = commit.encode()
@@ -138,7 +136,7 @@ class CommitPath:
         self,
         head: DatabaseState,
         catalog: Catalog,
-        logs: dict[int, Any],
+        logs: dict[int, Log],
         changes: Sequence[CatalogChange],
         sequence: int,
         statement: str,
@@ -185,7 +183,7 @@ class CommitPath:
         catalog: Catalog,
         commit: Commit,
         commit_hash: bytes,
-        logs: dict[int, Any],
+        logs: dict[int, Log],
     ) -> None:
         head, sequence = self.head, commit.sequence
         states = dict(head.tables)
@@ -198,14 +196,17 @@ class CommitPath:
             table_id = p.working.table.id
             for chunk, offsets in deaths:
                 chunk.deaths.append(sequence, offsets)
-            added = tuple(publish_chunk(b, sequence) for b in p.born)
+            added = [publish_chunk(b, sequence) for b in p.born]
             before = head.table(table_id)
             chunks = settle((*before.chunks, *added), shape_of(p.working.table))
             ranges = before.grown_ranges(added)
             states[table_id] = TableState(
                 table_id, sequence, chunks, logs[table_id], key_ranges=ranges
             )
-            self.leaves.setdefault(table_id, bytearray()).extend(leaves)
+            known = self.leaves.get(table_id)
+            if known is None:
+                known = self.leaves[table_id] = bytearray()
+            known += leaves
         self.recent.append(commit)
         self.head = DatabaseState(
             sequence, catalog, states, commit_hash, commit.at_us, commit.catalog_hash
@@ -237,7 +238,7 @@ class NoReturn:
 
 def encodable(text: str) -> str:
     """The text without halves of surrogate pairs, which no file can hold."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def is_temporary(change: CatalogChange) -> bool:

@@ -50,6 +50,8 @@ def merge_catalog(changes: Sequence[CatalogChange], head: Catalog) -> Catalog:
 
 
 def check_entry(working: WorkingTable, head: Catalog, transaction: Transaction) -> None:
+    if head is transaction.state.catalog:
+        return
     table_id = working.table.id
     known = transaction.state.catalog.tables_by_id.get(table_id)
     if known is not None and head.tables_by_id.get(table_id) is not known:
@@ -103,8 +105,10 @@ def _relocate(
 
 def check_committed_keys(working: WorkingTable, head: TableState, sequence: int) -> None:
     """Raises Conflict if a unique key that the transaction adds was added by another one."""
+    if head is working.base or not working.inserted:
+        return
     shape = shape_of(working.table)
-    if head is working.base or not shape.unique or not working.inserted:
+    if not shape.unique:
         return
     known = {id(c) for c in working.base.chunks}
     fresh = [c for c in head.chunks if id(c) not in known and c.newest_birth > sequence]

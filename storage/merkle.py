@@ -57,8 +57,9 @@ class Log:
         if not self.peaks:
             return EMPTY_ROOT
         node = self.peaks[-1]
-        for peak in reversed(self.peaks[:-1]):
-            node = node_hash(peak, node)
+        sha = hashlib.sha256
+        for peak in self.peaks[-2::-1]:
+            node = sha(b"\1" + peak + node).digest()
         return node
 
     def to_list(self) -> list[int | bytes]:

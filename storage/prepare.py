@@ -76,6 +76,10 @@ def prepare(
 def _born(
     database: Database, objects: list[str], working: WorkingTable, shape: TableShape
 ) -> list[Born]:
+    if len(working.inserted) == 1 and not working.changed:
+        only = working.inserted[0][1]
+        if only.count == 1 and not only.rows.is_mapped:  # nothing to merge, sort or cut
+            return [Born(reshaped(only, shape), NO_ROWS)]
     small: list[Chunk] = []
     out: list[Born] = []
     for chunk, selection in working.own():

@@ -28,7 +28,7 @@ from hartonomous.storage.chunk import NO_ROWS, Int64
 from hartonomous.storage.disk import Data
 from hartonomous.storage.frozen import frozen
 
-_PAD = bytes(8)
+_PADS = [bytes(-size & 7) for size in range(8)]
 
 
 class RecordWriter:
@@ -42,16 +42,16 @@ class RecordWriter:
         """Put data into the record; its (offset, length)."""
         size = len(data)
         offset = self._offset
-        self._pieces.append(data)
-        if size & 7:
-            self._pieces.append(_PAD[: -size & 7])
-        self._offset += size + (-size & 7)
+        if size:
+            padding = _PADS[size & 7]
+            self._pieces += data, padding
+            self._offset = offset + size + len(padding)
         return offset, size
 
     def finish(self, head: Mapping[str, Any]) -> list[Data]:
         packed: bytes = msgpack.packb(head)
         start = len(packed).to_bytes(4, "little") + packed
-        return [start + _PAD[: -len(start) & 7], *self._pieces]
+        return [start, _PADS[len(start) & 7], *self._pieces]
 
 
 def id_runs(ids: Int64) -> Int64:

@@ -45,6 +45,8 @@ def shape_of(table: TableEntry) -> TableShape:
 def shape_holding(shape: TableShape, has: Callable[[str], bool]) -> TableShape:
     """The shape with those dropped columns that the rows in question have, by physical name; all
     in the order of their ids."""
+    if not shape.table.dropped:
+        return shape
     held = [c for c in shape.table.dropped if has(physical_name(c))]
     if not held:
         return shape

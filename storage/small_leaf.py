@@ -19,8 +19,12 @@ from hartonomous.storage.encoding import INSERTED, LEAF_PREFIX, type_tag
 
 ROWS_MAX = 16
 
-#: per column: label and type tag, kind (i fixed, f/d float, s variable), width in bytes
+#: per column: label, type tag and a zero; kind (i fixed, f/d float, s variable); width in bytes
 _Column = tuple[bytes, str, int]
+
+
+_HEAD = struct.Struct("<IIQQQ")
+_EDGES = struct.Struct("<ii")
 
 
 @lru_cache(256)
@@ -38,7 +42,7 @@ def _columns(names: tuple[str, ...], types: tuple[pa.DataType, ...]) -> tuple[_C
         else:
             return None
         label = name.encode()
-        out.append((struct.pack("<I", len(label)) + label + type_tag(kind), how, width))
+        out.append((struct.pack("<I", len(label)) + label + type_tag(kind) + b"\0", how, width))
     return tuple(out)
 
 
@@ -56,7 +60,7 @@ class SmallLeaf:
         if self._columns is None or not 0 < rows <= ROWS_MAX:
             return None
         kept = 0
-        pieces = []
+        pieces: list[bytes] = []
         for array, (label, how, width) in zip(arrays, self._columns, strict=True):
             nulls = array.null_count
             if nulls:
@@ -67,8 +71,8 @@ class SmallLeaf:
             values = _variable(array, rows) if how == "s" else _fixed(array, rows, how, width)
             if values is None:
                 return None
-            pieces += [label, b"\0", values]
-        head = struct.pack("<IIQQQ", rows, kept, 1, first_id, rows)
+            pieces += label, values
+        head = _HEAD.pack(rows, kept, 1, first_id, rows)
         return hashlib.sha256(b"".join((LEAF_PREFIX, INSERTED, head, *pieces))).digest()
 
 
@@ -82,9 +86,12 @@ def _fixed(array: pa.Array, rows: int, how: str, width: int) -> bytes | None:
 
 def _variable(array: pa.Array, rows: int) -> bytes:
     _, edges, data = array.buffers()
+    if rows == 1:
+        edge: tuple[int, int] = _EDGES.unpack_from(edges, array.offset * 4)
+        first, last = edge
+        one = b"" if data is None else bytes(memoryview(data)[first:last])
+        return (last - first).to_bytes(4, "little") + one
     places: tuple[int, ...] = struct.unpack_from(f"<{rows + 1}i", edges, array.offset * 4)
     content = b"" if data is None else bytes(memoryview(data)[places[0] : places[-1]])
-    if rows == 1:
-        return (places[1] - places[0]).to_bytes(4, "little") + content
     lengths = [b - a for a, b in zip(places, places[1:], strict=False)]
     return struct.pack(f"<{rows}I", *lengths) + content

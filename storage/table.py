@@ -69,6 +69,8 @@ class TableState:
     def grown_ranges(self, chunks: Sequence[Chunk]) -> KeyRanges:
         """The key ranges that were asked for, with more chunks, for the state that has them."""
         out: KeyRanges = {}
+        if not self.key_ranges:
+            return out
         for key_id, (key, span) in self.key_ranges.items():
             ranges = [chunk_key(c, key).range for c in chunks]
             known = [r for r in ranges if r is not None]

@@ -36,6 +36,8 @@ def _due(chunks: Sequence[Chunk]) -> int | None:
     if len(chunks) < FAN:
         return None
     level = _level(chunks[-1])
+    if _level(chunks[-FAN]) > level:  # after most commits this one look tells
+        return None
     start = len(chunks)
     while start > 0 and _can_merge(chunks[start - 1]) and _level(chunks[start - 1]) <= level:
         start -= 1

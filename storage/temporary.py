@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def publish_temporary(transaction: Transaction) -> None:
     """What a committed transaction did to temporary tables becomes the session's state."""
     store = transaction.temp
-    if store is None:
+    if store is None or not (transaction.changes or _has_temporary(transaction)):
         return
     entries, tables = dict(store.entries), dict(store.tables)
     for change in transaction.changes.values():
@@ -41,6 +41,10 @@ def publish_temporary(transaction: Transaction) -> None:
             changed = True
     if changed:
         store.publish(entries if entries != store.entries else store.entries, tables, sequence)
+
+
+def _has_temporary(transaction: Transaction) -> bool:
+    return any([working.table.temporary for working in transaction.tables.values()])
 
 
 def _published(working: WorkingTable, sequence: int) -> TableState:

@@ -199,7 +199,7 @@ class Wal:
             self._check()
             frame = make_frame(pieces, position(self._number, self._end))
             self._pending += frame
-            self._end += sum(len(p) for p in frame)
+            self._end += sum(map(len, frame))
             return position(self._number, self._end)
 
     def sync(self, at: int) -> None:

@@ -74,20 +74,24 @@ def file_numbers(disk: Disk, folder: Path) -> list[int]:
 
 def make_frame(pieces: Sequence[Data], at: int) -> list[Data]:
     """The bytes of a frame that begins at position `at`."""
-    size = sum(len(p) for p in pieces)
+    size = sum(map(len, pieces))
     assert 0 < size <= BODY_MAX, size
     if size <= JOINED_MAX:
-        pieces = [b"".join(pieces)]
-    if len(pieces) == 1:
-        checksum = xxhash.xxh3_64_intdigest(pieces[0])
-    else:
-        state = xxhash.xxh3_64()
-        for piece in pieces:
-            state.update(piece)
-        checksum = state.intdigest()
+        body = b"".join(pieces)
+        return [b"".join((_header(size, xxhash.xxh3_64_intdigest(body), at), body, _tail(size)))]
+    state = xxhash.xxh3_64()
+    for piece in pieces:
+        state.update(piece)
+    return [_header(size, state.intdigest(), at), *pieces, _tail(size)]
+
+
+def _header(size: int, checksum: int, at: int) -> bytes:
     seal = xxhash.xxh3_64_intdigest(_SEAL.pack(size, checksum, at)) & 0xFFFFFFFF
-    head, tail = _FRAME.pack(size, seal, checksum), bytes(-size % 8) + MARK
-    return [b"".join((head, *pieces, tail))] if size <= JOINED_MAX else [head, *pieces, tail]
+    return _FRAME.pack(size, seal, checksum)
+
+
+def _tail(size: int) -> bytes:
+    return bytes(-size % 8) + MARK
 
 
 def frame_size(body: int) -> int:
