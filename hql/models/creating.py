@@ -8,6 +8,7 @@ tails beyond six standard deviations), scaled by one multiplication in float64 a
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 #: bytes of a tokenizer.json that is named
 TOKENIZER_BYTES_MAX: Final = 128 << 20
+#: parameters of a new model: 16 GiB; a tensor is drawn in memory
+PARAMETERS_MAX: Final = 1 << 32
 #: numbers of 16 bits in a weight: their sum has a mean of 6 x 65535 and this variance
 _PARTS: Final = 12
 #: weights drawn at once
@@ -132,7 +135,11 @@ def _make_model(statement: CreateModel, origin: ModelArchitecture, context: Cont
     if tokens is not None and config.get("vocabulary", 0) < tokens:
         message = f"a tokenizer of {tokens:,} tokens for a vocabulary of"
         raise BindFault(f"{message} {config.get('vocabulary', 0):,}")
-    placements = [_new_tensor(shape, seed) for shape in architecture.layout(made)]
+    layout = architecture.layout(made)
+    parameters = sum(math.prod(shape.shape) for shape in layout)
+    if parameters > PARAMETERS_MAX:
+        raise BindFault(f"{parameters:,} parameters: a new model has {PARAMETERS_MAX:,} at most")
+    placements = [_new_tensor(shape, seed) for shape in layout]
     incoming = Incoming(
         statement.name.text,
         architecture.name,
@@ -162,7 +169,7 @@ def _new_tensor(shape: Shape, seed: int) -> Placement:
 
 def new_weights(shape: Shape, seed: int) -> npt.NDArray[np.float32]:
     """float32 of the shape, filled as it says."""
-    count = int(np.prod(shape.shape))
+    count = math.prod(shape.shape)
     if shape.fill != "normal":
         return np.full(shape.shape, float(shape.fill == "ones"), "<f4")
     digest = hashlib.sha256(shape.name.encode("utf-8")).digest()
