@@ -252,6 +252,8 @@ def test_aggregates_are_the_same_without_rules(world: World, test: str) -> None:
         f"SELECT t.TensorName, COUNT(DISTINCT c.Coefficient) FROM {JOIN} GROUP BY t.TensorName",
         "SELECT COUNT(*), COUNT(c.Position), SUM(c.Coefficient) FROM TensorAtoms t LEFT JOIN "
         "TensorAtomCoefficients c ON c.TensorAtomId = t.TensorAtomId AND c.Magnitude > 2.5",
+        "SELECT COUNT(*), COUNT(c.Position), SUM(c.Coefficient) FROM TensorAtoms t LEFT JOIN "
+        "TensorAtomCoefficients c ON c.TensorAtomId = t.TensorAtomId AND t.LayerIdx = 0",
         "SELECT COUNT(*), SUM(c.Coefficient) FROM TensorAtomCoefficients c LEFT JOIN TensorAtoms t "
         "ON c.TensorAtomId = t.TensorAtomId AND t.LayerIdx = 0 WHERE t.TensorAtomId IS NULL",
         f"SELECT SUM(c.Coefficient * 2), MAX(ABS(c.Coefficient)) FROM {JOIN}",
