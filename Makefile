@@ -23,7 +23,7 @@ types: $(VENV)/ready-for-tests build/ns/hartonomous
 	@$(BIN)/mypy
 
 unit: $(VENV)/ready-for-tests
-	@$(BIN)/pytest -q -n $(WORKERS)
+	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
 slow: $(VENV)/ready-for-slow-tests twists
 	@$(BIN)/pytest -q -m slow -n $(WORKERS) --dist worksteal
