@@ -58,6 +58,7 @@ def log_probabilities(models: Models, model: Any, text: Any, completion: Any = N
     for name, numbers in by_model(given):
         with models.using(name, "LOGPROB") as use:
             network, tokenizer = use.language("LOGPROB"), use.tokenizer
+            rows_told, lists, firsts = [], [], []
             for row in numbers:
                 if texts[row] is None or (completions is not None and completions[row] is None):
                     continue
@@ -65,7 +66,11 @@ def log_probabilities(models: Models, model: Any, text: Any, completion: Any = N
                     tokens, first = tokenizer.encode(texts[row]), 1
                 else:
                     tokens, first = completed(tokenizer, texts[row], completions[row])
-                found = _scores(use, network, tokens)
+                rows_told.append(row)
+                lists.append(tokens)
+                firsts.append(first)
+            scores = _scores(use, network, lists)
+            for row, first, found in zip(rows_told, firsts, scores, strict=True):
                 out[row] = math.fsum(found[first - 1 :])
                 use.request.rows += 1
     return pa.array(out, pa.float64())
@@ -82,12 +87,15 @@ def completed(tokenizer: Tokenizer, prompt: str, completion: str) -> tuple[list[
     return tokens, max(first, 1)
 
 
-def _scores(use: Use, network: Network, tokens: Sequence[int]) -> npt.NDArray[np.float64]:
-    """float64[T-1] of T tokens."""
-    use.hold(network, len(tokens))
-    found = network.log_probabilities(tokens, use.check)
-    use.request.tokens_in += len(tokens)
-    return found
+def _scores(
+    use: Use, network: Network, lists: Sequence[Sequence[int]]
+) -> Iterator[npt.NDArray[np.float64]]:
+    """float64[T-1] of each list of T tokens."""
+    use.hold(network, max(map(len, lists), default=0))
+    found = network.log_probabilities_of(lists, use.check)
+    for tokens, scores in zip(lists, found, strict=True):
+        use.request.tokens_in += len(tokens)
+        yield scores
 
 
 # --- over the rows of a query --------------------------------------------------------------------
@@ -107,16 +115,19 @@ def _sums(use: Use, texts: Sequence[str], window: int | None) -> _Sums:
     prefix = tokenizer.special.prefix
     size = _window(window, network.context, len(prefix))
     sums = _Sums()
-    for text in texts:
-        tokens = tokenizer.encode(text, add_special=False)
-        if len(tokens) < 2:
-            continue
-        sums.bytes += len(text.encode("utf-8", "surrogatepass"))
-        for part in _windows(tokens, size):
-            found = _scores(use, network, [*prefix, *part])[len(prefix) :]
-            sums.logs.append(math.fsum(found))
-            sums.tokens += len(found)
-        use.request.rows += 1
+    for first in range(0, len(texts), BATCH_ROWS):
+        lists: list[list[int]] = []
+        for text in texts[first : first + BATCH_ROWS]:
+            tokens = tokenizer.encode(text, add_special=False)
+            if len(tokens) < 2:
+                continue
+            sums.bytes += len(text.encode("utf-8", "surrogatepass"))
+            lists += [[*prefix, *part] for part in _windows(tokens, size)]
+            use.request.rows += 1
+        for found in _scores(use, network, lists):
+            scored = found[len(prefix) :]
+            sums.logs.append(math.fsum(scored))
+            sums.tokens += len(scored)
     return sums
 
 

@@ -134,6 +134,20 @@ def test_log_probabilities_are_those_of_the_logits() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "forms", [IN_NUMPY, pytest.param(None, marks=pytest.mark.slow)], ids=["numpy", "compiled"]
+)
+def test_texts_are_told_as_if_each_were_alone(forms: Forms | None) -> None:
+    net = network("llama", forms or compiled())
+    long = [n % net.vocabulary for n in range(CHUNK_TOKENS + 9)]
+    room = net.context
+    texts = [[1, 2, 3], [4], long[:room], [5, 6], [], long[: min(room, CHUNK_TOKENS)], [7, 8, 9]]
+    found = list(net.log_probabilities_of(texts))
+    assert [len(f) for f in found] == [max(len(t) - 1, 0) for t in texts]
+    for told, text in zip(found, texts, strict=True):
+        assert np.abs(told - net.log_probabilities(text)).max(initial=0) < 1e-5
+
+
 def test_what_does_not_fit_the_context_is_refused() -> None:
     net = network("llama")
     with pytest.raises(ExecutionFault, match="65 tokens do not fit the model's context of 64") as e:

@@ -171,6 +171,43 @@ class Network:
             first += len(logits)
         return out
 
+    def log_probabilities_of(
+        self, texts: Sequence[Sequence[int]], check: Check | None = None
+    ) -> Iterator[npt.NDArray[np.float64]]:
+        """log_probabilities() of each text, to the bit; short ones are read some together."""
+        group: list[Tokens] = []
+        for text in texts:
+            numbers = self._checked(text)
+            if not self._is_short(numbers):
+                yield from self._told(group, check)
+                group = []
+                yield self.log_probabilities(text, check)
+                continue
+            group.append(numbers)
+            if sum(map(len, group)) >= WHOLE_TOKENS:
+                yield from self._told(group, check)
+                group = []
+        yield from self._told(group, check)
+
+    def _is_short(self, numbers: Tokens) -> bool:
+        """Whether a text is one chunk, which may stand beside others'."""
+        longest = min(CHUNK_TOKENS, self.config.context)
+        is_language = self.config.causal and self._head is not None
+        return is_language and self._forms.is_compiled and 1 < len(numbers) <= longest
+
+    def _told(self, group: list[Tokens], check: Check | None) -> Iterator[npt.NDArray[np.float64]]:
+        """float64[T-1] of each short text."""
+        if not group:
+            return
+        rows = np.concatenate([part[:-1] for part in self._apart(group, check)])
+        following = np.concatenate([numbers[1:] for numbers in group])
+        found = np.empty(len(rows), np.float64)
+        for first in range(0, len(rows), CHUNK_TOKENS):
+            logits = self._logits(rows[first : first + CHUNK_TOKENS], is_exact=True)
+            chosen = logits[np.arange(len(logits)), following[first : first + len(logits)]]
+            found[first : first + len(logits)] = chosen - self.log_sum_exp(logits)
+        yield from np.split(found, np.cumsum([len(numbers) - 1 for numbers in group])[:-1])
+
     def log_sum_exp(self, logits: Floats) -> npt.NDArray[np.float64]:
         """float32[N,V] -> float64[N]: what logits less it are log-probabilities."""
         found: npt.NDArray[np.float64] = self._forms.log_sum_exp(logits)
