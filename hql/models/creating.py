@@ -24,7 +24,7 @@ from hartonomous.hql.models.architectures.names import Placement, layer_of
 from hartonomous.hql.models.formats.source import held
 from hartonomous.hql.models.importing import import_model
 from hartonomous.hql.models.model import Model, find_model
-from hartonomous.hql.models.options import located, read_options
+from hartonomous.hql.models.options import located, path_at, read_options
 from hartonomous.hql.models.storing import Incoming, store_model
 from hartonomous.hql.models.tokenizers import pack
 from hartonomous.hql.result import Result
@@ -62,17 +62,11 @@ def run_create_model(statement: CreateModel, context: Context) -> Result:
         else:
             given = read_options(statement.options, context, ["TOKENIZER"], "an import")
             tokenizer, _ = _tokenizer(given.get("TOKENIZER"), context)
-            path = _path(statement.origin, context)
+            path = path_at(statement.origin, context)
             import_model(name, path, tokenizer, context)
     except Error as error:
         raise located(error, statement.origin) from error.__cause__
     return Result()
-
-
-def _path(node: ast.Expression, context: Context) -> str:
-    from hartonomous.hql.copying.copying import path_of
-
-    return path_of(node, context)
 
 
 # --- tokenizers ----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hartonomous.hql.changes.targets import place
-from hartonomous.hql.errors import BindFault, FileFault, NotSupported
+from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.models import recipes
 from hartonomous.hql.models.architectures import ARCHITECTURES
@@ -25,7 +25,7 @@ from hartonomous.hql.models.formats.source import SourceTensor, held
 from hartonomous.hql.models.formats.writing import write_gguf, write_safetensors
 from hartonomous.hql.models.importing import SOURCE, unpack_source
 from hartonomous.hql.models.model import Model, Tensor, find_model
-from hartonomous.hql.models.options import located, named, read_options
+from hartonomous.hql.models.options import located, named, path_at, read_options
 from hartonomous.hql.models.tokenizers import unpack
 from hartonomous.hql.models.tokenizers.converting import gguf_entries, json_files
 from hartonomous.hql.result import Result
@@ -48,12 +48,10 @@ _FILE_TYPES: Final = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "BF16
 
 def run_export_model(statement: ExportModel, context: Context) -> Result:
     """EXPORT MODEL."""
-    from hartonomous.hql.copying.copying import path_of
-
     try:
         given = named(statement.name, context)
         model = find_model(context.catalog, context.transaction.database, given)
-        path = path_of(statement.path, context)
+        path = path_at(statement.path, context)
         export = _plan(model, statement, context)
         if export.format == "gguf":
             _write_gguf(export, path, context)
@@ -285,8 +283,6 @@ def _own_entries(
 
 def _gguf_path(path: str, model: Model) -> Path:
     """A file that is named, or one in the folder that is."""
-    if "\0" in path:
-        raise FileFault(f"{path!r} is no path")
     found = Path(path).expanduser()
     if found.suffix.lower() == ".gguf":
         return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.targets import place
-from hartonomous.hql.errors import BindFault
+from hartonomous.hql.errors import BindFault, FileFault
 from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
@@ -58,6 +58,20 @@ def plain_value(option: ast.Option, context: Context) -> Any:
         return parameter(value, context)
     fault = BindFault(f"{option.name} is a constant, a word or a variable")
     raise place(fault, option)
+
+
+def path_at(node: ast.Expression, context: Context) -> str:
+    """A path of files as given. FILE at its place for none: an empty one would be the current
+    folder, and a zero character ends a name."""
+    from hartonomous.hql.copying.copying import path_of
+
+    path = path_of(node, context)
+    if not path.strip():
+        hint = "'.' is the current folder"
+        raise place(FileFault("the path is empty", hint=hint), node)
+    if "\0" in path:
+        raise place(FileFault(f"{path!r} is no path"), node)
+    return path
 
 
 def named(node: ast.Identifier | ast.Literal | ast.Variable, context: Context) -> Any:

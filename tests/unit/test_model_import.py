@@ -255,6 +255,24 @@ def test_layers_that_the_configuration_leaves_out(
     assert not find(connection, "a").is_runnable
 
 
+@pytest.mark.parametrize("path", ["", "  ", "a\0b"])
+@pytest.mark.parametrize(
+    "text",
+    ["CREATE MODEL m FROM {0}", "EXPORT MODEL n TO {0}", "EXPORT MODEL n TO {0} FORMAT GGUF"],
+)
+def test_a_path_that_is_none_is_an_error_at_its_place(
+    connection: hql.Connection, text: str, path: str
+) -> None:
+    """An empty one would be the current folder."""
+    run(connection, f"CREATE MODEL n ARCHITECTURE {LLAMA}")
+    with pytest.raises(FileFault, match="the path is empty|is no path") as caught:
+        run(connection, text.format(f"'{path}'"))
+    assert (caught.value.code, caught.value.column) == ("FILE", text.index("{") + 1)
+    with pytest.raises(FileFault, match="the path is empty|is no path") as caught:
+        connection.execute(text.format("?"), [path])
+    assert caught.value.column == text.index("{") + 1
+
+
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "1_Pooling/config.json"])
 def test_a_link_to_nothing_is_an_error(
     connection: hql.Connection, tmp_path: Path, name: str
