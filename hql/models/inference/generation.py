@@ -23,6 +23,10 @@ from hartonomous.kernels import sampling
 
 #: rows that run side by side; more wait for their turn
 ROWS_MAX = 8
+#: least and most; beyond, logits divided by them leave what their type holds, to no other effect
+#: than a limit has: the likeliest token always, all tokens alike, no token twice
+TEMPERATURES = (0.0001, 10_000.0)
+PENALTIES = (0.01, 100.0)
 
 
 @frozen(kw_only=True)
@@ -41,17 +45,23 @@ class Settings:
 
     def check(self) -> None:
         """ExecutionFault BAD_VALUE names the first setting out of its bounds."""
+        heat = TEMPERATURES[0] <= self.temperature <= TEMPERATURES[1]
+        penalty = PENALTIES[0] <= self.repetition_penalty <= PENALTIES[1]
         for name, is_good, bounds in (
             ("max_tokens", self.max_tokens >= 1, "at least 1"),
-            ("temperature", 0 <= self.temperature < math.inf, "0 or more"),
+            ("temperature", self.temperature == 0 or heat, f"0, or {_range(TEMPERATURES)}"),
             ("top_k", self.top_k >= 0, "0 (all) or more"),
             ("top_p", 0 < self.top_p <= 1, "above 0, at most 1"),
-            ("repetition_penalty", 0 < self.repetition_penalty < math.inf, "above 0"),
+            ("repetition_penalty", penalty, _range(PENALTIES)),
         ):
             if not is_good:
                 raise ExecutionFault(
                     f"@{name} is {getattr(self, name)}; it must be {bounds}", code="BAD_VALUE"
                 )
+
+
+def _range(bounds: tuple[float, float]) -> str:
+    return f"from {bounds[0]:g} to {bounds[1]:,g}"
 
 
 @frozen
