@@ -146,13 +146,18 @@ class _Generation:
         )
 
     def steps(self, asked: Sequence[Asked]) -> Iterator[Step]:
-        """The steps of rows side by side, by number."""
+        """The steps of rows side by side, by number; none of an empty prompt that the tokenizer
+        puts nothing before."""
         from hartonomous.hql.models.inference.generation import ROWS_MAX, generate_rows
 
-        prompts = [self.tokens(a) for a in asked]
-        settings = [self.settings(a) for a in asked]
+        given = [self.tokens(a) for a in asked]
+        rows = [n for n, tokens in enumerate(given) if tokens or asked[n].messages is not None]
+        if not rows:
+            return
+        prompts = [given[n] for n in rows]
+        settings = [self.settings(asked[n]) for n in rows]
         longest = max(map(len, prompts)) + max(s.max_tokens for s in settings)
-        self._use.hold(self.network, min(longest, self.network.context), min(len(asked), ROWS_MAX))
+        self._use.hold(self.network, min(longest, self.network.context), min(len(rows), ROWS_MAX))
         request = self._use.request
         request.rows += len(prompts)
         request.tokens_in += sum(map(len, prompts))
@@ -164,7 +169,7 @@ class _Generation:
             check=self._use.check,
         ):
             request.tokens_out += 1
-            yield step
+            yield replace(step, row=rows[step.row])
 
     def traced(self, step: Step) -> tuple[int, int, str, float]:
         """A row of the trace."""
@@ -220,7 +225,7 @@ def _continued(work: _Generation, asked: Sequence[Asked], is_traced: bool) -> li
         texts[step.row].add(step)
         if is_traced:
             traces[step.row].append(work.traced(step))
-    return traces if is_traced else [[text.row] for text in texts]
+    return traces if is_traced else [[text.row] if text.tokens else [] for text in texts]
 
 
 # --- as they come --------------------------------------------------------------------------------
@@ -239,7 +244,7 @@ def _rows(models: Models, model: str | int | None, *given: Any) -> Iterator[pa.R
             text.add(step)
             if values.get("trace"):
                 yield _batch(TRACE_COLUMNS, work.traced(step))
-        if not values.get("trace"):
+        if text.tokens and not values.get("trace"):
             yield _batch(COLUMNS, text.row)
 
 
@@ -302,7 +307,8 @@ GENERATE = native_table(
     "How the model continues a prompt, or answers `@messages`, a JSON list of {role, content}: "
     "`@max_tokens` (64), `@temperature` (0: always the likeliest), `@top_k`, `@top_p`, "
     "`@repetition_penalty`, `@stop` (a string or a JSON list), `@seed`. With `@trace = 1` a row "
-    "for each token: (Step, TokenId, Token, LogProb).",
+    "for each token: (Step, TokenId, Token, LogProb). A NULL prompt has no row, nor "
+    "has an empty one where the tokenizer adds no beginning token to go on from.",
     "SELECT Text, TokenCount, StopReason FROM GENERATE('smollm', 'Once', @max_tokens = 8)",
     _generate_in,
 )

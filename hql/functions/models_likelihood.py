@@ -4,9 +4,11 @@
     PERPLEXITY      exp(-(sum of LOGPROB over windows of all texts) / tokens predicted)
     BITS_PER_BYTE   -(the same sum) / ln 2 / UTF-8 bytes of the texts
 
-A text of more than `@window` tokens is cut into windows of that many, one after the other; each
-gives up its first token. What the tokenizer puts before a text (a beginning token) is put before
-every window and not scored; what it puts behind is left out there. Sums over rows are exact
+A text of more than `@window` tokens is cut into windows of that many, one after the other. What
+the tokenizer puts before a text (a beginning token) is put before every window, and what it puts
+behind follows the last. Each window gives up its first token: the beginning token where there is
+one, so that every token of the text is scored. So a text that is not cut has the sum of LOGPROB,
+to the bit, and PERPLEXITY of one is exp(-LOGPROB / (tokens - 1)). Sums over rows are exact
 (math.fsum), so that no order of rows shows.
 """
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from hartonomous.hql.models.inference.network import Network
     from hartonomous.hql.models.tokenizers import Tokenizer
+    from hartonomous.hql.models.tokenizers.base import SpecialTokens
 
 #: tokens of a window, where the model's context is not shorter
 WINDOW: Final = 2048
@@ -112,20 +115,19 @@ class _Sums:
 def _sums(use: Use, texts: Sequence[str], window: int | None) -> _Sums:
     """The sums over all windows of all texts."""
     network, tokenizer = use.language(use.request.kind), use.tokenizer
-    prefix = tokenizer.special.prefix
-    size = _window(window, network.context, len(prefix))
+    special = tokenizer.special
+    size = _window(window, network.context, len(special.prefix) + len(special.suffix))
     sums = _Sums()
     for first in range(0, len(texts), BATCH_ROWS):
         lists: list[list[int]] = []
         for text in texts[first : first + BATCH_ROWS]:
-            tokens = tokenizer.encode(text, add_special=False)
-            if len(tokens) < 2:
+            windows = _windows(tokenizer.encode(text, add_special=False), size, special)
+            if not windows:
                 continue
             sums.bytes += len(text.encode("utf-8", "surrogatepass"))
-            lists += [[*prefix, *part] for part in _windows(tokens, size)]
+            lists += windows
             use.request.rows += 1
-        for found in _scores(use, network, lists):
-            scored = found[len(prefix) :]
+        for scored in _scores(use, network, lists):
             sums.logs.append(math.fsum(scored))
             sums.tokens += len(scored)
     return sums
@@ -144,12 +146,13 @@ def _window(given: int | None, context: int, added: int) -> int:
     return given
 
 
-def _windows(tokens: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    """Consecutive windows; one of a single token predicts nothing."""
-    for start in range(0, len(tokens), size):
-        part = tokens[start : start + size]
-        if len(part) > 1:
-            yield part
+def _windows(tokens: Sequence[int], size: int, special: SpecialTokens) -> list[list[int]]:
+    """Consecutive windows of a text's tokens with what the tokenizer adds; of one token alone,
+    which predicts nothing, there is none."""
+    parts = [list(tokens[start : start + size]) for start in range(0, len(tokens), size)] or [[]]
+    parts[-1] += special.suffix
+    windows = [[*special.prefix, *part] for part in parts]
+    return [window for window in windows if len(window) > 1]
 
 
 def perplexity(sums: _Sums) -> float | None:
@@ -234,7 +237,9 @@ LIKELIHOODS: tuple[Function, ...] = (
         "PERPLEXITY",
         perplexity,
         "How many tokens the model hesitates between, on average, over the texts of a query. Texts "
-        "of more than `@window` tokens (2,048, or the context) are cut into windows.",
+        "of more than `@window` tokens (2,048, or the context) are cut into windows. The first "
+        "token of a window is not scored: the beginning token where the tokenizer adds one, which "
+        "it does to every window. Of a text that is not cut it is EXP(-LOGPROB / tokens scored).",
         "PERPLEXITY('smollm', (SELECT Statement FROM Commits))",
     ),
     _of_query(

@@ -1,6 +1,7 @@
 """Functions of models: streams, limits, snapshots, chat; golden scripts say what they give."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -179,6 +180,62 @@ def write_tokenizer(folder: Path) -> None:
     made.save(str(folder / "tokenizer.json"))
     settings = {"chat_template": TEMPLATE, "tokenizer_class": "PreTrainedTokenizerFast"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+
+
+def import_begun(connection: Connection, folder: Path) -> None:
+    """The model `begun`: tiny, with a tokenizer that begins a text with the token of "~",
+    and `bare`, with one that does not."""
+    from tokenizers import Tokenizer, processors
+
+    connection.execute(f"EXPORT MODEL tiny TO '{folder}' FORMAT SAFETENSORS")
+    write_tokenizer(folder)
+    connection.execute(f"CREATE MODEL bare FROM '{folder}'")
+    made = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    begin = made.token_to_id("~")
+    made.post_processor = processors.TemplateProcessing(
+        single="~ $A", special_tokens=[("~", begin)]
+    )
+    made.save(str(folder / "tokenizer.json"))
+    connection.execute(f"CREATE MODEL begun FROM '{folder}'")
+
+
+def test_an_empty_prompt_goes_on_from_the_beginning_token(
+    connection: Connection, tmp_path: Path
+) -> None:
+    import_begun(connection, tmp_path / "m")
+    connection.execute("CREATE TABLE t (id INT, s NVARCHAR(9))")
+    connection.execute("INSERT INTO t VALUES (1, 'ab'), (2, ''), (3, NULL)")
+    call = "SELECT t.id, g.TokenCount FROM t CROSS APPLY GENERATE('{}', t.s, @max_tokens = 3) g"
+    for model, rows in (("begun", [(1, 3), (2, 3)]), ("tiny", [(1, 3)])):
+        found = connection.execute(call.format(model) + " ORDER BY t.id").fetchall()
+        assert [tuple(row) for row in found] == rows, model
+    text = "SELECT Text FROM GENERATE('{}', ?, @max_tokens = 3)"
+    assert one(connection, text.format("begun"), "") == one(connection, text.format("bare"), "~")
+
+
+def test_perplexity_is_of_logprob_with_a_beginning_token(
+    connection: Connection, tmp_path: Path
+) -> None:
+    """The beginning token is before every window and is the one that is not scored."""
+    import_begun(connection, tmp_path / "m")
+    text = "SELECT PERPLEXITY('begun', (SELECT ?){}), BITS_PER_BYTE('begun', (SELECT ?){})"
+    likely = "SELECT LOGPROB(?, ?)"
+
+    def sums(*windows: str) -> float:
+        found = [one(connection, likely, "begun", window) for window in windows]
+        assert found == [one(connection, likely, "bare", "~" + window) for window in windows]
+        return -sum(found)  # type: ignore[misc]
+
+    for words, window, parts in (
+        ("hello world", "", ("hello world",)),
+        ("x", "", ("x",)),
+        ("hello wor", ", @window = 4", ("hell", "o wo", "r")),
+    ):
+        found = one(connection, text.format(window, window), words, words)
+        total = sums(*parts)
+        by_hand = (math.exp(total / len(words)), total / math.log(2) / len(words))
+        assert found == pytest.approx(by_hand, rel=1e-12), words
+    assert one(connection, text.format("", ""), "", "") == (None, None)
 
 
 def test_messages_go_through_the_models_own_template(
