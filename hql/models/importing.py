@@ -2,7 +2,7 @@
 
 Tensors stream through; nothing in the files is executed. A model of an architecture that is not
 known here, or with parts that are not, is stored all the same: its rows can be read and exported,
-and a message says why it cannot run.
+and a message says why it cannot run; another, why its tokenizer cannot be read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
+from hartonomous.hql.errors import ExecutionFault, NotSupported
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.models import recipes
 from hartonomous.hql.models.architectures import UNKNOWN, find_architecture
@@ -19,7 +20,7 @@ from hartonomous.hql.models.architectures.fields import bad_config
 from hartonomous.hql.models.architectures.names import Placement, layer_of
 from hartonomous.hql.models.formats.opening import open_source
 from hartonomous.hql.models.storing import Incoming, store_model
-from hartonomous.hql.models.tokenizers import pack_tokenizer
+from hartonomous.hql.models.tokenizers import load_tokenizer, pack_tokenizer
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -48,13 +49,14 @@ def import_model(name: str, path: str, tokenizer: bytes | str | None, context: C
     Raises FileFault FILE, MODEL_FORMAT; NotSupported for a format or type that is not built."""
     with open_source(path) as source:
         reading = read_source(source)
+        tokenizer = tokenizer or pack_tokenizer(source)
         incoming = Incoming(
             name,
             reading.architecture,
             reading.config,
             reading.placements,
             reading.why is None,
-            tokenizer or pack_tokenizer(source),
+            tokenizer,
             {"format": source.format},
             {SOURCE: pack_source(source)},
         )
@@ -62,6 +64,12 @@ def import_model(name: str, path: str, tokenizer: bytes | str | None, context: C
     if reading.why is not None:
         shown = f'model "{name}" cannot run: {reading.why}; its rows can be queried and exported'
         context.messages.append(shown)
+    if isinstance(tokenizer, bytes):
+        try:
+            load_tokenizer(tokenizer)
+        except (ExecutionFault, NotSupported) as fault:
+            shown = f'the tokenizer of model "{name}" cannot be read: {fault.message}'
+            context.messages.append(f"{shown}; its rows can be queried and exported, texts cannot")
     return model
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hartonomous import hql
-from hartonomous.hql.errors import FileFault
+from hartonomous.hql.errors import ExecutionFault, FileFault
 from hartonomous.hql.models import measuring
 from hartonomous.hql.models.architectures import ARCHITECTURES
 from hartonomous.hql.models.formats.opening import open_source
@@ -243,6 +243,30 @@ def test_tensors_that_an_architecture_has_not(connection: hql.Connection, tmp_pa
     (message,) = run(connection, f"CREATE MODEL a FROM '{tmp_path}/a'")
     assert 'llama has no tensors "model.layers.0.lora.weight"' in message
     assert not find(connection, "a").is_runnable
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("{}", 'tokenizer.json is not as it must be: "model" is missing'),
+        ('{"model": []}', "tokenizer.json is not as it must be: a field is of another kind"),
+        ('{"model": {', "tokenizer.json is no JSON"),
+        ("[" * 100_000, "tokenizer.json is nested too deep"),
+        ('{"model": {"type": "None"}}', "the tokenizer cannot be read"),
+    ],
+)
+def test_a_tokenizer_that_cannot_be_read_is_told(
+    connection: hql.Connection, tmp_path: Path, content: str, why: str
+) -> None:
+    """Rows import; a text is the same error, in words of ours."""
+    write_safetensors(tmp_path / "a", CONFIG, tensors_of(small_llama()), {}, {})
+    (tmp_path / "a" / "tokenizer.json").write_text(content)
+    (message,) = run(connection, f"CREATE MODEL a FROM '{tmp_path}/a'")
+    assert message.startswith(f'the tokenizer of model "a" cannot be read: {why}')
+    assert find(connection, "a").is_runnable
+    with pytest.raises(ExecutionFault, match=why) as caught:
+        connection.execute("SELECT LOGPROB('a', 'text')").fetchall()
+    assert caught.value.code == "MODEL_INPUT" and "Error(" not in caught.value.message
 
 
 def test_layers_that_the_configuration_leaves_out(

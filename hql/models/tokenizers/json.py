@@ -64,7 +64,7 @@ def load(packed: Mapping[str, Any], digest: str) -> Tokenizer:
         hidden = frozenset(int(token["id"]) for token in added if token.get("special"))
         vocabulary = definition["model"].get("vocab")
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, struct.error) as error:
-        raise model_input(f"tokenizer.json is not as it must be: {error!r:.200}") from error
+        raise model_input(f"tokenizer.json is not as it must be: {_wrong(error)}") from error
     if isinstance(vocabulary, dict):
         ids = {**vocabulary, **ids}
     special = _special(files, ids, prefix, suffix, hidden)
@@ -72,12 +72,25 @@ def load(packed: Mapping[str, Any], digest: str) -> Tokenizer:
     return LibraryTokenizer(definition, text, digest, special, _chat_template(files))
 
 
+def _wrong(error: Exception) -> str:
+    """What an error met while walking through a definition says of it."""
+    if isinstance(error, KeyError):
+        return f'"{str(error.args[0])[:60]}" is missing'
+    if isinstance(error, IndexError):
+        return "a list is too short"
+    if isinstance(error, (ValueError, struct.error)):
+        return "a number or a table in it cannot be read"
+    return "a field is of another kind than it must be"
+
+
 def _parse(name: str, data: bytes, bytes_max: int) -> dict[str, Any]:
     if len(data) > bytes_max:
         raise model_input(f"{name} has {len(data):,} bytes; more than {bytes_max:,} are not read")
     try:
         found = json.loads(data)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise model_input(f"{name} is nested too deep") from error
+    except ValueError as error:
         raise model_input(f"{name} is no JSON: {error}") from error
     if not isinstance(found, dict):
         raise model_input(f"{name} holds no map")
