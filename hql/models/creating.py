@@ -19,7 +19,7 @@ from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault, FileFault
 from hartonomous.hql.models.architectures import ARCHITECTURES
 from hartonomous.hql.models.architectures.base import Shape, config_to_map
-from hartonomous.hql.models.architectures.fields import Fields
+from hartonomous.hql.models.architectures.fields import Fields, Survey
 from hartonomous.hql.models.architectures.names import Placement, layer_of
 from hartonomous.hql.models.formats.source import held
 from hartonomous.hql.models.importing import import_model
@@ -35,6 +35,7 @@ from hartonomous.storage.errors import AlreadyExists, Error
 if TYPE_CHECKING:
     from hartonomous.hql import ast
     from hartonomous.hql.context import Context
+    from hartonomous.hql.models.architectures.base import Architecture, Config
     from hartonomous.hql.statements.create_model import CreateModel
 
 #: bytes of a tokenizer.json that is named
@@ -80,7 +81,12 @@ def _tokenizer(
         return None, None
     value, option = given
     if isinstance(option.value, FromModel):
-        model = find_model(context.catalog, context.transaction.database, option.value.text)
+        origin = option.value
+        given_name = origin.text if origin.number is None else origin.number
+        try:
+            model = find_model(context.catalog, context.transaction.database, given_name)
+        except Error as error:
+            raise located(error, origin) from error.__cause__
         if model.tokenizer is None:
             raise place(BindFault(f'the model "{model.name}" has no tokenizer'), option)
         return model.tokenizer, model.config.get("vocabulary")
@@ -118,13 +124,7 @@ def _make_model(statement: CreateModel, origin: ModelArchitecture, context: Cont
     values = {name.lower(): value for name, (value, _) in given.items()}
     if tokens is not None and "vocabulary" not in values and architecture.name != "mlp":
         values["vocabulary"] = tokens
-    fields = Fields(values, architecture.name, BindFault)
-    made = architecture.make_config(fields)
-    for name, (_, option) in given.items():
-        if name.lower() not in fields.read:
-            hint = f"{architecture.name} has: " + ", ".join(sorted(fields.read))
-            fault = BindFault(f"{architecture.name} has no {option.name.lower()}", hint=hint)
-            raise place(fault, option)
+    made = _made_config(architecture, values, given)
     config = config_to_map(made)
     if tokens is not None and config.get("vocabulary", 0) < tokens:
         message = f"a tokenizer of {tokens:,} tokens for a vocabulary of"
@@ -145,6 +145,32 @@ def _make_model(statement: CreateModel, origin: ModelArchitecture, context: Cont
         figures={"seed": seed},
     )
     return store_model(incoming, context)
+
+
+def _made_config(
+    architecture: Architecture, values: dict[str, Any], given: dict[str, tuple[Any, ast.Option]]
+) -> Config:
+    """The configuration of a new model's settings. A setting that the architecture has not is said
+    before one that is wrong or missing, as it may be that one misspelt."""
+    from hartonomous.hql.bind.context import nearest
+
+    fields = Fields(values, architecture.name, BindFault)
+    try:
+        made, known, error = architecture.make_config(fields), fields.read, None
+    except Error as found:
+        survey = Survey()
+        architecture.make_config(survey)
+        made, known, error = None, fields.read | survey.read, found
+    for name, (_, option) in given.items():
+        if name.lower() not in known:
+            near = nearest(name, known)
+            listed = f"{architecture.name} has: " + ", ".join(sorted(known))
+            message = f"{architecture.name} has no {option.name.lower()}"
+            raise place(BindFault(message, hint=f"{near} {listed}" if near else listed), option)
+    if error is not None:
+        raise error
+    assert made is not None
+    return made
 
 
 def _seed(given: tuple[Any, ast.Option] | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from hartonomous.hql.ast import Expression, Identifier, Node, Option, Span
+from hartonomous.hql.ast import Expression, Identifier, Literal, Node, Option, Span
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import settings
@@ -29,7 +29,12 @@ class ModelArchitecture(Node):
 
 @frozen
 class FromModel(Identifier):
-    """A setting's value `FROM MODEL x`; `text` is x."""
+    """A setting's value `FROM MODEL x`; `text` is x, `number` too if it is an id."""
+
+    number: int | None = None
+
+    def __str__(self) -> str:
+        return f"FROM MODEL {self.text if self.number is not None else Identifier(self.text)}"
 
 
 @frozen
@@ -67,7 +72,7 @@ class CreateModel(Statement):
 
 def _settings(options: tuple[Option, ...]) -> str:
     parts = [
-        f"{o.name} = FROM MODEL {Identifier(o.value.text)}"
+        f"{o.name} = {o.value}"
         if isinstance(o.value, FromModel)
         else settings((o,)).removeprefix("WITH (").removesuffix(")")
         for o in options
@@ -82,7 +87,12 @@ def _architecture(children: list[Any], span: Span) -> ModelArchitecture:
 
 def _tokenizer(children: list[Any], span: Span) -> Option:
     name, _, model = children
-    return Option(name.text.upper(), FromModel(model.text, span=model.span), span=span)
+    if isinstance(model, Literal):
+        assert isinstance(model.value, int), model
+        origin = FromModel(str(model.value), number=model.value, span=model.span)
+    else:
+        origin = FromModel(model.text, span=model.span)
+    return Option(name.text.upper(), origin, span=span)
 
 
 CreateModel.rules = {

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hartonomous import hql
-from hartonomous.hql.errors import ExecutionFault, FileFault
+from hartonomous.hql.errors import BindFault, ExecutionFault, FileFault
 from hartonomous.hql.models import measuring
 from hartonomous.hql.models.architectures import ARCHITECTURES
 from hartonomous.hql.models.formats.opening import open_source
@@ -20,6 +20,7 @@ from hartonomous.hql.models.formats.source import SourceTensor, held
 from hartonomous.hql.models.formats.writing import write_gguf, write_safetensors
 from hartonomous.hql.models.model import Model, find_model
 from hartonomous.hql.models.row_data import read_row_data
+from hartonomous.hql.syntax.parse import parse_batch
 from hartonomous.kernels.quantize import dequantise, quantise
 from hartonomous.storage.database import Database
 from hartonomous.storage.errors import Cancelled, Error
@@ -277,6 +278,41 @@ def test_layers_that_the_configuration_leaves_out(
     (message,) = run(connection, f"CREATE MODEL a FROM '{tmp_path}/a'")
     assert 'leaves out the layer of the tensor "model.layers.1.mlp.up_proj.weight"' in message
     assert not find(connection, "a").is_runnable
+
+
+def settings_in(hint: str | None) -> set[str]:
+    assert hint is not None and " has: " in hint
+    return set(hint.partition(" has: ")[2].split(", "))
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_setting_that_is_misspelt_is_named(connection: hql.Connection, name: str) -> None:
+    """Before the one that is missing instead, and with the nearest of those that there are."""
+    with pytest.raises(BindFault, match=f"^{name} has no nothing") as caught:
+        connection.execute(
+            f"CREATE MODEL m ARCHITECTURE {MADE[name].replace('(', '(nothing = 1, ')}"
+        )
+    known = settings_in(caught.value.hint)
+    with pytest.raises(BindFault, match=f"^{name} has no nothing") as caught:
+        connection.execute(f"CREATE MODEL m ARCHITECTURE {name}(nothing = 1)")
+    assert known <= settings_in(caught.value.hint)  # found without a configuration
+    wanted = "outputs" if name == "mlp" else "width"
+    text = f"CREATE MODEL m ARCHITECTURE {MADE[name].replace(wanted, wanted[:-2])}"
+    with pytest.raises(BindFault, match=f"^{name} has no {wanted[:-2]}") as caught:
+        connection.execute(text)
+    assert caught.value.hint and caught.value.hint.startswith(f"did you mean {wanted}?")
+    assert caught.value.column == text.index(wanted[:-2] + " =") + 1
+
+
+def test_the_tokenizer_of_a_model_that_an_id_names(connection: hql.Connection) -> None:
+    run(connection, f"CREATE MODEL n ARCHITECTURE {LLAMA} WITH (TOKENIZER = 'bytes')")
+    number = find(connection, "n").id
+    text = f"CREATE MODEL m ARCHITECTURE {LLAMA} WITH (TOKENIZER = FROM MODEL {number})"
+    (statement,) = parse_batch(text)
+    assert f"TOKENIZER = FROM MODEL {number}" in str(statement)
+    assert parse_batch(str(statement)) == (statement,)
+    run(connection, text)
+    assert find(connection, "m").tokenizer == find(connection, "n").tokenizer is not None
 
 
 @pytest.mark.parametrize("path", ["", "  ", "a\0b"])

@@ -108,5 +108,30 @@ class Fields:
         return default
 
 
+class Survey(Fields):
+    """Fields that are not given, each answered with what is likely to be right, so that a reader
+    goes through to its end and `read` says which there are."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def size(
+        self, name: str, default: Any = _UNSET, least: int = 1, most: int = SIZE_MAX - 1
+    ) -> Any:
+        """2: heads of 2 elements have rotary pairs, and 2 heads divide a width of 2."""
+        self.get(name)
+        return min(max(2, least), most)
+
+    def number(self, name: str, default: Any = _UNSET) -> Any:
+        """1.0"""
+        self.get(name)
+        return 1.0
+
+    def choice(self, name: str, choices: Mapping[str, str], default: Any = _UNSET) -> Any:
+        """The first one."""
+        self.get(name)
+        return next(iter(choices.values()))
+
+
 def _shown(value: Any) -> str:
     return repr(value)[:60]
