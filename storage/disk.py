@@ -10,6 +10,7 @@ Methods whose names begin with `do_` change something; FaultyDisk overrides exac
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import mmap
 import os
@@ -23,6 +24,8 @@ from hartonomous.storage.errors import DiskFault
 
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
+#: of a write that returns when it is durable, as after fdatasync; 0 where there is none
+_SYNCED: Final = getattr(os, "RWF_DSYNC", 0)
 #: the system takes at most this many pieces in one writev
 PIECES_MAX: Final = 1024
 
@@ -61,6 +64,10 @@ class File:
     def write(self, pieces: Sequence[Data], offset: int) -> int:
         """Write the pieces one after another from `offset` on; their total length."""
         return self.disk.do_write(self, pieces, offset)
+
+    def write_through(self, pieces: Sequence[Data], offset: int) -> int:
+        """As write and then sync."""
+        return self.disk.do_write_through(self, pieces, offset)
 
     def sync(self) -> None:
         """Return when the file's data (and its length) would survive a power cut."""
@@ -157,6 +164,20 @@ class Disk:
                 if written:  # a short write: go on in the middle of a piece
                     views[first] = views[first][written:]
         return total
+
+    def do_write_through(self, file: File, pieces: Sequence[Data], offset: int) -> int:
+        """As do_write and do_sync, of few bytes in one call of the system: between two calls
+        Python may let other threads run, and the log's commits would wait for them."""
+        if len(pieces) == 1 and _SYNCED:
+            try:
+                if os.pwritev(file.descriptor, pieces, offset, _SYNCED) == len(pieces[0]):
+                    return len(pieces[0])
+            except OSError as fault:
+                if fault.errno != errno.EOPNOTSUPP:
+                    raise fault_of(fault, "write", file.path) from fault
+        written = self.do_write(file, pieces, offset)
+        self.do_sync(file)
+        return written
 
     def do_sync(self, file: File) -> None:
         try:

@@ -327,12 +327,15 @@ class Wal:
             length = min(max(end, ALLOCATION_MIN), ALLOCATION)
             file.allocate(end, length)
             self._allocated = end + length
-        if pending:
-            self._written += file.write(pending, self._written)
-        assert self._written == end, (self._written, end)
-        if is_last:
-            file.truncate(end)
-        file.sync()
+        assert self._written + sum(map(len, pending)) == end, (self._written, end)
+        if pending and not is_last:
+            file.write_through(pending, self._written)
+        else:
+            file.write(pending, self._written)
+            if is_last:
+                file.truncate(end)
+            file.sync()
+        self._written = end
 
     def _reach(self, end: int) -> None:
         """The current file is synced up to `end`."""

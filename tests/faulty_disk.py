@@ -44,7 +44,16 @@ class NameChange:
     undo: Callable[[], None]
 
 
-class FaultyDisk(Disk):
+class TwoStepDisk(Disk):
+    """A disk on which no write syncs too: who overrides do_sync sees every sync."""
+
+    def do_write_through(self, file: File, pieces: Sequence[Data], offset: int) -> int:
+        written = self.do_write(file, pieces, offset)
+        self.do_sync(file)
+        return written
+
+
+class FaultyDisk(TwoStepDisk):
     """See the module's head. `log` lists the changes as (what, file name)."""
 
     def __init__(self, at: int | None = None, *, tear: bool = False, once: bool = False) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from faulty_disk import TwoStepDisk
 from unit.store_tools import (
     address_of,
     commit,
@@ -24,7 +25,7 @@ from unit.store_tools import (
 from hartonomous.storage import load
 from hartonomous.storage.clock import FixedClock
 from hartonomous.storage.database import Database
-from hartonomous.storage.disk import Disk, File
+from hartonomous.storage.disk import File
 from hartonomous.storage.errors import ConstraintFault, DiskFault, FormatFault, Locked
 
 
@@ -306,7 +307,7 @@ def test_folders_that_are_not_databases(tmp_path: Path) -> None:
         Database.open(tmp_path / "db")
 
 
-class SlowDisk(Disk):
+class SlowDisk(TwoStepDisk):
     """Counts syncs, and takes its time over them as a device does."""
 
     def __init__(self) -> None:

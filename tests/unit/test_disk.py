@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -195,3 +197,36 @@ def test_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clock.now_us() == first  # it never goes back
     fixed = FixedClock(100, step_us=7)
     assert [fixed.now_us(), fixed.now_us()] == [100, 107]
+
+
+@pytest.mark.parametrize("answer", ["whole", "short", "not supported", "full"])
+def test_a_write_that_is_durable_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    """Of the call that writes and syncs: what it leaves undone is done by write and sync."""
+    file = Disk().do_create(tmp_path / "f")
+    write, sync = os.pwritev, os.fdatasync
+    syncs: list[int] = []
+
+    def pwritev(descriptor: int, pieces: Sequence[bytes], offset: int, flags: int = 0) -> int:
+        if flags and answer == "short":
+            return write(descriptor, [pieces[0][:3]], offset, flags)
+        if flags and answer != "whole":
+            code = errno.EOPNOTSUPP if answer == "not supported" else errno.ENOSPC
+            raise OSError(code, os.strerror(code))
+        return write(descriptor, pieces, offset, flags)
+
+    def fdatasync(descriptor: int) -> None:
+        syncs.append(descriptor)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "pwritev", pwritev)
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    if answer == "full":
+        with pytest.raises(DiskFault, match="cannot write"):
+            file.write_through([b"0123456789"], 5)
+        return
+    assert file.write_through([b"0123456789"], 5) == 10
+    assert file.read(0, 20) == bytes(5) + b"0123456789"
+    assert len(syncs) == (answer != "whole" or not hasattr(os, "RWF_DSYNC"))
+    assert file.write_through([b"ab", b"cd"], 0) == 4 and file.read(0, 5) == b"abcd\0"

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from faulty_disk import TwoStepDisk
 from unit.store_tools import address_of, commit, content, entry, numbered, rows, with_table
 
 from hartonomous.storage.database import Database
-from hartonomous.storage.disk import Disk, File
+from hartonomous.storage.disk import File
 from hartonomous.storage.errors import NotFound
 
 
-class Held(Disk):
+class Held(TwoStepDisk):
     """Does something just before a sync, while a commit is written but not yet durable."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faulty_disk import FaultyDisk
+from faulty_disk import FaultyDisk, TwoStepDisk
 
 from hartonomous.storage.disk import Disk, File
 from hartonomous.storage.errors import Corruption, DiskFault, FormatFault
@@ -223,7 +223,7 @@ def test_a_failed_write_or_sync_poisons_the_log(tmp_path: Path, what: str) -> No
     assert bodies(tmp_path / "real") in ([], [b"one"])
 
 
-class SlowDisk(Disk):
+class SlowDisk(TwoStepDisk):
     """Counts syncs and takes its time over each."""
 
     def __init__(self) -> None:
@@ -283,7 +283,7 @@ def test_a_failed_sync_fails_all_that_wait(tmp_path: Path) -> None:
     assert len(faults) == 6
 
 
-class HeldDisk(Disk):
+class HeldDisk(TwoStepDisk):
     """A sync takes until it is let go."""
 
     def __init__(self) -> None:
