@@ -1,7 +1,7 @@
 """Chat templates: messages to the prompt that a model was trained on.
 
 A template is a Jinja text from a file nobody vouches for. It runs in jinja2's immutable sandbox,
-narrowed until it can reach nothing but its variables, and metered (chat_sandbox.py): work, time,
+narrowed until it can reach nothing but its variables, and metered (chat_meter.py): work, time,
 the size of every value and of the output are bounded. Variables and filters are those that Hugging
 Face's apply_chat_template gives.
 """
@@ -47,7 +47,8 @@ def render(
     """The prompt. `variables` are plain values: messages, add_generation_prompt, bos_token …;
     `now` is what strftime_now shows, the clock's by default. ExecutionFault MODEL_INPUT if the
     template is wrong, refuses the messages, or exceeds a bound."""
-    from hartonomous.hql.models.chat_sandbox import metered, output
+    from hartonomous.hql.models.chat_meter import metered
+    from hartonomous.hql.models.chat_sandbox import output
 
     if len(template) > TEMPLATE_MAX:
         raise model_input(f"the model's chat template has more than {TEMPLATE_MAX:,} characters")

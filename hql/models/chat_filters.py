@@ -14,7 +14,7 @@ from jinja2 import Environment, pass_environment
 from jinja2.filters import FILTERS as JINJA
 from jinja2.filters import do_indent, make_attrgetter
 
-from hartonomous.hql.models.chat_sandbox import (
+from hartonomous.hql.models.chat_meter import (
     fits,
     format_fits,
     replace_fits,

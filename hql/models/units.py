@@ -23,8 +23,6 @@ NEURON: Final = "neuron"
 TOKEN: Final = "token"
 RESIDUAL: Final = "residual"
 VECTOR: Final = "vector"
-#: a whole layer: what statements remove; no row's own kind
-LAYER: Final = "layer"
 
 #: kinds whose units are ranked by importance; the others' rows carry 1
 RANKED: Final = (HEAD_Q, HEAD_KV, NEURON)

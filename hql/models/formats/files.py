@@ -97,6 +97,7 @@ def read_whole(path: Path, bytes_max: int) -> bytes:
 
 
 def unreadable(path: Path, fault: Exception) -> FileFault:
+    """FILE: what the operating system says of a file that it does not give."""
     return FileFault(f'"{path}" cannot be read: {getattr(fault, "strerror", None) or fault}')
 
 

@@ -224,6 +224,8 @@ def encode_entry(entry: Entry) -> bytes:
 
 
 def encode_text(text: str) -> bytes:
+    """A string's bytes: their number as uint64, then its UTF-8. UnicodeEncodeError if it is half a
+    surrogate pair."""
     data = text.encode("utf-8")
     return _LENGTH.pack(len(data)) + data
 

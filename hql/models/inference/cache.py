@@ -54,18 +54,6 @@ class NetworkCache:
                 self._keep(key, made, weight)
             return made, False
 
-    def resize(self, bytes_max: int) -> None:
-        """Another bound, from now on."""
-        with self._lock:
-            self.bytes_max = bytes_max
-            self._shrink()
-
-    def clear(self) -> None:
-        """Forget all; what still runs keeps its network until it ends."""
-        with self._lock:
-            self._kept.clear()
-            self.bytes = 0
-
     def _find(self, key: Hashable) -> Any:
         found = self._kept.get(key)
         if found is None:
@@ -81,12 +69,9 @@ class NetworkCache:
         if weight <= self.bytes_max:
             self._kept[key] = made, weight
             self.bytes += weight
-            self._shrink()
-
-    def _shrink(self) -> None:
         while self.bytes > self.bytes_max:
-            _, (_, weight) = self._kept.popitem(last=False)
-            self.bytes -= weight
+            _, (_, oldest) = self._kept.popitem(last=False)
+            self.bytes -= oldest
 
 
 CACHE: Final = NetworkCache(default_bytes())

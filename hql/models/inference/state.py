@@ -70,6 +70,7 @@ class State:
 
 
 def too_long(tokens: int, context: int) -> ExecutionFault:
+    """MODEL_INPUT: so many tokens for a context of so many."""
     return ExecutionFault(
         f"{tokens:,} tokens do not fit the model's context of {context:,}",
         code="MODEL_INPUT",
