@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from harness import OURS, Row, markdown, shortest_told
+from harness import OURS, Row, markdown, run_alone, shortest_told
 from model_files import MINILM, model_folder
-from models import THREADS, Peers, imported, model_of, run_with_models
+from models import THREADS, Peers, imported, model_of, with_models
 
 from hartonomous.hql.models.inference.encoding import encode
 from hartonomous.hql.models.inference.loading import load
@@ -33,6 +33,7 @@ TOKENS = 32 * 128
 Timed = tuple[float, npt.NDArray[np.float32]]
 
 
+@with_models(TITLE)
 def benchmark(full: bool) -> str:
     repeat = 10 if full else 1
     folder = model_folder(*MINILM)
@@ -104,4 +105,4 @@ def compare(
 
 
 if __name__ == "__main__":
-    run_with_models(TITLE, benchmark)
+    run_alone(benchmark)

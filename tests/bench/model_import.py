@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness import OURS, Row, markdown
+from harness import OURS, Row, markdown, run_alone
 from model_files import MINILM, MINILM_AGAIN, SMOLLM, model_file, model_folder
-from models import model_of, run_with_models
+from models import model_of, with_models
 
 from hartonomous import hql
 from hartonomous.hql.models.model import Model
@@ -20,6 +20,7 @@ TITLE = "Models in the store"
 TENSORS = "the file's tensors"
 
 
+@with_models(TITLE)
 def benchmark(full: bool) -> str:
     repeat = 3 if full else 1
     paths = {"smollm": model_file(*SMOLLM), "minilm": model_folder(*MINILM)}
@@ -97,4 +98,4 @@ def megabytes(what: str, size: int, tensors: int, goal: str) -> Row:
 
 
 if __name__ == "__main__":
-    run_with_models(TITLE, benchmark)
+    run_alone(benchmark)

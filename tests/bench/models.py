@@ -9,11 +9,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from harness import run_alone
 from peers.process import Absent, Peer, start
 
 from hartonomous import hql
 from hartonomous.hql.models.model import Model, find_model
+
+Benchmark = Callable[[bool], str]
 
 #: threads that everyone gets
 THREADS = len(os.sched_getaffinity(0))
@@ -56,13 +57,16 @@ class Peers:
         return " ".join([said, *self._absent]).strip()
 
 
-def run_with_models(title: str, benchmark: Callable[[bool], str]) -> None:
-    """As run_alone; where a model cannot be had, the section says so."""
+def with_models(title: str) -> Callable[[Benchmark], Benchmark]:
+    """A benchmark whose section says so where a model cannot be had."""
 
-    def measured(full: bool) -> str:
-        try:
-            return benchmark(full)
-        except pytest.skip.Exception as absent:
-            return f"## {title}\n\nNot measured: {absent}.\n"
+    def decorate(benchmark: Benchmark) -> Benchmark:
+        def measured(full: bool) -> str:
+            try:
+                return benchmark(full)
+            except pytest.skip.Exception as absent:
+                return f"## {title}\n\nNot measured: {absent}.\n"
 
-    run_alone(measured)
+        return measured
+
+    return decorate

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from harness import OURS, Row, markdown, shortest_told
+from harness import OURS, Row, markdown, run_alone, shortest_told
 from model_files import SMOLLM, model_file
-from models import THREADS, Peers, imported, model_of, run_with_models
+from models import THREADS, Peers, imported, model_of, with_models
 from products import reading_speed
 
 from hartonomous import hql
@@ -66,6 +66,7 @@ class Ours:
         return time.perf_counter() - start, chosen
 
 
+@with_models(TITLE)
 def benchmark(full: bool) -> str:
     count, lengths, repeat = (128, (128, 512), 5) if full else (8, (64,), 1)
     path = model_file(*SMOLLM)
@@ -155,4 +156,4 @@ def rates(what: str, found: dict[str, float], count: int, goal: str) -> Row:
 
 
 if __name__ == "__main__":
-    run_with_models(TITLE, benchmark)
+    run_alone(benchmark)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import duckdb
 import pyarrow as pa
-from harness import OURS, Row, markdown, milliseconds, shortest
+from harness import OURS, Row, markdown, milliseconds, run_alone, shortest
 from model_files import SMOLLM, model_file
-from models import THREADS, imported, run_with_models
+from models import THREADS, imported, with_models
 
 TITLE = "Aggregates over a model's rows"
 COLUMNS = "LayerIdx, TensorName, Norm, ImportanceScore"
@@ -19,6 +19,7 @@ GROUPED = {
 }
 
 
+@with_models(TITLE)
 def benchmark(full: bool) -> str:
     repeat = 50 if full else 5
     rows: list[Row] = []
@@ -59,4 +60,4 @@ def same(found: pa.Table, expected: pa.Table) -> bool:
 
 
 if __name__ == "__main__":
-    run_with_models(TITLE, benchmark)
+    run_alone(benchmark)
