@@ -66,6 +66,19 @@ SELECT name, lines FROM (
     FROM CodeAtoms WHERE SourceUri LIKE '%/json/%'
 ) AS ranked
 WHERE place = 1 ORDER BY lines DESC, name"""
+MODEL = """\
+CREATE MODEL words FROM @weights WITH (TOKENIZER = @tokenizer)"""
+MODELS = """\
+SELECT ModelName, Architecture, ParameterCount, Bytes, Runnable FROM Models"""
+LIKE_CAT = """\
+DECLARE @cat VECTOR(256) = (
+    SELECT Weights FROM TensorAtoms JOIN TOKENIZE('words', 'cat') ON RowIdx = TokenId AND Seq = 1);
+SELECT TOP (6) DETOKENIZE('words', CONCAT('[', RowIdx, ']')) AS token, RowIdx, Norm,
+       VECTOR_DISTANCE('cosine', Weights, @cat) AS distance
+FROM TensorAtoms WHERE ModelName = 'words' ORDER BY distance"""
+SMALL_WEIGHTS = """\
+SELECT COUNT(*) AS weights, AVG(Magnitude) AS mean, MAX(Magnitude) AS largest
+FROM TensorAtomCoefficients WHERE Magnitude < 0.01"""
 UNDONE = """\
 BEGIN TRAN;
 DELETE FROM SessionEvents;
@@ -151,6 +164,20 @@ def show_code(stage: Stage) -> None:
     stage.ask(LONGEST)
 
 
+def show_model(stage: Stage) -> None:
+    """The encoder that answered the questions, from the files that it comes in."""
+    stage.title("A neural network is rows: the encoder of these answers, imported and looked into")
+    folder = Path(package_source("wordllama"))
+    files = {
+        "weights": str(folder / "weights" / "l2_supercat_256.safetensors"),
+        "tokenizer": str(folder / "tokenizers" / "l2_supercat_tokenizer_config.json"),
+    }
+    stage.ask(MODEL, files)
+    stage.ask(MODELS)
+    stage.ask(LIKE_CAT)
+    stage.ask(SMALL_WEIGHTS)
+
+
 def show_safety(stage: Stage) -> None:
     stage.title("Mistakes are named, and leave nothing behind")
     stage.ask("SELECT CanonicalTex FROM Atoms")
@@ -198,6 +225,7 @@ def main() -> None:
     show_region(stage, found[0][-1])
     walk(stage, found)
     show_code(stage)
+    show_model(stage)
     show_safety(stage)
     show_history(stage)
     show_tampering(stage)
