@@ -1,6 +1,7 @@
 """Runs the benchmarks, each in a process of its own: `python tests/bench [--full] [NAME …]`.
 
-With `--write`, the result goes to docs/BENCHMARKS.md.
+With `--write`, the result goes to docs/BENCHMARKS.md; with names, it takes the place of what was
+there under the same headings, and says when and where it was measured.
 """
 
 from __future__ import annotations
@@ -64,7 +65,21 @@ def main() -> None:
         print(section, flush=True)
         sections.append(section)
     if options.write:
-        REPORT.write_text("\n".join(sections).rstrip("\n") + "\n", encoding="utf-8")
+        report = "\n".join(sections)
+        if options.names:
+            report = _replaced(REPORT.read_text(encoding="utf-8"), sections[3:], sections[1])
+        REPORT.write_text(report.rstrip("\n") + "\n", encoding="utf-8")
+
+
+def _replaced(report: str, sections: list[str], measured: str) -> str:
+    """The report with the parts of `sections` in place of its own of the same headings, or at
+    its end."""
+    parts = {part.partition("\n")[0]: part for part in report.split("\n## ")}
+    for section in sections:
+        for part in section.removeprefix("## ").split("\n## "):
+            heading = part.partition("\n")[0]
+            parts[heading] = f"{part.rstrip()}\n\n{measured}\n"
+    return "\n## ".join(parts.values())
 
 
 if __name__ == "__main__":
