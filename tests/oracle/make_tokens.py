@@ -38,11 +38,17 @@ def digest(ids: list[list[int]]) -> str:
     return hashlib.sha256(json.dumps(ids).encode()).hexdigest()
 
 
-def main(path: Path) -> None:
+def tokenizer_of(path: Path) -> Any:
+    """SmolLM2's, of its GGUF file."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     digits = pre_tokenizers.Digits(individual_digits=True)
     words = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, words])
+    return tokenizer
+
+
+def main(path: Path) -> None:
+    tokenizer = tokenizer_of(path)
     ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts()]
     made: dict[str, Any] = {
         "made by": f"transformers {transformers.__version__}",

@@ -125,3 +125,16 @@ def test_vectors_of_sentences(minilm: Network) -> None:
     assert np.abs(found - np.array([s["vector"] for s in sentences])).max() <= 1e-5
     for n, sentence in enumerate(sentences):  # alone, to the bit
         assert np.array_equal(encode(minilm, [sentence["tokens"]])[0], found[n])
+
+
+def test_perplexity_of_committed_texts(tmp_path: Path) -> None:
+    oracle = figures("perplexity.json")
+    texts = Path(tiny_models.__file__).with_name("texts")
+    connection = Connection(tmp_path / "database")
+    connection.execute(f"CREATE MODEL m FROM '{model_file(*SMOLLM)}'")
+    ask = f"SELECT PERPLEXITY('m', (SELECT @text), @window = {oracle['window']})"
+    for name, expected in oracle["texts"].items():
+        text = (texts / name).read_text(encoding="utf-8")
+        found = connection.execute(ask, {"text": text}).fetchall()[0][0]
+        assert found == pytest.approx(expected["perplexity"], rel=0.01), name
+    connection.close()
