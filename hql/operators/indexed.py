@@ -117,7 +117,8 @@ def grown(boxes: Box, reach: Box, scale: float) -> Box:
     known = np.where(np.isinf(reach), 0.0, np.abs(reach))
     largest = np.maximum(np.maximum(np.abs(boxes).max(axis=1, initial=0.0), known), scale)
     slack = (reach + _TOLERANCE * largest)[:, None]
-    return np.concatenate((boxes[:, :3] - slack, boxes[:, 3:] + slack), axis=1)
+    with np.errstate(over="ignore"):  # a box that grows beyond all numbers is without end
+        return np.concatenate((boxes[:, :3] - slack, boxes[:, 3:] + slack), axis=1)
 
 
 def _distances(
