@@ -21,6 +21,7 @@ from typing import Any, Final, TypeAlias
 import pyarrow as pa
 
 from hartonomous.storage.errors import DiskFault
+from hartonomous.storage.mapping import map_file
 
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
@@ -274,13 +275,13 @@ class Disk:
                 return []
 
     def map(self, path: Path) -> pa.Buffer:
-        """The file's bytes as a read-only mapping; it lives as long as the buffer does."""
+        """The file's bytes as a read-only mapping; it lives as long as the buffer does, and keeps
+        no descriptor."""
         with translated("map", path):
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                if os.fstat(descriptor).st_size == 0:
-                    return pa.py_buffer(b"")
-                return pa.py_buffer(mmap.mmap(descriptor, 0, prot=mmap.PROT_READ))
+                size = os.fstat(descriptor).st_size
+                return map_file(descriptor, size) if size else pa.py_buffer(b"")
             finally:
                 os.close(descriptor)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -230,3 +231,11 @@ def test_a_write_that_is_durable_is_whole(
     assert file.read(0, 20) == bytes(5) + b"0123456789"
     assert len(syncs) == (answer != "whole" or not hasattr(os, "RWF_DSYNC"))
     assert file.write_through([b"ab", b"cd"], 0) == 4 and file.read(0, 5) == b"abcd\0"
+
+
+def test_mappings_need_no_descriptors(tmp_path: Path) -> None:
+    disk, count = Disk(), 2 * resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    (tmp_path / "a").write_bytes(b"abc" * 5000)
+    kept = [disk.map(tmp_path / "a") for _ in range(min(count, 20_000))]
+    (tmp_path / "a").unlink()
+    assert {bytes(b[-3:]) for b in kept} == {b"abc"}
