@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -45,16 +45,23 @@ def _tokens(tokenizer: Tokenizer, text: str) -> list[tuple[int, int, str]]:
 
 def _of_row(models: Models, model: Any, text: Any) -> pa.Array:
     """The kernel: a JSON array of (Seq, TokenId, Token) for each row."""
+    return _by_tokenizer(models, model, text, lambda t, given: json.dumps(_tokens(t, given)))
+
+
+def _by_tokenizer(
+    models: Models, model: Any, values: Any, compute: Callable[[Tokenizer, Any], str]
+) -> pa.Array:
+    """What `compute` makes of each row's value with the tokenizer of its model; NULL of NULL."""
     import pyarrow as pa
 
-    rows = rows_of([model, text])
-    texts = values_of(text, rows)
+    rows = rows_of([model, values])
+    given = values_of(values, rows)
     out: list[str | None] = [None] * rows
     for name, numbers in by_model(values_of(model, rows)):
         tokenizer = tokenizer_of(models.find(name))
         for row in numbers:
-            if texts[row] is not None:
-                out[row] = json.dumps(_tokens(tokenizer, texts[row]))
+            if given[row] is not None:
+                out[row] = compute(tokenizer, given[row])
     return pa.array(out, pa.string())
 
 
@@ -101,17 +108,7 @@ def _resolve_detokenize(
 
 def detokenize(models: Models, model: Any, tokens: Any) -> pa.Array:
     """The kernel of DETOKENIZE: the text of each row's tokens, special ones left out."""
-    import pyarrow as pa
-
-    rows = rows_of([model, tokens])
-    lists = values_of(tokens, rows)
-    out: list[str | None] = [None] * rows
-    for name, numbers in by_model(values_of(model, rows)):
-        tokenizer = tokenizer_of(models.find(name))
-        for row in numbers:
-            if lists[row] is not None:
-                out[row] = tokenizer.decode(_ids(lists[row], tokenizer))
-    return pa.array(out, pa.string())
+    return _by_tokenizer(models, model, tokens, lambda t, given: t.decode(_ids(given, t)))
 
 
 def _ids(given: str | Sequence[float], tokenizer: Tokenizer) -> list[int]:

@@ -1,12 +1,16 @@
-"""Fields of a configuration, read with their kinds and bounds; a wrong one is named."""
+"""Fields of a configuration, read with their kinds and bounds, a wrong one
+named; and those that config.json shares among transformers, written."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hartonomous.hql.errors import FileFault
+
+if TYPE_CHECKING:
+    from hartonomous.hql.models.architectures.base import TransformerConfig
 
 #: sizes beyond this are no model's
 SIZE_MAX: Final = 1 << 31
@@ -135,3 +139,17 @@ class Survey(Fields):
 
 def _shown(value: Any) -> str:
     return repr(value)[:60]
+
+
+def write_shape(config: TransformerConfig) -> dict[str, Any]:
+    """The keys of config.json that say how large a transformer is."""
+    return {
+        "hidden_size": config.width,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.kv_heads,
+        "head_dim": config.head_size,
+        "intermediate_size": config.mlp,
+        "vocab_size": config.vocabulary,
+        "max_position_embeddings": config.context,
+    }

@@ -16,10 +16,15 @@ from hartonomous.hql.models.architectures.fields import (
     HF_ACTIVATIONS,
     Fields,
     bad_config,
+    write_shape,
 )
 from hartonomous.hql.models.architectures.llama import HEAD
 from hartonomous.hql.models.architectures.names import Names, rules
-from hartonomous.hql.models.architectures.rope import read_gguf_rope, read_rope, write_rope
+from hartonomous.hql.models.architectures.rope import (
+    read_gguf_rope,
+    read_rope,
+    write_rope,
+)
 from hartonomous.hql.models.architectures.transformer import Transformer
 
 if TYPE_CHECKING:
@@ -174,14 +179,7 @@ class Gemma3(Transformer):
         return {
             "architectures": ["Gemma3ForCausalLM"],
             "model_type": "gemma3_text",
-            "hidden_size": config.width,
-            "num_hidden_layers": config.layers,
-            "num_attention_heads": config.heads,
-            "num_key_value_heads": config.kv_heads,
-            "head_dim": config.head_size,
-            "intermediate_size": config.mlp,
-            "vocab_size": config.vocabulary,
-            "max_position_embeddings": config.context,
+            **write_shape(config),
             "hidden_activation": HF_ACTIVATIONS[config.activation],
             "rms_norm_eps": config.norm_epsilon,
             **write_rope(config),

@@ -16,9 +16,14 @@ from hartonomous.hql.models.architectures.fields import (
     HF_ACTIVATIONS,
     Fields,
     bad_config,
+    write_shape,
 )
 from hartonomous.hql.models.architectures.names import Names, Rule, rules
-from hartonomous.hql.models.architectures.rope import read_gguf_rope, read_rope, write_rope
+from hartonomous.hql.models.architectures.rope import (
+    read_gguf_rope,
+    read_rope,
+    write_rope,
+)
 from hartonomous.hql.models.architectures.transformer import Transformer
 
 if TYPE_CHECKING:
@@ -174,14 +179,7 @@ class Llama(Transformer):
         return {
             **kind,
             **({"sliding_window": w} if (w := config.sliding_window) is not None else {}),
-            "hidden_size": config.width,
-            "num_hidden_layers": config.layers,
-            "num_attention_heads": config.heads,
-            "num_key_value_heads": config.kv_heads,
-            "head_dim": config.head_size,
-            "intermediate_size": config.mlp,
-            "vocab_size": config.vocabulary,
-            "max_position_embeddings": config.context,
+            **write_shape(config),
             "hidden_act": HF_ACTIVATIONS[config.activation],
             "rms_norm_eps": config.norm_epsilon,
             **write_rope(config),
