@@ -146,7 +146,11 @@ class Database:
         from hartonomous.storage.readers import Follower
 
         follower = Follower(folder)
-        state = follower.follow()
+        try:
+            state = follower.follow()
+        except BaseException:
+            follower.close()  # its registration would hold back the writer's collection
+            raise
         database = Database(folder.disk, clock, state, Counters(0, 0, {}))
         database.folder, database.path, database.read_only = folder, folder.path, True
         database.objects, database._follower = follower.objects, follower

@@ -3,6 +3,7 @@ file of a closed database is found and named, and what it damaged is never serve
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import tempfile
@@ -165,6 +166,22 @@ def test_every_flipped_byte_is_found_and_named(folder: Path) -> None:
     for file in files(path):
         for offset in range((path / file).stat().st_size):
             flip(path, file, offset, expected, 1 << chance.randrange(8))
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_an_opening_that_fails_leaves_nothing_open(folder: Path, read_only: bool) -> None:
+    path, _ = closed(folder)
+    head = path / "refs" / "heads" / "main"
+    whole = head.read_bytes()
+    for broken in (b"", whole[:-4], b"f" * len(whole)):
+        head.write_bytes(broken)
+        before = os.listdir("/proc/self/fd")
+        with pytest.raises(Error):
+            Database.open(path, read_only=read_only)
+        assert len(os.listdir("/proc/self/fd")) == len(before)
+        assert not list((path / "readers").glob("*"))
+    head.write_bytes(whole)
+    Database.open(path, read_only=read_only).close()
 
 
 def test_a_missing_object_is_found_and_named(folder: Path) -> None:
