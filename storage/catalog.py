@@ -1,4 +1,4 @@
-"""The catalog: what tables, views and schemas there are. Frozen entries, copied on change.
+"""The catalog: what tables, views, routines and schemas there are. Frozen entries, copied on change.
 
 Entries are found by (kind, schema, name), names folded. Storage reads of a table entry what it
 must enforce (columns, keys) and carries the rest (defaults, checks, computed columns, view text)
@@ -137,6 +137,20 @@ class ViewEntry:
 
 
 @frozen
+class RoutineEntry:
+    """A procedure or a function: the text of the statement that made it, as it was written.
+    `routine` is PROCEDURE, SCALAR FUNCTION or TABLE FUNCTION; a call needs to know no more of it
+    before the text is read."""
+
+    id: int
+    schema: str
+    name: str
+    routine: str
+    text: str
+    kind: str = field(default="routine", init=False)
+
+
+@frozen
 class SchemaEntry:
     id: int
     schema: str  # always ""
@@ -205,12 +219,12 @@ class ModelEntry:
         return replace(self, versions=tuple(made))
 
 
-Entry = TableEntry | ViewEntry | SchemaEntry | SpaceEntry | ModelEntry
+Entry = TableEntry | ViewEntry | RoutineEntry | SchemaEntry | SpaceEntry | ModelEntry
 
 
 def key_of(entry: Entry) -> tuple[str, str]:
-    """Tables and views share one namespace; schemas have their own (under ""), and so do spaces
-    and models."""
+    """Tables, views and routines share one namespace; schemas have their own (under ""), and so do
+    spaces and models."""
     return fold(entry.schema), fold(entry.name)
 
 
@@ -244,8 +258,13 @@ class Catalog:
         found = [e for e in self.entries.values() if isinstance(e, ModelEntry)]
         return sorted(found, key=lambda e: e.id)
 
+    def routines(self) -> list[RoutineEntry]:
+        """All procedures and functions, by schema and name."""
+        found = [e for e in self.entries.values() if isinstance(e, RoutineEntry)]
+        return sorted(found, key=lambda e: (fold(e.schema), fold(e.name)))
+
     def members(self, schema: str) -> list[Entry]:
-        """The tables and views of a schema."""
+        """The tables, views and routines of a schema."""
         folded = fold(schema)
         return [e for (s, _), e in self.entries.items() if s == folded and e.kind != "schema"]
 
@@ -321,6 +340,8 @@ def entry_from_map(data: Mapping[str, Any]) -> Entry:
             VersionEntry(**{**v, "parents": tuple(v["parents"])}) for v in fields.pop("versions")
         )
         return ModelEntry(versions=versions, **fields)
+    if data["kind"] == "routine":
+        return RoutineEntry(**fields)
     if data["kind"] == "view":
         return ViewEntry(**{**fields, "columns": tuple(fields["columns"])})
     columns = tuple(_column(c) for c in fields.pop("columns"))

@@ -44,7 +44,7 @@ def merge_catalog(changes: Sequence[CatalogChange], head: Catalog) -> Catalog:
             raise conflict(f'"{after.name}" was created')
         catalog = catalog.with_entry(after, next_version())
     for entry in catalog.entries.values():
-        if entry.kind in ("table", "view") and catalog.find("", entry.schema) is None:
+        if entry.kind in ("table", "view", "routine") and catalog.find("", entry.schema) is None:
             raise conflict(f'schema "{entry.schema}" and what it holds were changed')
     return catalog
 

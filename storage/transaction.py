@@ -17,6 +17,7 @@ from hartonomous.storage.catalog import (
     DEFAULT_SCHEMA,
     Catalog,
     Entry,
+    RoutineEntry,
     SchemaEntry,
     TableEntry,
     ViewEntry,
@@ -169,7 +170,7 @@ class Transaction:
     def create(self, entry: Entry) -> Entry:
         """Add an entry under a fresh id; the entry with its id. Raises AlreadyExists, NotFound."""
         self._may_define(entry)
-        in_schema = isinstance(entry, (TableEntry, ViewEntry))
+        in_schema = isinstance(entry, (TableEntry, ViewEntry, RoutineEntry))
         if in_schema and self.catalog.find("", entry.schema) is None:
             raise NotFound(f'schema "{entry.schema}" does not exist')
         entry = replace(entry, id=self.database.counters.reserve_entry_id())

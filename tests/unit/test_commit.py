@@ -14,7 +14,13 @@ import pytest
 
 from hartonomous.storage import leaves, merkle
 from hartonomous.storage.blocks import ObjectRef
-from hartonomous.storage.catalog import ColumnEntry, SchemaEntry, TableEntry, ViewEntry
+from hartonomous.storage.catalog import (
+    ColumnEntry,
+    RoutineEntry,
+    SchemaEntry,
+    TableEntry,
+    ViewEntry,
+)
 from hartonomous.storage.commit import Commit, TableRoots, check_chain, decode
 from hartonomous.storage.commit_pack import CommitPack, to_batch, write_commits
 from hartonomous.storage.disk import Disk
@@ -171,12 +177,14 @@ def manifest(objects: Objects, segments: int) -> Manifest:
     column = ColumnEntry(1, "id", "INT", pa.int32(), False, identity=(1, 1))
     table = TableEntry(7, "dbo", "t", (column,), next_id=2)
     view = ViewEntry(8, "dbo", "v", "SELECT 1", ("a",))
+    text = "CREATE PROCEDURE p AS\n  SELECT 1"
+    routine = RoutineEntry(9, "dbo", "p", "PROCEDURE", text)
     log = merkle.Log().extend([digest(1), digest(2), digest(3)])
     (commits,) = write_commits(objects, [to_batch(chain(2))])
     return Manifest(
         sequence=12,
         commit=digest("commit"),
-        catalog=(SchemaEntry(1, "", "dbo"), table, view),
+        catalog=(SchemaEntry(1, "", "dbo"), table, view, routine),
         tables={7: TableManifest(7, 11, entries, log, (pack,)), 9: TableManifest(9, 3)},
         next_row_id=1 << 40,
         next_id=10,

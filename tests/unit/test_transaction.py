@@ -9,7 +9,13 @@ import pyarrow as pa
 import pytest
 from unit.store_tools import address_of, commit, content, entry, numbered, rows, with_table
 
-from hartonomous.storage.catalog import KeyEntry, SchemaEntry, TableEntry, ViewEntry
+from hartonomous.storage.catalog import (
+    KeyEntry,
+    RoutineEntry,
+    SchemaEntry,
+    TableEntry,
+    ViewEntry,
+)
 from hartonomous.storage.database import Database
 from hartonomous.storage.errors import (
     AlreadyExists,
@@ -218,6 +224,7 @@ def test_ddl_is_part_of_the_transaction(db: Database) -> None:
     assert isinstance(table, TableEntry) and table.id > 0
     mine.insert(table.id, rows((1, "a")))
     mine.create(ViewEntry(0, "S", "v", "SELECT 1"))
+    mine.create(RoutineEntry(0, "S", "p", "PROCEDURE", "CREATE PROCEDURE s.p AS SELECT 1"))
     with pytest.raises(AlreadyExists):
         mine.create(entry("V", schema="s"))
     with pytest.raises(NotFound):
@@ -228,7 +235,7 @@ def test_ddl_is_part_of_the_transaction(db: Database) -> None:
     mine = db.begin()
     with pytest.raises(ConstraintFault, match="still holds"):
         mine.drop(mine.catalog.get("", "s"))
-    for name in ("t", "v"):
+    for name in ("t", "v", "p"):
         mine.drop(mine.catalog.get("s", name))
     mine.drop(mine.catalog.get("", "s"))
     commit(mine)
