@@ -5,33 +5,74 @@ Importing this package is cheap; pyarrow and the engine are imported by the firs
 
 from __future__ import annotations
 
+from builtins import Warning  # PEP 249 wants the name here; nothing of ours raises one
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hartonomous.hql.dbapi_types import (
+    BINARY,
+    DATETIME,
+    NUMBER,
+    ROWID,
+    STRING,
+    Binary,
+    Date,
+    DateFromTicks,
+    Time,
+    TimeFromTicks,
+    Timestamp,
+    TimestampFromTicks,
+)
+from hartonomous.storage.errors import (
+    DatabaseError,
+    DataError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 
 if TYPE_CHECKING:
     from hartonomous.hql.dbapi import Connection
     from hartonomous.hql.geometry_value import Geometry
 
-__all__ = ["Geometry", "apilevel", "connect", "paramstyle", "threadsafety"]
+__all__ = [
+    "BINARY",
+    "Binary",
+    "DATETIME",
+    "DataError",
+    "DatabaseError",
+    "Date",
+    "DateFromTicks",
+    "Error",
+    "Geometry",
+    "IntegrityError",
+    "InterfaceError",
+    "InternalError",
+    "NUMBER",
+    "NotSupportedError",
+    "OperationalError",
+    "ProgrammingError",
+    "ROWID",
+    "STRING",
+    "Time",
+    "TimeFromTicks",
+    "Timestamp",
+    "TimestampFromTicks",
+    "Warning",
+    "apilevel",
+    "connect",
+    "paramstyle",
+    "threadsafety",
+]
 
 #: PEP 249
 apilevel = "2.0"
 threadsafety = 2  # threads may share the module and connections (a connection runs one at a time)
 paramstyle = "named"  # `:name`; `@name` and `?` are understood too
-
-#: PEP 249's exception names -> where our own class of that meaning is
-_EXCEPTIONS = {
-    "Warning": "builtins.Warning",
-    "Error": "storage.errors.Error",
-    "InterfaceError": "hql.errors.ParameterFault",
-    "DatabaseError": "storage.errors.Error",
-    "DataError": "hql.errors.ExecutionFault",
-    "OperationalError": "storage.errors.DiskFault",
-    "IntegrityError": "storage.errors.ConstraintFault",
-    "InternalError": "hql.errors.InternalFault",
-    "ProgrammingError": "hql.errors.BindFault",
-    "NotSupportedError": "hql.errors.NotSupported",
-}
 
 
 def connect(
@@ -67,14 +108,8 @@ def connect(
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Geometry":
+    if name == "Geometry":  # NumPy comes with it
         from hartonomous.hql.geometry_value import Geometry
 
         return Geometry
-    if name not in _EXCEPTIONS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    module, _, attribute = _EXCEPTIONS[name].rpartition(".")
-    full = module if module == "builtins" else f"hartonomous.{module}"
-    return getattr(importlib.import_module(full), attribute)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

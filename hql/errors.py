@@ -1,68 +1,98 @@
-"""Leaves raised above storage; the root and storage's leaves are in storage/errors.py.
+"""Leaves raised above storage; the root, PEP 249's kinds and storage's leaves are in
+storage/errors.py.
 
 Error
-├── SyntaxFault         SYNTAX              the text is not HQL
-├── NotSupported        NOT_SUPPORTED       HQL that is not built yet
-├── BindFault           UNKNOWN_COLUMN, UNKNOWN_TABLE, UNKNOWN_FUNCTION, UNKNOWN_VARIABLE,
-│                       UNKNOWN_TYPE, UNKNOWN_MODEL, UNKNOWN_SPACE, AMBIGUOUS, TYPE_MISMATCH,
-│                       ARGUMENTS, GROUPING, BIND
-├── ExecutionFault      DIVISION_BY_ZERO, OVERFLOW, BAD_CAST, CARDINALITY, BAD_VALUE,
-│                       SRID_MISMATCH, MEMORY, RECURSION, NOT_INSTALLED, MODEL_INPUT,
-│                       EXECUTION
-├── TransactionFault    TRANSACTION         COMMIT without BEGIN and its kin
-├── ParameterFault      PARAMETER           a value that cannot be bound
-├── FileFault           FILE, MODEL_FORMAT
-│                                           a file that cannot be read or written as asked; a
-│                                           model's file that is not what it says
-└── InternalFault       INTERNAL            our bug; the session closes
+├── InterfaceError
+│   └── InterfaceFault      INTERFACE       a cursor that is closed, a result that is not there
+└── DatabaseError
+    ├── DataError
+    │   └── ExecutionFault  DIVISION_BY_ZERO, OVERFLOW, BAD_CAST, CARDINALITY, BAD_VALUE,
+    │                       SRID_MISMATCH, RECURSION, MODEL_INPUT, EXECUTION
+    ├── OperationalError
+    │   ├── ResourceFault   MEMORY, NOT_INSTALLED
+    │   │                                   what the machine has not
+    │   └── FileFault       FILE, MODEL_FORMAT
+    │                                       a file that cannot be read or written as asked; a
+    │                                       model's file that is not what it says
+    ├── InternalError
+    │   └── InternalFault   INTERNAL        our bug; the session closes
+    ├── ProgrammingError
+    │   ├── SyntaxFault     SYNTAX          the text is not HQL
+    │   ├── BindFault       UNKNOWN_COLUMN, UNKNOWN_TABLE, UNKNOWN_FUNCTION, UNKNOWN_VARIABLE,
+    │   │                   UNKNOWN_TYPE, UNKNOWN_MODEL, UNKNOWN_SPACE, AMBIGUOUS, TYPE_MISMATCH,
+    │   │                   ARGUMENTS, GROUPING, BIND
+    │   ├── TransactionFault
+    │   │                   TRANSACTION     COMMIT without BEGIN and its kin
+    │   └── ParameterFault  PARAMETER       a value that cannot be bound
+    └── NotSupportedError
+        └── NotSupported    NOT_SUPPORTED   HQL that is not built yet
 """
 
-from hartonomous.storage.errors import Error
+from hartonomous.storage.errors import (
+    DataError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 
 
-class SyntaxFault(Error):
+class InterfaceFault(InterfaceError):
+    """Python's side was misused: a closed cursor, rows that no statement gave."""
+
+    code = "INTERFACE"
+
+
+class SyntaxFault(ProgrammingError):
     """The text is not HQL."""
 
     code = "SYNTAX"
 
 
-class NotSupported(Error):
+class NotSupported(NotSupportedError):
     """A statement or feature of HQL that this version does not have."""
 
     code = "NOT_SUPPORTED"
 
 
-class BindFault(Error):
+class BindFault(ProgrammingError):
     """A name or a type does not fit the catalog."""
 
     code = "BIND"
 
 
-class ExecutionFault(Error):
+class ExecutionFault(DataError):
     """A value made the statement fail while it ran."""
 
     code = "EXECUTION"
 
 
-class TransactionFault(Error):
+class ResourceFault(OperationalError):
+    """The statement needs what the machine has not: memory, or a package."""
+
+    code = "RESOURCE"
+
+
+class TransactionFault(ProgrammingError):
     """A transaction statement at the wrong moment."""
 
     code = "TRANSACTION"
 
 
-class ParameterFault(Error):
+class ParameterFault(ProgrammingError):
     """A parameter that is missing, unused or of a type that HQL has not."""
 
     code = "PARAMETER"
 
 
-class FileFault(Error):
+class FileFault(OperationalError):
     """A file named in a statement cannot be read or written as asked."""
 
     code = "FILE"
 
 
-class InternalFault(Error):
+class InternalFault(InternalError):
     """A broken invariant: our bug, with what is needed to report it."""
 
     code = "INTERNAL"

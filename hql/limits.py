@@ -192,9 +192,9 @@ class Limits:
     def account(self, bytes_used: int) -> None:
         """Refuse what native operators would hold beyond the memory limit."""
         if self.memory_bytes is not None and bytes_used > self.memory_bytes:
-            from hartonomous.hql.errors import ExecutionFault
+            from hartonomous.hql.errors import ResourceFault
 
-            raise ExecutionFault(
+            raise ResourceFault(
                 f"the statement needs {bytes_used:,} bytes at once, and its memory limit is "
                 f"{self.memory_bytes:,}",
                 code="MEMORY",

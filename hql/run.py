@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.context import Context, Memory
-from hartonomous.hql.errors import ExecutionFault, InternalFault
+from hartonomous.hql.errors import ExecutionFault, InternalFault, ResourceFault
 from hartonomous.hql.frozen import frozen
 from hartonomous.storage.errors import Cancelled, Conflict, Error
 
@@ -82,7 +82,7 @@ class Guard:
                 hint="split it with WITH or a #temp table",
             ) from error
         if isinstance(error, MemoryError):
-            raise ExecutionFault(
+            raise ResourceFault(
                 "there is not enough memory", code="MEMORY", hint="read fewer rows or columns"
             ) from error
         self.session.close()

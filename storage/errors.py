@@ -1,16 +1,24 @@
-"""Root of the error tree, and storage's leaves.
+"""Root of the error tree, PEP 249's kinds below it, and storage's leaves.
 
 Error
-├── NotFound            NOT_FOUND
-├── AlreadyExists       ALREADY_EXISTS
-├── ReadOnly            READ_ONLY
-├── Locked              LOCKED              another process holds the writer's lock
-├── Conflict            CONFLICT            retry = True
-├── ConstraintFault     UNIQUE_VIOLATION, NOT_NULL_VIOLATION, CHECK_VIOLATION
-├── Corruption          CORRUPTION          object or file, offset, expected and found digest
-├── DiskFault           DISK                from OSError, raised by disk.py only
-├── FormatFault         FORMAT              a folder that is not ours, or of a later format
-└── Cancelled           CANCELLED, TIMEOUT
+├── InterfaceError                      Python's side of the connection was misused
+└── DatabaseError
+    ├── DataError                       a value is wrong
+    ├── OperationalError                the machine, the folder, another client, a limit
+    │   ├── ReadOnly        READ_ONLY
+    │   ├── Locked          LOCKED      another process holds the writer's lock
+    │   ├── Conflict        CONFLICT    retry = True
+    │   ├── Corruption      CORRUPTION  object or file, offset, expected and found digest
+    │   ├── DiskFault       DISK        from OSError, raised by disk.py only
+    │   ├── FormatFault     FORMAT      a folder that is not ours, or of a later format
+    │   └── Cancelled       CANCELLED, TIMEOUT
+    ├── IntegrityError                  a row breaks a promise of the schema
+    │   └── ConstraintFault UNIQUE_VIOLATION, NOT_NULL_VIOLATION, CHECK_VIOLATION
+    ├── InternalError                   our bug
+    ├── ProgrammingError                the statement is wrong
+    │   ├── NotFound        NOT_FOUND
+    │   └── AlreadyExists   ALREADY_EXISTS
+    └── NotSupportedError               HQL that this version does not have
 """
 
 
@@ -45,62 +53,94 @@ class Error(Exception):
         return f"{self.message}{place}{hint}"
 
 
-class NotFound(Error):
+class InterfaceError(Error):
+    """PEP 249: the fault lies with how Python's side was used, not with the database."""
+
+
+class DatabaseError(Error):
+    """PEP 249: the fault lies with the database or with what was asked of it."""
+
+
+class DataError(DatabaseError):
+    """PEP 249: a value made a statement fail: division by zero, a number out of range."""
+
+
+class OperationalError(DatabaseError):
+    """PEP 249: what a program cannot help: the disk, another client, memory, time."""
+
+
+class IntegrityError(DatabaseError):
+    """PEP 249: a row breaks a constraint."""
+
+
+class InternalError(DatabaseError):
+    """PEP 249: the database fails itself."""
+
+
+class ProgrammingError(DatabaseError):
+    """PEP 249: the statement, or when it comes, is wrong: syntax, names, types, parameters."""
+
+
+class NotSupportedError(DatabaseError):
+    """PEP 249: something that this database does not do."""
+
+
+class NotFound(ProgrammingError):
     """A named thing does not exist."""
 
     code = "NOT_FOUND"
 
 
-class AlreadyExists(Error):
+class AlreadyExists(ProgrammingError):
     """A name is taken."""
 
     code = "ALREADY_EXISTS"
 
 
-class ReadOnly(Error):
+class ReadOnly(OperationalError):
     """A change was asked of a reader."""
 
     code = "READ_ONLY"
 
 
-class Locked(Error):
+class Locked(OperationalError):
     """Another process is the writer of this folder."""
 
     code = "LOCKED"
 
 
-class Conflict(Error):
+class Conflict(OperationalError):
     """Another transaction changed the same rows first; run the transaction again."""
 
     code = "CONFLICT"
     retry = True
 
 
-class ConstraintFault(Error):
+class ConstraintFault(IntegrityError):
     """A row breaks a constraint; `code` says which kind."""
 
     code = "CONSTRAINT_VIOLATION"
 
 
-class Corruption(Error):
+class Corruption(OperationalError):
     """Bytes on disk contradict their checksum; never shown as an empty result."""
 
     code = "CORRUPTION"
 
 
-class DiskFault(Error):
+class DiskFault(OperationalError):
     """The operating system refused: no space, no permission, input/output error."""
 
     code = "DISK"
 
 
-class FormatFault(Error):
+class FormatFault(OperationalError):
     """The folder is not a database, or one of a later format."""
 
     code = "FORMAT"
 
 
-class Cancelled(Error):
+class Cancelled(OperationalError):
     """The statement was cancelled, or ran out of time (code TIMEOUT)."""
 
     code = "CANCELLED"

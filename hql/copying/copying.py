@@ -245,7 +245,7 @@ def _first_bad(
     error: ExecutionFault,
 ) -> Error:
     """The error of the first bad row of a batch, found by halving."""
-    if error.code in ("MEMORY", "RECURSION") or rows.num_rows == 0:
+    if error.code == "RECURSION" or rows.num_rows == 0:
         return error
     first, count = 0, rows.num_rows
     while count > SINGLE_ROWS:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hartonomous.hql.encoders.base import EncoderEntry
-from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.errors import ResourceFault
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,7 +123,7 @@ def _batches(texts: pa.StringArray) -> list[int]:
 
 
 def load() -> WordLlama:
-    """The encoder from the installed package's files; ExecutionFault NOT_INSTALLED without it."""
+    """The encoder from the installed package's files; ResourceFault NOT_INSTALLED without it."""
     missing = [name for name in (NAME, "tokenizers", "safetensors") if find_spec(name) is None]
     spec = None if missing else find_spec(NAME)
     folders = [] if spec is None else [Path(p) for p in spec.submodule_search_locations or ()]
@@ -131,7 +131,7 @@ def load() -> WordLlama:
         if (folder / WEIGHTS).exists() and (folder / TOKENIZER).exists():
             return WordLlama(folder)
     what = ", ".join(missing) or f"the files of {NAME}"
-    raise ExecutionFault(
+    raise ResourceFault(
         f"EMBED with {NAME}: {what} cannot be found",
         code="NOT_INSTALLED",
         hint=f"pip install {' '.join(missing) or f'--force-reinstall {NAME}'}",

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from hartonomous.hql.errors import ExecutionFault, InternalFault
+from hartonomous.hql.errors import ExecutionFault, InternalFault, ResourceFault
 from hartonomous.hql.types import KINDS
 from hartonomous.storage.errors import Cancelled, Error
 
@@ -135,7 +135,7 @@ def translate(
     if kind == "INTERRUPT" or "Interrupted!" in text or "Query interrupted" in text:
         return Cancelled("the statement was cancelled")
     if kind in ("Out of Memory", "IO") or (kind and _MEMORY.search(text)):
-        return ExecutionFault(
+        return ResourceFault(
             f"the statement needs more memory than it may use: {_cut(message)}",
             code="MEMORY",
             hint="raise the memory limit, or free disk space for intermediate results",

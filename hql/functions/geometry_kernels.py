@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.errors import ExecutionFault, ResourceFault
 from hartonomous.hql.types import GEOMETRY
 from hartonomous.kernels.geometry.layout import Shapes
 
@@ -100,7 +100,7 @@ def array_of_shapes(shapes: Shapes, valid: Mask | None = None) -> pa.Array:
     points = np.ascontiguousarray(shapes.coords[first:last]).reshape(-1)
     ring_first, ring_last = int(shapes.ring_starts[0]), int(shapes.ring_starts[-1])
     if last - first >= 2**31:
-        raise ExecutionFault("a batch of geometries has over 2 billion points", code="MEMORY")
+        raise ResourceFault("a batch of geometries has over 2 billion points", code="MEMORY")
     columns = [
         pa.array(np.ascontiguousarray(shapes.kind), pa.int8()),
         pa.array(np.ascontiguousarray(shapes.radius), pa.float64()),

@@ -109,7 +109,7 @@ class Use:
 
     def hold(self, network: Network, tokens: int, sequences: int = 1) -> None:
         """Count what so many sequences of so many tokens need at once against the statement's
-        memory limit: keys, values, and the logits of a chunk. ExecutionFault MEMORY."""
+        memory limit: keys, values, and the logits of a chunk. ResourceFault MEMORY."""
         current = _limits()
         if current is None or current.memory_bytes is None:
             return

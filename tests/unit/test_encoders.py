@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hartonomous.hql import encoders
 from hartonomous.hql.encoders import wordllama
 from hartonomous.hql.encoders.cache import VectorCache
-from hartonomous.hql.errors import BindFault, ExecutionFault
+from hartonomous.hql.errors import BindFault, ResourceFault
 from hartonomous.kernels import pooling
 
 TEXTS = [
@@ -140,7 +140,7 @@ def test_a_missing_package_is_an_error_that_says_what_to_install(
 ) -> None:
     find = util.find_spec
     monkeypatch.setattr(wordllama, "find_spec", lambda n: None if n == "wordllama" else find(n))
-    with pytest.raises(ExecutionFault) as caught:
+    with pytest.raises(ResourceFault) as caught:
         wordllama.load()
     assert caught.value.code == "NOT_INSTALLED" and caught.value.hint == "pip install wordllama"
     with pytest.raises(BindFault, match="there is no model"):

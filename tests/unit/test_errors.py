@@ -18,7 +18,7 @@ from hartonomous.storage.errors import Error
 
 ROOT = Path(__file__).parents[2]
 MODULES = {"storage": storage_errors, "hql": hql_errors}
-DRAWN = re.compile(r"[├└]── (\w+)\s+(.*)")
+DRAWN = re.compile(r"((?:│   |    )*)[├└]── (\w+)\s*(.*)")
 CODE = re.compile(r"\b[A-Z][A-Z_]{3,}\b")
 #: codes that no statement alone brings about: some other test must speak of them
 ELSEWHERE = {
@@ -26,6 +26,7 @@ ELSEWHERE = {
     "CORRUPTION",
     "DISK",
     "FORMAT",
+    "INTERFACE",
     "LOCKED",
     "READ_ONLY",
     "CANCELLED",
@@ -37,7 +38,7 @@ ELSEWHERE = {
     "MODEL_INPUT",
 }
 #: codes of base classes: whatever is raised names one of its own
-ABSTRACT = {"ERROR", "CONSTRAINT_VIOLATION", "EXECUTION"}
+ABSTRACT = {"ERROR", "CONSTRAINT_VIOLATION", "EXECUTION", "RESOURCE"}
 
 
 def drawing(module: object) -> dict[str, set[str]]:
@@ -46,10 +47,10 @@ def drawing(module: object) -> dict[str, set[str]]:
     last = ""
     for line in (inspect.getdoc(module) or "").splitlines():
         if match := DRAWN.match(line):
-            last = match[1]
+            last = match[2]
             tree[last] = set()
-            codes = match[2]
-        elif line.startswith("│") and last:
+            codes = match[3]
+        elif line.startswith(("│", "    ")) and last:
             codes = line
         else:
             continue
@@ -57,6 +58,17 @@ def drawing(module: object) -> dict[str, set[str]]:
         listed = re.split(r"\s{2,}(?=[a-z])|\s{2,}(?=HQL|COMMIT|COPY)", codes.strip("│ "))[0]
         tree[last] |= set(CODE.findall(listed))
     return tree
+
+
+def parents(module: object) -> dict[str, str]:
+    """Class name → the class above it, as the module's docstring draws them."""
+    path, above = ["Error"], {}
+    for line in (inspect.getdoc(module) or "").splitlines():
+        if match := DRAWN.match(line):
+            depth = 1 + len(match[1]) // 4
+            above[match[2]] = path[depth - 1]
+            path[depth:] = [match[2]]
+    return above
 
 
 def classes(module: object) -> dict[str, type[Error]]:
@@ -71,10 +83,13 @@ def classes(module: object) -> dict[str, type[Error]]:
 def test_drawn_tree_is_the_real_one(room: str) -> None:
     module = MODULES[room]
     own = {n: c for n, c in classes(module).items() if c.__module__ == module.__name__}
-    drawn = drawing(module)
-    assert set(drawn) == set(own)
+    drawn, above = drawing(module), parents(module)
+    # a drawing holds all of the module's own, and on the way to them what others define
+    assert set(own) <= set(drawn) <= set(own) | set(above.values())
     for name, cls in own.items():
         assert cls.code in drawn[name] | ABSTRACT, f"{name}.code is {cls.code}"
+    for name, cls in classes(module).items():
+        assert name not in drawn or [b.__name__ for b in cls.__bases__] == [above[name]], name
 
 
 def test_no_error_class_stands_elsewhere() -> None:

@@ -18,7 +18,7 @@ from signals import heed_interrupt
 
 from hartonomous import hql
 from hartonomous.hql.engine import watchdog
-from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.errors import ExecutionFault, ResourceFault
 from hartonomous.hql.limits import Limits, current
 from hartonomous.storage.errors import Cancelled
 
@@ -100,7 +100,7 @@ def test_an_interrupt_that_is_lost_is_said_again() -> None:
 def test_memory_limit_spills_or_says_so(world: World) -> None:
     sort = "SELECT TOP (1) a.id FROM n a, (SELECT TOP (50) id FROM n) b ORDER BY a.id * 7 % 1000"
     assert len(world.rows(f"{sort} OPTION (MEMORY '100MB')", limits=Limits())) == 1
-    with pytest.raises(ExecutionFault) as caught:
+    with pytest.raises(ResourceFault) as caught:
         Limits(memory_bytes=1000).account(1001)
     assert caught.value.code == "MEMORY"
 

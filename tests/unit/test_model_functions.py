@@ -10,7 +10,7 @@ import tensor_models
 
 from hartonomous import hql
 from hartonomous.hql.dbapi import Connection
-from hartonomous.hql.errors import BindFault, ExecutionFault
+from hartonomous.hql.errors import BindFault, ExecutionFault, ResourceFault
 from hartonomous.storage.errors import Cancelled
 
 LLAMA = "llama(layers = 2, width = 32, heads = 4, kv_heads = 2, mlp = 64, context = {context})"
@@ -90,7 +90,7 @@ def test_the_memory_limit_counts_keys_values_and_logits(connection: Connection) 
         "SELECT Text FROM GENERATE('tiny', 'x', @max_tokens = 60) OPTION (MEMORY '30KB')",
         "SELECT Step FROM GENERATE('tiny', 'x', @trace = 1) OPTION (MEMORY '30KB')",
     ):
-        with pytest.raises(ExecutionFault) as caught:
+        with pytest.raises(ResourceFault) as caught:
             connection.execute(text).fetchall()
         assert caught.value.code == "MEMORY"
     text = "SELECT TokenCount FROM GENERATE('tiny', 'x', @max_tokens = 60) OPTION (MEMORY '1MB')"

@@ -25,7 +25,7 @@ from hartonomous.hql.engine.relational import (
     native_call_sql,
 )
 from hartonomous.hql.engine.relational_errors import translate
-from hartonomous.hql.errors import ExecutionFault, InternalFault
+from hartonomous.hql.errors import ExecutionFault, InternalFault, ResourceFault
 from hartonomous.storage.errors import Cancelled, Error
 
 
@@ -182,7 +182,7 @@ def test_memory_is_limited_and_large_sorts_spill(tmp_path: Path) -> None:
             hashes = "SELECT hash(range) AS x FROM range(8000000)"
             sql = f"SELECT max(x) FROM (SELECT x FROM ({hashes}) ORDER BY x OFFSET 1)"
             assert len(column(cursor, sql)) == 1
-            with pytest.raises(ExecutionFault) as caught:
+            with pytest.raises(ResourceFault) as caught:
                 cursor.stream("SELECT list(range) FROM range(200000000)").read_all()
             assert caught.value.code == "MEMORY" and caught.value.hint
             assert column(cursor, "SELECT 1") == [1]
