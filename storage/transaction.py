@@ -31,6 +31,7 @@ from hartonomous.storage.frozen import frozen
 from hartonomous.storage.load import load, load_few
 from hartonomous.storage.state import CommitInfo, DatabaseState, TempStore
 from hartonomous.storage.table import TableState, TableView
+from hartonomous.storage.variables import TableVariables
 from hartonomous.storage.working import WorkingTable
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Transaction:
         self.catalog = state.catalog if temp is None else temp.join(state.catalog)
         self.changes: Mapping[int, CatalogChange] = {}
         self.tables: Mapping[int, WorkingTable] = {}
+        #: the table variables of the text whose statement runs
+        self.variables: TableVariables | None = None
         self.objects: list[str] = []  # written by bulk inserts; removed if nobody commits them
         self.is_open = True
 
@@ -71,9 +74,15 @@ class Transaction:
     def view(self, table_id: int) -> TableView:
         """The table's rows as this transaction sees them, own changes included."""
         working = self.tables.get(table_id)
+        if working is None:
+            working = self._variable(table_id)
         if working is not None:
             return working.view()
         return self._base(table_id).view(self._table(table_id))
+
+    def _variable(self, table_id: int) -> WorkingTable | None:
+        """The rows of a table variable; None for other tables."""
+        return None if self.variables is None else self.variables.find(table_id)
 
     def _table(self, table_id: int) -> TableEntry:
         table = self.catalog.tables_by_id.get(table_id)
@@ -88,7 +97,7 @@ class Transaction:
 
     def _working(self, table_id: int) -> WorkingTable:
         assert self.is_open, "the transaction is over"
-        working = self.tables.get(table_id)
+        working = self.tables.get(table_id) or self._variable(table_id)
         if working is None:
             table = self._table(table_id)
             if self.database.read_only and not table.temporary:
@@ -97,6 +106,9 @@ class Transaction:
         return working
 
     def _put(self, working: WorkingTable) -> None:
+        if self.variables is not None and self.variables.find(working.table.id) is not None:
+            self.variables.put(working)
+            return
         self.tables = {**self.tables, working.table.id: working}
 
     # --- rows
@@ -164,6 +176,18 @@ class Transaction:
         if count:
             self._put(working.emptied())
         return count
+
+    def next_identity(self, table_id: int, count: int, seed: int, step: int) -> int:
+        """The first of `count` identity values, `step` apart; they are nobody else's."""
+        owner = self.database if self._variable(table_id) is None else self.variables
+        assert owner is not None
+        return owner.next_identity(table_id, count, seed, step)
+
+    def bump_identity(self, table_id: int, value: int, seed: int, step: int) -> None:
+        """Move the counter past a value that was given explicitly, if it is not past it."""
+        owner = self.database if self._variable(table_id) is None else self.variables
+        assert owner is not None
+        owner.bump_identity(table_id, value, seed, step)
 
     # --- catalog
 

@@ -177,9 +177,9 @@ class Completion:
         """Gives out identity values, or moves the counter past explicit ones."""
         assert identity.identity is not None
         seed, step = identity.identity
-        database = context.session.database
+        counters = context.transaction
         if self.numbers_identity:
-            first = database.next_identity(self.table.id, count, seed, step)
+            first = counters.next_identity(self.table.id, count, seed, step)
             context.session.last_identity = first + (count - 1) * step
             columns[identity.name] = _sequence(first, step, count, identity)
             return
@@ -187,7 +187,7 @@ class Completion:
             values = pc.min_max(columns[identity.name]).as_py()
             furthest = values["max"] if step > 0 else values["min"]
             if isinstance(furthest, int):
-                database.bump_identity(self.table.id, furthest, seed, step)
+                counters.bump_identity(self.table.id, furthest, seed, step)
 
     def _run_query(
         self, context: Context, query: ast.Query, columns: dict[str, Any], count: int
