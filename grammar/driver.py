@@ -290,6 +290,11 @@ class Parser:
         return self._builds_nothing
 
 
+def builds_nothing() -> Mapping[str, Builder]:
+    """Builders for who only wants to know what can be parsed."""
+    return _Nothing()
+
+
 class _Nothing(dict[str, Builder]):
     """Builders that build nothing."""
 

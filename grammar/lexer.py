@@ -31,11 +31,15 @@ class Token:
 
 
 class LexicalFault(Exception):
-    """Characters that are no token; `start` is where the trouble begins."""
+    """Characters that are no token; `start` is where the trouble begins. `is_unclosed`: more text
+    could close what opens there."""
 
-    def __init__(self, message: str, start: int, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, start: int, hint: str | None = None, *, is_unclosed: bool = False
+    ) -> None:
         super().__init__(message)
         self.message, self.start, self.hint = message, start, hint
+        self.is_unclosed = is_unclosed
 
 
 #: the quantifiers are possessive where a failure would make them try every split again
@@ -144,7 +148,7 @@ def _skip_comment(text: str, start: int) -> int:
     while True:
         edge = _COMMENT_EDGE.search(text, position)
         if edge is None:
-            raise LexicalFault("this comment is not closed: */ is missing", start)
+            raise _unclosed("this comment is not closed: */ is missing", start)
         depth += 1 if edge[0] == "/*" else -1
         position = edge.end()
         if depth == 0:
@@ -156,14 +160,14 @@ def _bracket(text: str, start: int) -> Token:
         return _vector(text, start)
     match = _BRACKET_NAME.match(text, start)
     if match is None:
-        raise LexicalFault("this quoted name is not closed: ] is missing", start)
+        raise _unclosed("this quoted name is not closed: ] is missing", start)
     return Token(QUOTED, match[1].replace("]]", "]"), start, match.end())
 
 
 def _vector(text: str, start: int) -> Token:
     match = _VECTOR.match(text, start)
     if match is None:
-        raise LexicalFault("this vector is not closed: ] is missing", start)
+        raise _unclosed("this vector is not closed: ] is missing", start)
     parts = match[1].split(",") if match[1].strip() else []
     for part in parts:
         if not _NUMBER.fullmatch(part.strip()):
@@ -174,6 +178,10 @@ def _vector(text: str, start: int) -> Token:
     if any(map(math.isinf, values)):
         raise LexicalFault("a number of this vector is out of range", start)
     return Token("VECTOR", values, start, match.end())
+
+
+def _unclosed(message: str, start: int) -> LexicalFault:
+    return LexicalFault(message, start, is_unclosed=True)
 
 
 _SKIPPED = re.compile(r"(?:\s++|--[^\n]*+)*+")
@@ -187,9 +195,9 @@ def _fault(text: str, position: int) -> LexicalFault:
     start = skipped.end()
     character = text[start]
     if character == "'" or text[start : start + 2] in ("N'", "n'"):
-        return LexicalFault("this string is not closed: ' is missing", start)
+        return _unclosed("this string is not closed: ' is missing", start)
     if character == '"':
-        return LexicalFault('this quoted name is not closed: " is missing', start)
+        return _unclosed('this quoted name is not closed: " is missing', start)
     number = _ODD_NUMBER.match(text, start)
     if number is not None and number[0] != ".":
         hint = f'a name that begins with a digit is quoted: "{number[0]}"'
