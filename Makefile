@@ -69,5 +69,5 @@ $(VENV)/ready-for-benchmarks: pyproject.toml | $(BIN)/python
 
 $(VENV)/ready-for-slow-tests: pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV), with what tests, benchmarks and comparisons need"
-	@$(PIP) install --editable '.[test,bench,oracle]'
+	@$(PIP) install --editable '.[test,bench,oracle,kernel]'
 	@touch $(VENV)/ready $(VENV)/ready-for-tests $(VENV)/ready-for-benchmarks $@

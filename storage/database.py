@@ -65,6 +65,7 @@ class Database:
         self._memory: Objects | None = None
         self._uses = 1
         self._is_forked = False
+        self._key: tuple[Path, bool] | None = None  # where `_open` has it
         self._logs: dict[str, Log] = {}
 
     # --- opening and closing
@@ -79,26 +80,33 @@ class Database:
         checkpoint_bytes: int = 64 << 20,
     ) -> Database:
         """A database in a folder, made if missing (not for a reader); None or ":memory:" keeps
-        nothing. Opening a folder twice gives the same Database; close() once for each.
+        nothing. Opening a folder twice gives the same Database; close() once for each. So does
+        ":memory:NAME", a database in memory that all of this process share who know the name,
+        until the last one closes it.
 
         Raises Locked (another process writes), NotFound (nothing there to read), FormatFault,
         Corruption, DiskFault.
         """
         disk, clock = disk or Disk(), clock or SystemClock()
-        if path is None or str(path) == ":memory:":
+        text = ":memory:" if path is None else str(path)
+        if text == ":memory:":
             return Database._in_memory(disk, clock)
-        from hartonomous.storage.folder import Folder
-
-        real = Path(path).resolve()
+        is_memory = text.startswith(":memory:")
+        key = (Path(text), False) if is_memory else (Path(text).resolve(), read_only)
         with _open_lock:
-            found = _open.get((real, read_only))
+            found = _open.get(key)
             if found is not None:
                 found._uses += 1
                 return found
-            make = Database._reader if read_only else Database._writer
-            database = make(Folder(disk, real), clock)
-            database.checkpoint_bytes = checkpoint_bytes
-            _open[real, read_only] = database
+            if is_memory:
+                database = Database._in_memory(disk, clock)
+            else:
+                from hartonomous.storage.folder import Folder
+
+                make = Database._reader if read_only else Database._writer
+                database = make(Folder(disk, key[0]), clock)
+                database.checkpoint_bytes = checkpoint_bytes
+            _open[key], database._key = database, key
             return database
 
     @staticmethod
@@ -163,8 +171,8 @@ class Database:
             self._uses -= 1
             if self._uses != 0 or self._is_forked:
                 return
-            if self.path is not None:
-                _open.pop((self.path, self.read_only), None)
+            if self._key is not None:
+                _open.pop(self._key, None)
             try:
                 if self.wal is not None:
                     self._close_log(self.wal)

@@ -23,6 +23,7 @@ from hartonomous.hql.system_tables import catalog, models
 from hartonomous.hql.system_tables.base import SystemTable
 from hartonomous.hql.system_tables.commits import COMMITS
 from hartonomous.hql.system_tables.functions import FUNCTIONS
+from hartonomous.hql.system_tables.index_columns import INDEX_COLUMNS
 from hartonomous.hql.system_tables.requests import REQUESTS
 from hartonomous.hql.system_tables.settings import SETTINGS
 from hartonomous.hql.system_tables.spaces import SPACES
@@ -43,6 +44,7 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "sys.check_constraints": catalog.CHECKS,
     "sys.columns": catalog.COLUMNS,
     "sys.functions": FUNCTIONS,
+    "sys.index_columns": INDEX_COLUMNS,
     "sys.indexes": catalog.INDEXES,
     "sys.schemas": catalog.SCHEMAS,
     "sys.settings": SETTINGS,

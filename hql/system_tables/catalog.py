@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.context import Context
 
 
-def _sorted_tables(context: Context) -> list[TableEntry]:
+def sorted_tables(context: Context) -> list[TableEntry]:
     """All stored tables. System tables that are not in the catalog yet have id 0, and are shown
     without one."""
     tables = list(context.catalog.tables())
@@ -27,7 +27,7 @@ def _sorted_tables(context: Context) -> list[TableEntry]:
 
 def _tables(context: Context) -> list[Row]:
     rows = []
-    for t in _sorted_tables(context):
+    for t in sorted_tables(context):
         count = view_of(t, context.transaction).row_count if t.id else 0
         is_system = definition_of(t) is not None or is_atoms(t)
         rows.append((t.id or None, t.schema, t.name, count, t.temporary, is_system))
@@ -48,8 +48,11 @@ def _columns(context: Context) -> list[Row]:
             c.computed is not None,
             c.default,
             c.computed,
+            c.persisted,
+            *(c.identity or (None, None)),
+            c.collation,
         )
-        for t in _sorted_tables(context)
+        for t in sorted_tables(context)
         for number, c in enumerate(t.columns, 1)
     ]
 
@@ -58,7 +61,7 @@ def _indexes(context: Context) -> list[Row]:
     """Keys, and indexes by access methods with their size in memory or mapped, and how often they
     were searched since the database was opened (both NULL for keys)."""
     rows: list[Row] = []
-    for table in _sorted_tables(context):
+    for table in sorted_tables(context):
         names = {c.id: c.name for c in table.columns}
         place = (table.id or None, table.schema, table.name)
         for key in table.keys:
@@ -80,7 +83,7 @@ def _index_bytes(context: Context, table: TableEntry, index: IndexEntry) -> int:
 def _checks(context: Context) -> list[Row]:
     return [
         (t.id, t.schema, t.name, check.name, check.text)
-        for t in _sorted_tables(context)
+        for t in sorted_tables(context)
         for check in t.checks
     ]
 
@@ -119,6 +122,10 @@ COLUMNS = of_tuples(
     is_computed=BIT,
     default_definition=NVARCHAR,
     computed_definition=NVARCHAR,
+    is_persisted=BIT,
+    identity_seed=BIGINT,
+    identity_increment=BIGINT,
+    collation_name=NVARCHAR,
 )
 
 INDEXES = of_tuples(
