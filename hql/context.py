@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.parameters import ParameterSet
     from hartonomous.hql.plan import BoundQuery
     from hartonomous.hql.result import Result
+    from hartonomous.hql.scripts.frame import Frame
     from hartonomous.hql.session import Session
     from hartonomous.storage.catalog import Catalog
     from hartonomous.storage.transaction import Transaction
@@ -52,11 +53,16 @@ class Context:
 
     session: Session
     transaction: Transaction
-    parameters: ParameterSet
+    frame: Frame
     limits: Limits
     memory: Memory
     text: str = ""
     messages: list[str] = field(default_factory=list)
+
+    @property
+    def parameters(self) -> ParameterSet:
+        """The caller's parameters and the frame's variables."""
+        return self.frame.parameters
 
     @property
     def catalog(self) -> Catalog:

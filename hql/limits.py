@@ -67,6 +67,22 @@ class Limits:
         self.requests: dict[Any, Request] = {}
         self._at_stop: list[Callable[[], None]] = []
         self._interrupts: list[Callable[[], object]] = []
+        self._outer: Limits | None = None
+        self._inner: list[Limits] = []
+
+    def nested(self) -> Limits:
+        """Limits for a statement inside this one: what stops this one stops it too. Raises
+        Cancelled if that has happened already."""
+        inner = Limits(memory_bytes=self.memory_bytes)
+        inner._outer = self
+        with self._lock:
+            self._inner.append(inner)
+        try:
+            self.check()
+        except BaseException:
+            inner.stop()
+            raise
+        return inner
 
     def __enter__(self) -> Limits:
         self.start()
@@ -97,6 +113,10 @@ class Limits:
         if timer is not None:
             watchdog.WATCHDOG.forget(timer)
         self._started = self._deadline = None
+        outer, self._outer = self._outer, None
+        if outer is not None:
+            with outer._lock:
+                outer._inner.remove(self)
         callbacks, self._at_stop = self._at_stop, []
         for callback in callbacks:
             callback()
@@ -123,6 +143,10 @@ class Limits:
         self.flag[0] = 1
         self.cancelled.set()
         self._interrupt()
+        with self._lock:
+            inner = tuple(self._inner)
+        for limits in inner:
+            limits.cancel()
 
     def _interrupt(self) -> None:
         with self._lock:
@@ -140,6 +164,8 @@ class Limits:
 
     def check(self) -> None:
         """Raise Cancelled (code CANCELLED or TIMEOUT) if the statement is to stop."""
+        if self._outer is not None:
+            self._outer.check()
         is_late = self._deadline is not None and time.monotonic() >= self._deadline
         if is_late and not self.cancelled.is_set():
             self._time_out()  # the watchdog may be late on a loaded machine
@@ -148,6 +174,8 @@ class Limits:
 
     def error(self) -> Cancelled:
         """What a cancelled statement ends with."""
+        if self._outer is not None and self._outer.cancelled.is_set():
+            return self._outer.error()
         if self._timed_out:
             return Cancelled(
                 f"the statement took longer than its time limit of {self.timeout:g} seconds",

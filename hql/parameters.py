@@ -100,12 +100,15 @@ class ParameterSet:
         """New values of variables, of their types, in the form that `to_python` gives."""
         from hartonomous.hql.values import parameter_value
 
-        types, resolved, _ = self._resolve()
-        types, resolved = dict(types), dict(resolved)  # what runs may still read the old ones
+        types, resolved, signature = self._resolve()
+        resolved = dict(resolved)  # what runs may still read the old ones
         for name, value in values.items():
-            types[name], resolved[name] = self.variables[name], parameter_value(name, value)[1]
+            resolved[name] = parameter_value(name, value)[1]
+        if not values.keys() <= types.keys():
+            types = types | {name: self.variables[name] for name in values}
+            signature = self._signature(types)
         self.raw.update(values)
-        self._resolved = types, resolved, self._signature(types)
+        self._resolved = types, resolved, signature
 
     def forget(self, names: Iterable[str]) -> None:
         """Takes variables back that a statement declared before it failed."""

@@ -460,13 +460,15 @@ class OutputColumn(Expr):
 class BoundQuery:
     """What the planner keeps for a text: the plan, the parameters it needs, whether a volatile
     function occurs (then no result may be reused), and tables read (for locks and grants).
-    `assignments` are the variables that `SELECT @v = e` sets, one for each output column."""
+    `assignments` are the variables that `SELECT @v = e` sets, one for each output column.
+    `of_session` names the parameters whose values are the session's (scripts/status.py)."""
 
     plan: Plan
     parameters: tuple[tuple[str, Type], ...] = ()
     volatile: bool = False
     tables: tuple[str, ...] = ()
     assignments: tuple[str, ...] = ()
+    of_session: tuple[str, ...] = ()
 
 
 def schema_of(fields: tuple[Field, ...]) -> pa.Schema:

@@ -42,7 +42,7 @@ def start_query(
         _refuse_assignments(prepared.bound, query)
     stream = prepared.start(
         context.transaction,
-        context.parameters.values,
+        _values(context, prepared),
         context.limits,
         _sources(context, tables or {}),
     )
@@ -67,10 +67,11 @@ def explain_query(context: Context, query: ast.Query, *, analyze: bool) -> list[
     """The operator tree as lines; `analyze` runs the query first."""
     from hartonomous.hql.explain import explain
 
+    prepared = _prepared(context, query, None, False, {})
     return explain(
-        _prepared(context, query, None, False, {}),
+        prepared,
         context.transaction,
-        context.parameters.values,
+        _values(context, prepared),
         context.limits,
         _sources(context, {}),
         analyze=analyze,
@@ -93,6 +94,17 @@ def _prepared(
         if key is not None:
             context.memory.keep(catalog, full_key, found)
     return found
+
+
+def _values(context: Context, prepared: PreparedPlan) -> Mapping[str, Any]:
+    """The values of parameters, and of what the query asks of the session (@@ROWCOUNT …)."""
+    values = context.parameters.values
+    asked = prepared.bound.of_session
+    if not asked:
+        return values
+    from hartonomous.hql.scripts.status import values_of
+
+    return {**values, **values_of(asked, context.session, context.frame)}
 
 
 def _bind(context: Context, query: ast.Query, hidden: bool, tables: Given) -> BoundQuery:

@@ -21,7 +21,8 @@ class Result:
     """One statement's outcome.
 
     `fields` is None for a statement without rows. `row_count` is the number of rows changed, or
-    the number returned once that is known, else -1. Batches can be taken once.
+    the number returned once that is known, else -1. `rows_read` is what @@ROWCOUNT says after a
+    statement without either. Batches can be taken once.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class Result:
         batches: Iterator[pa.RecordBatch] | None = None,
         *,
         row_count: int = -1,
+        rows_read: int = 0,
         messages: tuple[str, ...] = (),
         close: Callable[[], object] | None = None,
     ) -> None:
         self.fields = fields
         self.row_count = row_count
+        self.rows_read = rows_read
         self.messages = list(messages)
         self._batches = batches
         self._closing = [close] if close is not None else []
@@ -75,6 +78,7 @@ class Result:
         try:
             for batch in self._batches:
                 self._check_whole()
+                self.rows_read += batch.num_rows
                 if batch.num_rows:
                     yield batch
         except GeneratorExit:
@@ -90,6 +94,8 @@ class Result:
             raise Cancelled("the result was closed before all its rows were read")
 
     def _finish(self) -> None:
+        if self.row_count < 0:
+            self.row_count = self.rows_read
         self._batches = None
         self.close()
 
@@ -111,8 +117,6 @@ class Result:
         """Computes all rows now and lets the snapshot go."""
         if self.has_rows and self._batches is not None:
             table = self.to_table()
-            if self.row_count < 0:
-                self.row_count = table.num_rows
             self._batches = iter(table.to_batches())
 
     def wrap(self, guard: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]) -> None:

@@ -11,25 +11,38 @@ from hartonomous.storage.errors import Cancelled, Conflict, Error
 
 if TYPE_CHECKING:
     from hartonomous.hql.limits import Limits
-    from hartonomous.hql.parameters import ParameterSet
     from hartonomous.hql.result import Result
+    from hartonomous.hql.scripts.frame import Frame
     from hartonomous.hql.session import Session
     from hartonomous.hql.statements.base import Statement
     from hartonomous.storage.transaction import Transaction
 
 #: how much of a statement a commit keeps
 STATEMENT_CHARACTERS_MAX = 4_000
+#: the longest wait before a statement that met a Conflict is run again
+WAIT_SECONDS_MAX = 0.1
 
 
 class Prepared:
     """One statement of a text, with what was worked out for it so far."""
 
-    __slots__ = ("memory", "statement", "text")
+    __slots__ = ("_inner", "memory", "statement", "text")
 
     def __init__(self, statement: Statement, text: str) -> None:
         self.statement = statement
         self.text = text
         self.memory = Memory()
+        self._inner: dict[int, Prepared] = {}
+
+    def inner(self, statement: Statement) -> Prepared:
+        """One of the statements inside this one, with what was worked out for it."""
+        found = self._inner.get(id(statement))
+        if found is None:
+            first = statement.span.start - self.statement.span.start
+            last = statement.span.end - self.statement.span.start
+            found = Prepared(statement, self.text[first:last].strip())
+            self._inner[id(statement)] = found
+        return found
 
 
 @frozen
@@ -37,7 +50,7 @@ class Run:
     """One run of a statement."""
 
     prepared: Prepared
-    parameters: ParameterSet
+    frame: Frame
     messages: list[str]
     limits: Limits
 
@@ -46,7 +59,7 @@ class Run:
         return Context(
             session,
             transaction,
-            self.parameters,
+            self.frame,
             self.limits,
             self.prepared.memory,
             self.prepared.text,
@@ -99,11 +112,27 @@ def complete(error: Error, run: Run) -> None:
         why = run.limits.error()
         error.code, error.message, error.hint = why.code, why.message, why.hint
         error.args = (error.message,)
-    if error.line is None:
-        span = run.prepared.statement.span
-        error.line, error.column = span.line, span.column
+    place(error, run.prepared.statement, run.frame)
     if isinstance(error, Conflict) and error.hint is None:
         error.hint = "the transaction is rolled back; run it again"
+
+
+def place(error: Error, statement: Statement, frame: Frame) -> None:
+    """The innermost statement that an error passes gives it the place: its own, if the error does
+    not know better, and the text that both are in."""
+    if not error.is_placed:
+        if error.line is None:
+            error.line, error.column = statement.span.line, statement.span.column
+        error.routine, error.is_placed = frame.routine, True
+
+
+def step_aside(attempt: int) -> None:
+    """Waits a moment, by chance and longer each time, so that those who change the same rows do
+    not meet again and again."""
+    import random
+    import time
+
+    time.sleep(random.random() * min(WAIT_SECONDS_MAX, 0.001 * 2**attempt))
 
 
 def shorten(text: str) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -32,13 +32,19 @@ from hartonomous.hql.run import (
     Prepared,
     Run,
     complete,
+    place,
     shorten,
+    step_aside,
 )
+from hartonomous.hql.scripts.frame import Frame
+from hartonomous.hql.scripts.signals import Return
+from hartonomous.hql.scripts.status import Status
 from hartonomous.storage.catalog import fold
 from hartonomous.storage.errors import Conflict, Error
 from hartonomous.storage.state import TempStore
 
 if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
     from hartonomous.storage.database import Database
     from hartonomous.storage.transaction import Savepoint, Transaction
 
@@ -48,8 +54,6 @@ TEXTS_MAX = 512
 TEXT_CHARACTERS_MAX = 100_000
 #: how often a statement that stands alone is run when others change the same rows
 ATTEMPTS_MAX = 25
-#: the longest wait between two of them
-WAIT_SECONDS_MAX = 0.1
 
 
 class Session:
@@ -73,10 +77,13 @@ class Session:
         self.memory = memory
         self.author = author if author is not None else _system_user()
         self.last_identity: int | None = None
+        self.status = Status()
         self.is_closed = False
         self._texts: OrderedDict[str, tuple[Prepared, ...]] = OrderedDict()
         self._temporary = TempStore()
         self._transaction: Transaction | None = None  # the open one
+        self._depth = 0  # how many BEGIN TRAN it has
+        self._name: str | None = None
         self._savepoints: dict[str, Savepoint] = {}
         self._changed: list[str] = []
         self._running: Limits | None = None
@@ -92,9 +99,12 @@ class Session:
             return known
         from hartonomous.hql.syntax.parse import parse_batch
 
-        prepared = tuple(
-            Prepared(s, text[s.span.start : s.span.end].strip()) for s in parse_batch(text)
-        )
+        statements = parse_batch(text)
+        if any(s.usual_effect == "scripts" for s in statements):
+            from hartonomous.hql.scripts.checking import check_places
+
+            check_places(statements)
+        prepared = tuple(Prepared(s, text[s.span.start : s.span.end].strip()) for s in statements)
         if len(text) <= TEXT_CHARACTERS_MAX:
             self._texts[text] = prepared
             if len(self._texts) > TEXTS_MAX:
@@ -118,21 +128,41 @@ class Session:
         text: str,
         parameters: Mapping[str, Any] | Sequence[Any] | None = None,
         messages: list[str] | None = None,
+        frame: Frame | None = None,
     ) -> Iterator[Result]:
         """The results one by one. A statement runs when the next result is asked for; rows of the
-        one before that nobody took by then are spooled first."""
+        one before that nobody took by then are spooled first. `frame` keeps variables from one
+        text to the next (`open_frame`); it holds the parameters then."""
         self.check_open()
         heard: list[str] = messages if messages is not None else []
         self.last_identity = None
         with Guard(self):
             check_count(text, parameters)
-            given = ParameterSet(parameters)
-            result: Result | None = None
+            own = frame if frame is not None else self.open_frame(parameters)
+            try:
+                yield from self._play_text(text, own, heard)
+            finally:
+                if frame is None:
+                    own.close()
+
+    def _play_text(self, text: str, frame: Frame, messages: list[str]) -> Iterator[Result]:
+        result: Result | None = None
+        try:
             for prepared in self.prepare(text):
                 if result is not None:
                     result.spool()
-                result = self.run(prepared, given, heard)
-                yield result
+                if prepared.statement.effect == "scripts":
+                    for result in self._play(prepared, frame, messages):
+                        yield result
+                else:
+                    result = self.run(prepared, frame, messages)
+                    yield result
+        except Return:
+            return
+
+    def open_frame(self, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> Frame:
+        """A frame for texts that share variables, as those of a shell do until GO. Close it."""
+        return Frame(ParameterSet(parameters))
 
     def execute_many(
         self,
@@ -148,24 +178,81 @@ class Session:
         with Guard(self):
             return execute_many(self, text, rows, messages if messages is not None else [])
 
-    def run(self, prepared: Prepared, parameters: ParameterSet, messages: list[str]) -> Result:
-        """Runs one statement under its limits."""
-        limits = Limits(timeout=self.timeout, memory_bytes=self.memory)
-        run = Run(prepared, parameters, messages, limits)
-        self._running = limits
+    def play(self, prepared: Prepared, frame: Frame, messages: list[str]) -> Iterator[Result]:
+        """Runs one statement of any kind."""
+        if prepared.statement.effect == "scripts":
+            return self._play(prepared, frame, messages)
+        return iter((self.run(prepared, frame, messages),))
+
+    def _play(self, prepared: Prepared, frame: Frame, messages: list[str]) -> Iterator[Result]:
+        """Runs a statement that holds or steers others, under its limits."""
+        from hartonomous.hql.scripts.script import Script
+
+        limits = self._running = Limits(timeout=self.timeout, memory_bytes=self.memory)
+        limits.start()
+        script = Script(self, frame, messages, limits, prepared)
+        try:
+            yield from prepared.statement.play(script)
+        except Error as error:
+            place(error, prepared.statement, frame)
+            raise
+        finally:
+            script.finish()
+
+    def run(
+        self,
+        prepared: Prepared,
+        frame: Frame,
+        messages: list[str],
+        outer: Limits | None = None,
+    ) -> Result:
+        """Runs one statement that holds no others, under its limits or those around it."""
+        if outer is None:
+            limits = self._running = Limits(timeout=self.timeout, memory_bytes=self.memory)
+        else:
+            limits = outer.nested()
+        run = Run(prepared, frame, messages, limits)
         try:
             if prepared.statement.effect == "controls":
-                return self._run_control(run)
-            if self._transaction is None and not self.autocommit:
-                self.begin()
-            if self._transaction is None:
-                return self._run_alone(run)
-            return self._run_inside(run, self._transaction)
+                result = self._run_control(run)
+            else:
+                if self._transaction is None and not self.autocommit:
+                    self.begin()
+                if self._transaction is None:
+                    result = self._run_alone(run)
+                else:
+                    result = self._run_inside(run, self._transaction)
         except BaseException as error:
-            limits.stop()
             if isinstance(error, Error):
                 complete(error, run)
+            limits.stop()
             raise
+        self.status.note(result)
+        return result
+
+    def read(
+        self,
+        prepared: Prepared,
+        frame: Frame,
+        messages: list[str],
+        outer: Limits,
+        work: Callable[[Context], Any],
+    ) -> Any:
+        """What `work` gives, which only reads: a condition, an argument of a statement."""
+        limits = outer.nested()
+        run = Run(prepared, frame, messages, limits)
+        if self._transaction is None and not self.autocommit:
+            self.begin()
+        own = self.open_transaction() if self._transaction is None else None
+        try:
+            return work(run.context(self, own or self.transaction))
+        except Error as error:
+            complete(error, run)
+            raise
+        finally:
+            limits.stop()
+            if own is not None:
+                own.rollback()
 
     def _run_alone(self, run: Run) -> Result:
         """A statement that is its own transaction."""
@@ -180,9 +267,9 @@ class Session:
                 transaction.commit(statement=shorten(run.prepared.text), author=self.author)
             except Conflict:
                 transaction.rollback()
-                if attempt == ATTEMPTS_MAX or run.parameters.consumed:
+                if attempt == ATTEMPTS_MAX or run.frame.parameters.consumed:
                     raise
-                _step_aside(attempt)
+                step_aside(attempt)
                 run.limits.check()
             except BaseException:
                 transaction.rollback()
@@ -270,21 +357,35 @@ class Session:
         """A transaction, or what a single reading statement sees."""
         return self.database.begin(self._temporary)
 
-    def begin(self) -> None:
-        """Begins a transaction; TRANSACTION if one is open."""
+    @property
+    def transaction_depth(self) -> int:
+        """How many BEGIN TRAN wait for their COMMIT."""
+        return self._depth
+
+    def begin(self, name: str | None = None) -> None:
+        """Begins a transaction. Inside one it counts only: an inner COMMIT counts down, and a
+        ROLLBACK undoes all. The outermost one's name may stand in ROLLBACK TRAN."""
         self.check_open()
+        self._depth += 1
         if self._transaction is not None:
-            raise TransactionFault(
-                "a transaction is open already",
-                hint="use SAVE TRAN for a part that can be undone by itself",
-            )
+            return
         self._transaction = self.open_transaction()
         self._savepoints = {}
         self._changed = []
+        self._name = fold(name) if name is not None else None
+
+    def end(self) -> None:
+        """Ends the innermost BEGIN TRAN; with the outermost one the transaction is committed."""
+        self._get_transaction("COMMIT")
+        if self._depth > 1:
+            self._depth -= 1
+        else:
+            self.commit()
 
     def commit(self) -> None:
         """Makes the open transaction durable. After a Conflict it is undone."""
         transaction, self._transaction = self._get_transaction("COMMIT"), None
+        self._depth = 0
         statement = shorten(";\n".join(self._changed))
         try:
             transaction.commit(statement=statement, author=self.author)
@@ -297,6 +398,7 @@ class Session:
     def rollback(self) -> None:
         """Undoes the open transaction."""
         transaction, self._transaction = self._get_transaction("ROLLBACK"), None
+        self._depth = 0
         transaction.rollback()
 
     def save(self, name: str) -> None:
@@ -306,8 +408,12 @@ class Session:
         self._savepoints[fold(name)] = transaction.savepoint()
 
     def rollback_to(self, name: str) -> None:
-        """Undoes what came after a savepoint, which stays; later savepoints go."""
+        """Undoes what came after a savepoint, which stays; later savepoints go. The name of the
+        transaction undoes it whole."""
         transaction = self._get_transaction("ROLLBACK TRAN")
+        if fold(name) not in self._savepoints and fold(name) == self._name:
+            self.rollback()
+            return
         if fold(name) not in self._savepoints:
             raise TransactionFault(f'there is no savepoint "{name}"')
         transaction.rollback_to(self._savepoints[fold(name)])
@@ -345,15 +451,6 @@ class Session:
         finally:
             self._texts.clear()
             self.database.close()
-
-
-def _step_aside(attempt: int) -> None:
-    """Waits a moment, by chance and longer each time, so that those who change the same rows do
-    not meet again and again."""
-    import random
-    import time
-
-    time.sleep(random.random() * min(WAIT_SECONDS_MAX, 0.001 * 2**attempt))
 
 
 def _system_user() -> str:

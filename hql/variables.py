@@ -7,43 +7,52 @@ it: by a CAST, but what is too long is an error. A statement that fails changes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
 from hartonomous.hql.bind.context import fault, locate, nearest
-from hartonomous.hql.changes.completion import check_length
 from hartonomous.hql.errors import NotSupported
 from hartonomous.hql.result import Result
+from hartonomous.hql.scripts.values import evaluate, last_row
 from hartonomous.hql.syntax import trees
 from hartonomous.hql.types import Type, make_type
-from hartonomous.hql.values import to_python
 from hartonomous.storage.catalog import fold
 from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from hartonomous.hql.context import Context
     from hartonomous.hql.statements.declare import Declare, VariableDefinition
     from hartonomous.hql.statements.set_variable import SetVariable
 
 
 def run_declare(statement: Declare, context: Context) -> Result:
-    """DECLARE: one variable after the other, so that a value may use those before it."""
+    """DECLARE: one variable after the other, so that a value may use those before it. When the
+    same DECLARE runs again (in a loop), a variable gets its value again, if one is written."""
     parameters = context.parameters
     declared: list[str] = []
+    before: dict[str, Any] = {}
     try:
         for number, variable in enumerate(statement.variables):
-            name, type_ = fold(variable.name), _declared_type(variable, context)
+            name = fold(variable.name)
+            is_known = context.frame.declared.get(name) is variable
+            type_ = parameters.variables[name] if is_known else _declared_type(variable, context)
             value = None
             if variable.value is not None:
                 value = _value_of(context, variable.name, variable.value, type_, number)
+            if is_known:
+                if variable.value is not None:
+                    before.setdefault(name, parameters.raw[name])
+                    parameters.assign({name: value})
+                continue
             parameters.declare(name, type_, value)
+            context.frame.declared[name] = variable
             declared.append(name)
     except BaseException:
         parameters.forget(declared)
+        parameters.assign(before)
+        for name in declared:
+            del context.frame.declared[name]
         raise
     return Result()
 
@@ -53,7 +62,7 @@ def run_set(statement: SetVariable, context: Context) -> Result:
     type_ = _get_type(context, statement.name, statement.span)
     value = _value_of(context, statement.name, statement.value, type_, 0)
     context.parameters.assign({fold(statement.name): value})
-    return Result()
+    return Result(rows_read=1)
 
 
 def run_select(query: ast.Query, context: Context) -> Result:
@@ -74,10 +83,17 @@ def run_select(query: ast.Query, context: Context) -> Result:
     assigning = replace(query, body=replace(select, items=tuple(items)))
     rows = context.query(assigning, key="assign", assigning=True)
     spans = [item.expression.span for item in select.items]
-    last = _last_row(rows, names, types, spans)
+    last, count = last_row(rows, [f"@{name}" for name in names], types, spans)
     if last is not None:
         context.parameters.assign(dict(zip(map(fold, names), last, strict=True)))
-    return Result()
+    return Result(rows_read=count)
+
+
+def _value_of(
+    context: Context, name: str, expression: ast.Expression, type_: Type, number: int
+) -> Any:
+    """What an expression gives; `number` tells a statement's variables apart."""
+    return evaluate(context, expression, type_, key=("value", number), name=f"@{name}")
 
 
 # --- names and types -----------------------------------------------------------------------------
@@ -115,48 +131,3 @@ def _get_type(context: Context, name: str, span: ast.Span) -> Type:
     if hint is None and not name.startswith("@"):
         hint = f"DECLARE {shown} first"
     raise fault(span, f"there is no variable {shown}", "UNKNOWN_VARIABLE", hint)
-
-
-# --- values --------------------------------------------------------------------------------------
-
-
-def _value_of(
-    context: Context, name: str, expression: ast.Expression, type_: Type, number: int
-) -> Any:
-    """What an expression gives, in Python's form. `number` tells a statement's variables apart."""
-    query = ast.Query(ast.Values(((trees.cast(expression, type_),),)))
-    rows = context.query(query, key=("value", number))
-    last = _last_row(rows, [name], [type_], [expression.span])
-    assert last is not None, "VALUES has one row"
-    return last[0]
-
-
-def _last_row(
-    rows: Result, names: Sequence[str], types: Sequence[Type], spans: Sequence[ast.Span]
-) -> list[Any] | None:
-    """The last row in Python's form, or None; every row's lengths are checked."""
-    last: pa.RecordBatch | None = None
-    try:
-        for batch in rows.batches():
-            _check_lengths(batch.columns, names, types, spans)
-            last = batch
-    finally:
-        rows.close()
-    if last is None:
-        return None
-    row = last.slice(last.num_rows - 1)
-    return [to_python(row.column(i), type_)[0] for i, type_ in enumerate(types)]
-
-
-def _check_lengths(
-    columns: Iterable[pa.Array],
-    names: Sequence[str],
-    types: Sequence[Type],
-    spans: Sequence[ast.Span],
-) -> None:
-    for column, name, type_, span in zip(columns, names, types, spans, strict=True):
-        if type_.a is not None and type_.kind in ("NVARCHAR", "VARBINARY"):
-            try:
-                check_length(column, f"@{name}", type_)
-            except Error as error:
-                locate(error, span)

@@ -26,7 +26,9 @@ class Error(Exception):
     """Anything a client may see.
 
     `code` is stable and travels on the wire; `line` and `column` are 1-based places in the
-    statement's text where known; `hint` says what to do.
+    statement's text where known; `hint` says what to do. `routine` is kind and name of what the
+    text belongs to ("procedure dbo.p"), None for what the client sent; `calls` are the places that
+    called it, innermost first. `is_placed` says that all this is known.
     """
 
     code = "ERROR"
@@ -46,9 +48,21 @@ class Error(Exception):
         if code is not None:
             self.code = code
         self.line, self.column, self.hint = line, column, hint
+        self.routine: str | None = None
+        self.calls: tuple[str, ...] = ()
+        self.is_placed = False
+
+    @property
+    def place(self) -> str:
+        """Where it happened and what called that, in words; empty if that is not known."""
+        if self.line is None:
+            return ""
+        routine = f"{self.routine}, " if self.routine is not None else ""
+        calls = "".join(f", called from {call}" for call in self.calls)
+        return f"{routine}line {self.line}, column {self.column}{calls}"
 
     def __str__(self) -> str:
-        place = f" (line {self.line}, column {self.column})" if self.line is not None else ""
+        place = f" ({self.place})" if self.line is not None else ""
         hint = f"\nhint: {self.hint}" if self.hint else ""
         return f"{self.message}{place}{hint}"
 

@@ -10,7 +10,7 @@ from hartonomous.hql import ast, functions, plan
 from hartonomous.hql.bind import aggregates, windows
 from hartonomous.hql.bind.context import fault, nearest, too_deep
 from hartonomous.hql.bind.conversions import call, compare, predicate, unfold
-from hartonomous.hql.bind.expressions import bind_chain, make_case
+from hartonomous.hql.bind.expressions import bind_chain, make_case, session_value
 from hartonomous.hql.bind.scope import Scope
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.types import NULL, NVARCHAR
@@ -46,7 +46,10 @@ def bind_call(node: ast.FunctionCall, scope: Scope) -> plan.Expr:
     if function.name == "NULLIF":
         return _bind_nullif(function, (), node.arguments, span, scope)
     arguments = bind_arguments(node.arguments, function, scope)
-    return call(function, arguments, span, scope.statement.context)
+    bound = call(function, arguments, span, scope.statement.context)
+    if function.of_session is not None:
+        return session_value(function.of_session, span, scope)
+    return bound
 
 
 def _method_target(

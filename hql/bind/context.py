@@ -68,6 +68,7 @@ class Statement:
         "depth",
         "handlers",
         "nullif_depth",
+        "of_session",
         "parameters",
         "relations",
         "span",
@@ -94,6 +95,7 @@ class Statement:
         self.parameters: dict[str, Type] = {}
         self.tables: dict[str, None] = {}
         self.assignments: tuple[str, ...] = ()
+        self.of_session: dict[str, None] = {}
         self.views: tuple[str, ...] = ()
         self.span: ast.Span | None = None
 

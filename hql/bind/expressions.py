@@ -28,6 +28,7 @@ from hartonomous.hql.bind.conversions import (
 from hartonomous.hql.bind.scope import Scope
 from hartonomous.hql.errors import ParameterFault
 from hartonomous.hql.functions import coerce
+from hartonomous.hql.scripts.status import VALUES as SESSION_VALUES
 from hartonomous.hql.types import BIT, INT, Type, make_type
 from hartonomous.storage.catalog import fold
 from hartonomous.storage.errors import Error
@@ -70,6 +71,8 @@ def _bind_word(word: str, span: ast.Span, scope: Scope) -> plan.Expr | None:
     if function is None:
         return None
     scope.statement.volatile |= function.volatile
+    if function.of_session is not None:
+        return session_value(function.of_session, span, scope)
     return call(function, (), span)
 
 
@@ -109,13 +112,23 @@ def bind_variable(node: ast.Variable, scope: Scope) -> plan.Expr:
     name = fold(node.name)
     if name in context.parameters:
         return _parameter(name, context.parameters[name], span, scope)
+    if name in SESSION_VALUES:
+        return session_value(name, span, scope)
     if name in context.table_parameters:
         message = f"@{node.name} is a table, not a value"
         raise fault(span, message, "TYPE_MISMATCH", f"SELECT … FROM @{node.name}")
-    hint = nearest(f"@{name}", [f"@{k}" for k in context.parameters if not k.startswith("?")])
+    known = [k for k in context.parameters if not k.startswith("?")]
+    known += [k for k in SESSION_VALUES if k.startswith("@")]
+    hint = nearest(f"@{name}", [f"@{k}" for k in known])
     if hint is None and not name.startswith("@"):  # @@name is no name of a user's
         hint = f"DECLARE @{node.name} or pass it as a parameter"
     raise fault(span, f"there is no variable or parameter @{node.name}", "UNKNOWN_VARIABLE", hint)
+
+
+def session_value(name: str, span: ast.Span, scope: Scope) -> plan.Expr:
+    """What the session says of itself (scripts/status.py), looked up when the query starts."""
+    scope.statement.of_session[name] = None
+    return plan.Parameter(type=SESSION_VALUES[name][0], span=span, name=name)
 
 
 def bind_placeholder(node: ast.Placeholder, scope: Scope) -> plan.Expr:

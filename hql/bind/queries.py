@@ -88,6 +88,7 @@ def bind_query(
         volatile=statement.volatile,
         tables=tuple(statement.tables),
         assignments=_assignments(body, scope),
+        of_session=tuple(statement.of_session),
     )
 
 

@@ -13,8 +13,9 @@ from hartonomous.hql.changes.fast_insert import prepare_fast
 from hartonomous.hql.changes.plain_values import Unusual
 from hartonomous.hql.errors import ParameterFault
 from hartonomous.hql.limits import Limits
-from hartonomous.hql.parameters import ParameterSet, check_count, named
+from hartonomous.hql.parameters import check_count, named
 from hartonomous.hql.run import Prepared, Run, complete
+from hartonomous.hql.scripts.signals import Return
 from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
@@ -80,13 +81,29 @@ def _run_all(
                 changed, seen = changed + done, True
                 continue
         for given in chunk:
-            parameters = ParameterSet(given)
-            for prepared in statements:
-                result = session.run(prepared, parameters, messages)
+            done = _run_once(session, statements, given, messages)
+            if done is not None:
+                changed, seen = changed + done, True
+    return changed if seen else -1
+
+
+def _run_once(
+    session: Session, statements: tuple[Prepared, ...], given: Given, messages: list[str]
+) -> int | None:
+    """The text for one set of parameters: the number of rows changed, or None."""
+    changed: int | None = None
+    frame = session.open_frame(given)
+    try:
+        for prepared in statements:
+            for result in session.play(prepared, frame, messages):
                 result.spool()
                 if result.row_count >= 0:
-                    changed, seen = changed + result.row_count, True
-    return changed if seen else -1
+                    changed = (changed or 0) + result.row_count
+    except Return:
+        pass
+    finally:
+        frame.close()
+    return changed
 
 
 def _insert_chunk(
@@ -95,7 +112,7 @@ def _insert_chunk(
     """One INSERT for all sets, or None if a value needs the general way."""
     if statement.output is not None:
         return None
-    run = Run(prepared, ParameterSet(), [], Limits(timeout=session.timeout))
+    run = Run(prepared, session.open_frame(), [], Limits(timeout=session.timeout))
     transaction = session.transaction
     context = run.context(session, transaction)
     fast = prepare_fast(statement, context)

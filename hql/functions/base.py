@@ -61,6 +61,9 @@ class Function:
     as a table, `of_row` is called with the other arguments and the columns of each row but the
     first, and each of `parts` (None: as it is) with what it gives.
 
+    `of_session` names the value of the session that a function without arguments stands for
+    (scripts/status.py).
+
     A native table function (functions/native_table.py) is `of_row`, which gives its rows as JSON,
     and `rows`, which gives them as they come where all arguments are known beforehand.
     """
@@ -83,6 +86,7 @@ class Function:
     of_row: Function | None = None
     parts: tuple[tuple[str, Function | None], ...] = field(default=())
     rows: Rows | None = None
+    of_session: str | None = None
 
     @property
     def is_native(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Node, Span
@@ -12,6 +12,7 @@ from hartonomous.hql.frozen import frozen
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
     from hartonomous.hql.result import Result
+    from hartonomous.hql.scripts.script import Script
 
 #: makes a value from a grammar rule's children and the place of its text
 Builder = Callable[[list[Any], Span], Any]
@@ -27,7 +28,8 @@ class Statement(Node):
     """
 
     title: ClassVar[str]
-    #: reads (a snapshot is enough), changes (needs a transaction), controls (stands outside them)
+    #: reads (a snapshot is enough), changes (needs a transaction), controls (stands outside
+    #: them), scripts (holds or steers other statements: has `play` in place of `run`)
     usual_effect: ClassVar[str] = "changes"
     rules: ClassVar[Mapping[str, Builder]] = {}
 
@@ -40,6 +42,21 @@ class Statement(Node):
     def effect(self) -> str:
         """This statement's effect, which may depend on what it says (SELECT … INTO)."""
         return self.usual_effect
+
+    @property
+    def needs(self) -> str | None:
+        """What must stand around the statement: "WHILE", "CATCH", "ROUTINE" (scripts/checking)."""
+        return None
+
+    def inside(self) -> Iterator[tuple[Statement, str | None]]:
+        """The statements in this one, each with what this one puts around it ("WHILE" …)."""
+        return iter(())
+
+    def play(self, script: Script) -> Iterator[Result]:
+        """Runs what the statement holds; raises Error, and signals to what stands around it."""
+        raise NotSupported(
+            f"not supported yet: {self.title}", line=self.span.line, column=self.span.column
+        )
 
     def run(self, context: Context) -> Result:
         """Does what the statement says; raises subclasses of Error."""

@@ -26,6 +26,6 @@ class BeginTransaction(Statement):
         return line("BEGIN TRAN", self.name)
 
     def run(self, context: Context) -> Result:
-        """Opens a transaction; TRANSACTION if one is open."""
-        context.session.begin()
+        """Opens a transaction; inside one it counts only."""
+        context.session.begin(self.name.text if self.name is not None else None)
         return Result()

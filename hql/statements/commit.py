@@ -26,6 +26,6 @@ class Commit(Statement):
         return line("COMMIT TRAN", self.name) if self.name else "COMMIT"
 
     def run(self, context: Context) -> Result:
-        """Makes the open transaction durable; CONFLICT undoes it."""
-        context.session.commit()
+        """Ends the innermost BEGIN TRAN; the outermost makes durable, and CONFLICT undoes it."""
+        context.session.end()
         return Result()

@@ -1,0 +1,61 @@
+"""A frame: one running text with its variables. A batch, a routine's body, or the text of EXEC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hartonomous.hql.parameters import ParameterSet
+from hartonomous.hql.types import INT, Type
+
+if TYPE_CHECKING:
+    from hartonomous.hql.statements.declare import VariableDefinition
+
+#: how deep routines and texts of EXEC may call one another, as in T-SQL
+CALLS_MAX = 32
+
+
+class Frame:
+    """`parameters` are what the text was given and what it declared; `routine` says kind and name
+    of the routine whose body it is ("procedure dbo.p"; "text of EXEC"; None for a batch).
+
+    `declared` finds the DECLARE of a variable, which may run again in a loop. `tables` are its
+    table variables, `cursors` its LOCAL cursors, by folded name. `identity` is the last IDENTITY
+    value that its own statements gave out. `returns` is the type of what RETURN gives, and
+    `return_value` that value in Python's form.
+    """
+
+    __slots__ = (
+        "caller",
+        "cursors",
+        "declared",
+        "depth",
+        "identity",
+        "parameters",
+        "return_value",
+        "returns",
+        "routine",
+        "tables",
+    )
+
+    def __init__(
+        self,
+        parameters: ParameterSet | None = None,
+        *,
+        caller: Frame | None = None,
+        routine: str | None = None,
+    ) -> None:
+        self.parameters = parameters if parameters is not None else ParameterSet()
+        self.caller = caller
+        self.routine = routine
+        self.depth: int = caller.depth + 1 if caller is not None else 0
+        self.returns: Type = INT
+        self.return_value: Any = None
+        self.identity: int | None = None
+        self.declared: dict[str, VariableDefinition] = {}
+        self.tables: dict[str, Any] = {}
+        self.cursors: dict[str, Any] = {}
+
+    def close(self) -> None:
+        """The text is over: lets go of what it declared. Idempotent."""
+        self.tables.clear()
+        self.cursors.clear()

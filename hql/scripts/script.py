@@ -1,0 +1,174 @@
+"""Statements of one frame at work, in the limits of the outermost statement.
+
+    play(statements)      runs them, yields results with rows or row counts as they come
+    test(condition)       the truth of a condition
+    evaluate(expression)  a value in Python's form
+    call(frame)           the Script of a callee, whose text is then given to its play_text
+
+A statement inside is one of its own for transactions, and keeps its plans with the statement
+around it, so a loop's next turn finds them. Rows that nobody took when the next statement runs are
+spooled first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from hartonomous.hql import ast
+from hartonomous.hql.run import place
+from hartonomous.hql.scripts.frame import CALLS_MAX, Frame
+from hartonomous.hql.scripts.signals import Return
+from hartonomous.storage.errors import Error
+
+if TYPE_CHECKING:
+    from hartonomous.hql.limits import Limits
+    from hartonomous.hql.result import Result
+    from hartonomous.hql.run import Prepared
+    from hartonomous.hql.session import Session
+    from hartonomous.hql.statements.base import Statement
+    from hartonomous.hql.types import Type
+
+
+class Script:
+    """`prepared` is the statement that holds the statements played. `limits` are those of the
+    outermost statement. `streams` says whether the last result may be left to be computed as its
+    rows are asked for; in TRY it may not, as its errors are to be caught there."""
+
+    __slots__ = ("_last", "frame", "limits", "messages", "prepared", "session", "streams")
+
+    def __init__(
+        self,
+        session: Session,
+        frame: Frame,
+        messages: list[str],
+        limits: Limits,
+        prepared: Prepared,
+        *,
+        streams: bool = True,
+        last: list[Result] | None = None,
+    ) -> None:
+        self.session = session
+        self.frame = frame
+        self.messages = messages
+        self.limits = limits
+        self.prepared = prepared
+        self.streams = streams
+        self._last: list[Result] = last if last is not None else []  # the result given last
+
+    # --- statements ------------------------------------------------------------------------------
+
+    def play(self, statements: Iterable[Statement]) -> Iterator[Result]:
+        """Runs one after the other. Raises Error, and the signals of BREAK, CONTINUE, RETURN."""
+        for statement in statements:
+            yield from self.play_prepared(self.prepared.inner(statement))
+
+    def play_prepared(self, prepared: Prepared) -> Iterator[Result]:
+        """Runs one statement that is prepared already (one of a callee's text)."""
+        if prepared.statement.effect == "scripts":
+            inner = self._of(prepared)
+            try:
+                yield from prepared.statement.play(inner)
+            except Error as error:
+                place(error, prepared.statement, self.frame)
+                raise
+            return
+        self._settle()
+        self.limits.check()
+        result = self.session.run(prepared, self.frame, self.messages, self.limits)
+        if not result.has_rows and result.row_count < 0:
+            return
+        if not self.streams:
+            result.spool()
+        self._last[:] = [result]
+        yield result
+
+    def call(self, frame: Frame, *, what: str) -> Script:
+        """The script of a callee, whose frame has this one as its caller. RECURSION if the calls
+        go too deep; `what` names the callee in that message."""
+        assert frame.caller is self.frame
+        if frame.depth > CALLS_MAX:
+            from hartonomous.hql.errors import ExecutionFault
+
+            raise ExecutionFault(
+                f"{what}: calls nest deeper than {CALLS_MAX} levels",
+                code="RECURSION",
+                hint="a recursive routine needs a condition that ends it, or use a loop",
+            )
+        return Script(
+            self.session,
+            frame,
+            self.messages,
+            self.limits,
+            self.prepared,
+            streams=self.streams,
+            last=self._last,
+        )
+
+    def play_text(self, statements: Iterable[Prepared]) -> Iterator[Result]:
+        """Runs a callee's text to its end or its RETURN, and closes its frame. Its errors learn
+        where it was called."""
+        try:
+            for prepared in statements:
+                yield from self.play_prepared(prepared)
+            if self.frame.tables:
+                self._settle()
+        except Return:
+            return
+        except Error as error:
+            caller = self.frame.caller
+            assert caller is not None, "the client's own text is played by the session"
+            routine = f"{caller.routine}, " if caller.routine is not None else ""
+            error.calls += (f"{routine}line {self.prepared.statement.span.line}",)
+            raise
+        finally:
+            self.frame.close()
+
+    def finish(self) -> None:
+        """The outermost statement is over; its limits hold for rows that are still to come."""
+        if self._last:
+            self._last.pop().on_close(self.limits.stop)
+        else:
+            self.limits.stop()
+
+    def catching(self) -> Script:
+        """This script with every result computed whole before it is given."""
+        return self._of(self.prepared, streams=False)
+
+    def _of(self, prepared: Prepared, *, streams: bool = True) -> Script:
+        return Script(
+            self.session,
+            self.frame,
+            self.messages,
+            self.limits,
+            prepared,
+            streams=self.streams and streams,
+            last=self._last,
+        )
+
+    def _settle(self) -> None:
+        """Computes what is left of the result before: what runs next may change what it reads."""
+        if self._last:
+            self._last.pop().spool()
+
+    # --- values ----------------------------------------------------------------------------------
+
+    def test(self, condition: ast.Expression) -> bool:
+        """Whether a condition is true; unknown is not. @@ROWCOUNT is 0 then, as in T-SQL."""
+        from hartonomous.hql.scripts.values import test
+
+        self.limits.check()
+        is_true = self._reading(lambda context: test(context, condition))
+        self.session.status.note_rows(0)
+        return is_true
+
+    def evaluate(self, expression: ast.Expression, type_: Type, *, key: Any = "value") -> Any:
+        """An expression's value as `type_`, in Python's form. What is too long for NVARCHAR(n) is
+        an error. `key` tells the expressions of one statement apart."""
+        from hartonomous.hql.scripts.values import evaluate
+
+        return self._reading(lambda context: evaluate(context, expression, type_, key=key))
+
+    def _reading(self, work: Any) -> Any:
+        self._settle()
+        return self.session.read(self.prepared, self.frame, self.messages, self.limits, work)
