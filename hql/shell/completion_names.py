@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from hartonomous.hql.frozen import frozen
-from hartonomous.storage.catalog import Catalog, TableEntry, fold
+from hartonomous.storage.catalog import Catalog, IndexEntry, KeyEntry, TableEntry, fold
 from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ class Names:
         from hartonomous.hql.syntax.print_expressions import quote
 
         for table in self.catalog().tables():
-            for index in (*table.keys, *table.indexes):
+            indexes: list[KeyEntry | IndexEntry] = [*table.keys, *table.indexes]
+            for index in indexes:
                 yield Name(quote(index.name), f"index of {table.name}")
 
     def constraints(self, table: str) -> Iterator[Name]:
