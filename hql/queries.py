@@ -15,6 +15,7 @@ from hartonomous.hql.result import Result
 from hartonomous.hql.system_tables import SYSTEM_FIELDS, explain_unknown, row_sources
 
 if TYPE_CHECKING:
+    from hartonomous.hql.bind.context import BindContext
     from hartonomous.hql.context import Context
     from hartonomous.hql.execute import PreparedPlan
 
@@ -45,6 +46,7 @@ def start_query(
         _values(context, prepared),
         context.limits,
         _sources(context, tables or {}),
+        context=context,
     )
     return Result(stream.fields, stream, close=stream.close)
 
@@ -85,7 +87,7 @@ def _prepared(
     from hartonomous.hql.execute import prepare
 
     catalog = context.catalog
-    full_key = (key, context.parameters.signature)
+    full_key = (key, context.parameters.signature, context.frame.tables_signature)
     found: PreparedPlan | None = None
     if key is not None:
         found = context.memory.find(catalog, full_key)
@@ -109,13 +111,27 @@ def _values(context: Context, prepared: PreparedPlan) -> Mapping[str, Any]:
 
 def _bind(context: Context, query: ast.Query, hidden: bool, tables: Given) -> BoundQuery:
     from hartonomous.hql.bind import bind_query
+
+    try:
+        return bind_query(query, bind_context(context, hidden, tables))
+    except BindFault as error:
+        if error.code == "UNKNOWN_TABLE":
+            raise explain_unknown(error, query) from None
+        raise
+
+
+def bind_context(
+    context: Context, hidden: bool = False, tables: Given | None = None
+) -> BindContext:
+    """What names mean in a statement."""
     from hartonomous.hql.bind.context import BindContext
     from hartonomous.hql.syntax.parse import parse_query
 
     parameters = context.parameters
     table_parameters: dict[str, Any] = dict(parameters.table_fields)
-    table_parameters.update((name, fields) for name, (fields, _) in tables.items())
-    bind_context = BindContext(
+    table_parameters.update((name, t.entry) for name, t in context.frame.tables.items())
+    table_parameters.update((name, fields) for name, (fields, _) in (tables or {}).items())
+    return BindContext(
         context.catalog,
         parameters=parameters.types,
         table_parameters=table_parameters,
@@ -124,12 +140,6 @@ def _bind(context: Context, query: ast.Query, hidden: bool, tables: Given) -> Bo
         hidden=hidden,
         database=context.session.database,
     )
-    try:
-        return bind_query(query, bind_context)
-    except BindFault as error:
-        if error.code == "UNKNOWN_TABLE":
-            raise explain_unknown(error, query) from None
-        raise
 
 
 def _sources(context: Context, tables: Given) -> dict[str, Callable[[], Any]]:

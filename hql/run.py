@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.context import Context, Memory
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.session import Session
     from hartonomous.hql.statements.base import Statement
     from hartonomous.storage.transaction import Transaction
+    from hartonomous.storage.variables import Mark
 
 #: how much of a statement a commit keeps
 STATEMENT_CHARACTERS_MAX = 4_000
@@ -68,7 +71,27 @@ class Run:
 
     def start(self, session: Session, transaction: Transaction) -> Result:
         """Runs the statement in a transaction."""
-        return self.prepared.statement.run(self.context(session, transaction))
+        with self.seeing(transaction):
+            return self.prepared.statement.run(self.context(session, transaction))
+
+    @contextmanager
+    def seeing(self, transaction: Transaction) -> Iterator[None]:
+        """Inside the block the transaction has the frame's table variables."""
+        before, transaction.variables = transaction.variables, self.frame.rows
+        try:
+            yield
+        finally:
+            transaction.variables = before
+
+    def mark(self) -> Mark | None:
+        """What the frame's table variables hold, for `undo`."""
+        rows = self.frame.rows
+        return None if rows is None else rows.mark()
+
+    def undo(self, mark: Mark | None) -> None:
+        """Table variables are again what they were when the statement began."""
+        if mark is not None and self.frame.rows is not None:
+            self.frame.rows.restore(mark)
 
 
 class Guard:

@@ -212,6 +212,7 @@ class Session:
         else:
             limits = outer.nested()
         run = Run(prepared, frame, messages, limits)
+        mark = run.mark()
         try:
             if prepared.statement.effect == "controls":
                 result = self._run_control(run)
@@ -223,6 +224,7 @@ class Session:
                 else:
                     result = self._run_inside(run, self._transaction)
         except BaseException as error:
+            run.undo(mark)
             if isinstance(error, Error):
                 complete(error, run)
             limits.stop()
@@ -244,8 +246,10 @@ class Session:
         if self._transaction is None and not self.autocommit:
             self.begin()
         own = self.open_transaction() if self._transaction is None else None
+        transaction = own or self.transaction
         try:
-            return work(run.context(self, own or self.transaction))
+            with run.seeing(transaction):
+                return work(run.context(self, transaction))
         except Error as error:
             complete(error, run)
             raise
@@ -257,6 +261,7 @@ class Session:
     def _run_alone(self, run: Run) -> Result:
         """A statement that is its own transaction."""
         reading = run.prepared.statement.effect == "reads"
+        mark = run.mark()
         for attempt in range(1, ATTEMPTS_MAX + 1):
             transaction = self.open_transaction()
             try:
@@ -267,6 +272,7 @@ class Session:
                 transaction.commit(statement=shorten(run.prepared.text), author=self.author)
             except Conflict:
                 transaction.rollback()
+                run.undo(mark)
                 if attempt == ATTEMPTS_MAX or run.frame.parameters.consumed:
                     raise
                 step_aside(attempt)

@@ -1,4 +1,4 @@
-"""Scalar variables of a batch: DECLARE, SET, SELECT @v = ….
+"""Variables of a batch: DECLARE, SET, SELECT @v = ….
 
 They stand beside the caller's parameters (`ParameterSet`) with the types they were declared with,
 so queries, plans and their cache need not know them apart. A value is converted as an INSERT does
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
 from hartonomous.hql.bind.context import fault, locate, nearest
-from hartonomous.hql.errors import NotSupported
 from hartonomous.hql.result import Result
+from hartonomous.hql.scripts.table_variables import declare_table, forget_table
 from hartonomous.hql.scripts.values import evaluate, last_row
 from hartonomous.hql.syntax import trees
 from hartonomous.hql.types import Type, make_type
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 def run_declare(statement: Declare, context: Context) -> Result:
     """DECLARE: one variable after the other, so that a value may use those before it. When the
-    same DECLARE runs again (in a loop), a variable gets its value again, if one is written."""
+    same DECLARE runs again (in a loop), a variable gets its value again, if one is written, and a
+    table keeps its rows."""
     parameters = context.parameters
     declared: list[str] = []
     before: dict[str, Any] = {}
@@ -36,6 +37,13 @@ def run_declare(statement: Declare, context: Context) -> Result:
         for number, variable in enumerate(statement.variables):
             name = fold(variable.name)
             is_known = context.frame.declared.get(name) is variable
+            if variable.type is None:
+                if not is_known:
+                    _check_new(variable, context)
+                    declare_table(variable, context, number)
+                    context.frame.declared[name] = variable
+                    declared.append(name)
+                continue
             type_ = parameters.variables[name] if is_known else _declared_type(variable, context)
             value = None
             if variable.value is not None:
@@ -49,10 +57,13 @@ def run_declare(statement: Declare, context: Context) -> Result:
             context.frame.declared[name] = variable
             declared.append(name)
     except BaseException:
-        parameters.forget(declared)
         parameters.assign(before)
         for name in declared:
             del context.frame.declared[name]
+            if name in context.frame.tables:
+                forget_table(context.frame, name)
+            else:
+                parameters.forget([name])
         raise
     return Result()
 
@@ -99,19 +110,25 @@ def _value_of(
 # --- names and types -----------------------------------------------------------------------------
 
 
-def _declared_type(variable: VariableDefinition, context: Context) -> Type:
-    """The type of a new variable, whose name must be new."""
+def _check_new(variable: VariableDefinition, context: Context) -> None:
+    """BIND unless the name of a declared variable is new."""
     span, shown = variable.span, f"@{variable.name}"
-    if variable.type is None:
-        raise NotSupported("not supported yet: table variables", line=span.line, column=span.column)
     if variable.name.startswith("@"):
         message = f"{shown}: names with two marks are the system's"
         raise fault(span, message, "BIND", f"DECLARE {shown[1:]}")
     name, parameters = fold(variable.name), context.parameters
+    if name in context.frame.tables:
+        raise fault(span, f"{shown} is declared already", "BIND", f"DELETE FROM {shown} empties it")
     if name in parameters.variables:
         raise fault(span, f"{shown} is declared already", "BIND", f"SET {shown} = … changes it")
     if parameters.is_given(name):
         raise fault(span, f"{shown} is a parameter already", "BIND", "give one another name")
+
+
+def _declared_type(variable: VariableDefinition, context: Context) -> Type:
+    """The type of a new variable, whose name must be new."""
+    _check_new(variable, context)
+    assert variable.type is not None
     try:
         return make_type(variable.type.name, *variable.type.arguments)
     except Error as error:
@@ -124,6 +141,8 @@ def _get_type(context: Context, name: str, span: ast.Span) -> Type:
     known = parameters.variables
     if fold(name) in known:
         return known[fold(name)]
+    if fold(name) in context.frame.tables:
+        raise fault(span, f"{shown} is a table, not a value", "TYPE_MISMATCH")
     if parameters.is_given(fold(name)):
         message = f"{shown} is a parameter, and parameters keep their values"
         raise fault(span, message, "BIND", "DECLARE a variable of another name")

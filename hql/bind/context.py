@@ -35,7 +35,8 @@ class BindContext:
     - `catalog`: of the statement's snapshot or transaction; `schema`: the default schema.
     - `parameters`: types of variables and parameters, by folded name without its mark; `:name` and
       `?0`, `?1` … are looked up with their mark first (`:name` then without).
-    - `table_parameters`: what `@rows` in FROM gives: an Arrow schema or HQL fields, by folded name.
+    - `table_parameters`: what `@rows` in FROM gives, by folded name: an Arrow schema or HQL fields,
+      or the entry of a table variable.
     - `system_tables`: columns of system tables, by folded name (`sys.tables`, `commits`).
     - `temporary`: finds a `#temp` table by its name as written.
     - `parse_view`: HQL text of a query → its tree (for views and computed columns).
@@ -46,7 +47,9 @@ class BindContext:
     catalog: Catalog
     schema: str = "dbo"
     parameters: Mapping[str, Type] = field(default_factory=dict)
-    table_parameters: Mapping[str, pa.Schema | tuple[plan.Field, ...]] = field(default_factory=dict)
+    table_parameters: Mapping[str, pa.Schema | tuple[plan.Field, ...] | TableEntry] = field(
+        default_factory=dict
+    )
     system_tables: Mapping[str, tuple[plan.Field, ...]] = field(default_factory=dict)
     temporary: Callable[[str], TableEntry | None] | None = None
     parse_view: Callable[[str], ast.Query] | None = None
@@ -62,6 +65,7 @@ class Statement:
     """
 
     __slots__ = (
+        "arguments",
         "assignments",
         "bind_query",
         "context",
@@ -98,6 +102,8 @@ class Statement:
         self.of_session: dict[str, None] = {}
         self.views: tuple[str, ...] = ()
         self.span: ast.Span | None = None
+        #: in a routine's body: what its parameters stand for; no other variables are seen there
+        self.arguments: Mapping[str, plan.Expr] | None = None
 
     def next_relation(self) -> int:
         self.relations += 1

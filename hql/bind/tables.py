@@ -59,7 +59,8 @@ def bind_table_name(node: ast.TableName, scope: Scope) -> plan.Source:
         return _bind_relation(relation, node, scope)
     entry = _find_entry(context, schema, name)
     if isinstance(entry, TableEntry):
-        return _bind_stored(entry, node, scope)
+        scope.statement.tables[f"{entry.schema}.{entry.name}"] = None
+        return _bind_stored(entry, node, scope, _shown(entry, node), fold(entry.schema))
     if isinstance(entry, ViewEntry):
         return _bind_view(entry, node, scope)
     system = system_table_name(node.name, context.system_tables)
@@ -124,21 +125,28 @@ def column_type(text: str) -> Type:
     return parse_type(text)
 
 
-def _bind_stored(entry: TableEntry, node: ast.TableName, scope: Scope) -> plan.Source:
+def _bind_stored(
+    entry: TableEntry,
+    node: ast.TableName | ast.VariableTable,
+    scope: Scope,
+    alias: str,
+    schema: str | None,
+) -> plan.Source:
+    """The scan of a table. Its columns are qualified with `alias`, without one of the text's also
+    with `schema`."""
     statement = scope.statement
-    statement.tables[f"{entry.schema}.{entry.name}"] = None
     fields = fields_of(entry)
     hidden = statement.context.hidden
     scan = plan.Scan(
         relation=statement.next_relation(),
-        alias=_shown(entry, node),
+        alias=alias,
         fields=fields,
         table=entry,
         address=hidden,
     )
     if len(fields) != len(entry.columns):
-        return _with_computed(scan, node, scope)
-    visible = show(scan, [f.name for f in fields], node, scope, fold(entry.schema))
+        return _with_computed(scan, node, scope, schema)
+    visible = show(scan, [f.name for f in fields], node, scope, schema)
     if hidden:
         visible.columns[ADDRESS] = plan.Field(ADDRESS, BIGINT)
     return scan
@@ -152,7 +160,9 @@ def _shown(entry: TableEntry, node: ast.TableName) -> str:
     return entry.name if fold(entry.name) == fold(node.name.last) else node.name.last
 
 
-def _with_computed(scan: plan.Scan, node: ast.TableName, scope: Scope) -> plan.Source:
+def _with_computed(
+    scan: plan.Scan, node: ast.TableName | ast.VariableTable, scope: Scope, schema: str | None
+) -> plan.Source:
     """A table with computed columns that have no data: a query around its scan. (Putting the
     expressions in place would be wrong where an outer join makes the columns NULL.)"""
     statement = scope.statement
@@ -194,10 +204,10 @@ def _with_computed(scan: plan.Scan, node: ast.TableName, scope: Scope) -> plan.S
         public = plan.Derived(
             relation=source.relation, alias=source.alias, fields=source.fields[:-1], plan=query
         )
-        shown = show(public, [f.name for f in public.fields], node, scope, fold(entry.schema))
+        shown = show(public, [f.name for f in public.fields], node, scope, schema)
         shown.columns[ADDRESS] = source.fields[-1]
         return source
-    show(source, [f.name for f in source.fields], node, scope, fold(entry.schema))
+    show(source, [f.name for f in source.fields], node, scope, schema)
     return source
 
 
@@ -298,7 +308,8 @@ def _bind_relation(name: str, node: ast.TableName, scope: Scope) -> plan.Source:
 
 
 def bind_variable_table(node: ast.VariableTable, scope: Scope) -> plan.Source:
-    """`@rows` in FROM: key `@rows`, folded."""
+    """`@t` in FROM: a table variable, which is scanned as any table is, or else rows that were
+    given, under the key `@t`, folded."""
     context, span = scope.statement.context, scope.span(node)
     name = fold(node.name)
     given = context.table_parameters.get(name)
@@ -307,16 +318,18 @@ def bind_variable_table(node: ast.VariableTable, scope: Scope) -> plan.Source:
             raise fault(span, f"@{node.name} is a value, not a table", "TYPE_MISMATCH")
         hint = nearest(name, context.table_parameters)
         raise fault(span, f"there is no table @{node.name}", "UNKNOWN_VARIABLE", hint)
+    alias = node.alias.text if node.alias else node.name
+    if isinstance(given, TableEntry):
+        return _bind_stored(given, node, scope, alias, None)
     if not isinstance(given, tuple):
         from hartonomous.hql.arrow_tables import table_fields
 
         given = table_fields(node.name, given)
     source = plan.ArrowSource(
         relation=scope.statement.next_relation(),
-        alias=node.alias.text if node.alias else node.name,
+        alias=alias,
         fields=unique_fields([f.name for f in given], [f.type for f in given], given),
         key=f"@{name}",
     )
-    visible = Visible(source, names=tuple([f.name for f in given]))
-    scope.add(visible, span)
+    show(source, [f.name for f in given], node, scope)
     return source

@@ -61,11 +61,12 @@ def run_insert(statement: Insert, context: Context) -> Result:
     if done is not None:
         return done
     table = get_table(context, statement.table)
-    columns = target_columns(table, statement)
+    columns = target_columns(table, statement.columns)
     if statement.source is None:
         return _insert_defaults(statement, context, table)
     query = statement.source
     if isinstance(query.body, ast.Values):
+        columns = without_identity_if(columns, len(query.body.rows[0]), statement.columns)
         columns, query = _assigned_values(query, query.body, table, columns)
     query = with_common_tables(query, statement.ctes)
     rows = find_direct_rows(query, context) or context.query(query, key="insert")
@@ -81,23 +82,38 @@ def insert_result(
 ) -> Result:
     """Puts a query's rows into a table, column by column in order."""
     assert rows.fields is not None
+    columns = without_identity_if(columns, len(rows.fields), statement.columns)
     if len(rows.fields) != len(columns):
         rows.close()
-        raise column_count_fault(statement, table, columns, len(rows.fields))
+        node = statement.source or statement
+        raise column_count_fault("INSERT", node, table, columns, len(rows.fields))
+    kept: list[pa.Table] = []
+    count = put_rows(context, table, columns, rows, None if statement.output is None else kept)
+    if statement.output is None:
+        return Result(row_count=count)
+    inserted = pa.concat_tables(kept) if kept else table.arrow_schema.empty_table()
+    return output_result(context, statement.output, table, inserted=inserted)
+
+
+def put_rows(
+    context: Context,
+    table: TableEntry,
+    columns: Sequence[ColumnEntry],
+    rows: Result,
+    kept: list[pa.Table] | None = None,
+) -> int:
+    """Stores a result's rows, which are values for `columns`; `kept` gets them as they are stored.
+    How many there were."""
+    assert rows.fields is not None
     given = [Field(c.name, f.type) for c, f in zip(columns, rows.fields, strict=True)]
     completion = Completion(given_shape(table), given)
     names = [f.name for f in given]
-    kept: list[pa.Table] = []
 
     def completed() -> Iterator[pa.Table]:
         for batch in batches_of(rows.batches()):
             yield completion.complete(context, batch.rename_columns(names))
 
-    count = store_rows(context, table, completed(), None if statement.output is None else kept)
-    if statement.output is None:
-        return Result(row_count=count)
-    inserted = pa.concat_tables(kept) if kept else table.arrow_schema.empty_table()
-    return output_result(context, statement.output, table, inserted=inserted)
+    return store_rows(context, table, completed(), kept)
 
 
 def store_rows(
@@ -132,16 +148,16 @@ def store_rows(
     return context.transaction.insert(table.id, reader)
 
 
-def target_columns(table: TableEntry, statement: Insert) -> list[ColumnEntry]:
+def target_columns(table: TableEntry, names: Sequence[ast.Identifier]) -> list[ColumnEntry]:
     """The columns that values are given for. Without a list these are all that are not computed
     and, in a system table, not derived; an IDENTITY column may then be left out, as in T-SQL."""
-    if not statement.columns:
+    if not names:
         return assignable(table)
-    columns = [find_column(table, name) for name in statement.columns]
+    columns = [find_column(table, name) for name in names]
     for i, column in enumerate(columns):
         if column in columns[:i]:
             message = f'column "{column.name}" is in the list twice'
-            raise place(BindFault(message, code="AMBIGUOUS"), statement.columns[i])
+            raise place(BindFault(message, code="AMBIGUOUS"), names[i])
     return columns
 
 
@@ -178,16 +194,24 @@ def without_identity(columns: Sequence[ColumnEntry]) -> list[ColumnEntry]:
     return [c for c in columns if c.identity is None]
 
 
+def without_identity_if(
+    columns: Sequence[ColumnEntry], given: int, names: Sequence[ast.Identifier]
+) -> Sequence[ColumnEntry]:
+    """The columns without an IDENTITY one if nobody named them and so many values are given."""
+    rest = without_identity(columns)
+    return rest if not names and len(rest) == given else columns
+
+
 def column_count_fault(
-    statement: Insert, table: TableEntry, columns: Sequence[ColumnEntry], given: int
+    what: str, node: ast.Node, table: TableEntry, columns: Sequence[ColumnEntry], given: int
 ) -> Exception:
     names = ", ".join(c.name for c in columns)
-    message = f'INSERT gives {given} columns, "{table.name}" takes {len(columns)}: {names}'
-    return place(BindFault(message), statement.source or statement)
+    message = f'{what} gives {given} columns, "{table.name}" takes {len(columns)}: {names}'
+    return place(BindFault(message), node)
 
 
 def _assigned_values(
-    query: ast.Query, values: ast.Values, table: TableEntry, columns: list[ColumnEntry]
+    query: ast.Query, values: ast.Values, table: TableEntry, columns: Sequence[ColumnEntry]
 ) -> tuple[list[ColumnEntry], ast.Query]:
     """VALUES with every value cast to its column's type, and DEFAULT replaced."""
     from dataclasses import replace
@@ -196,8 +220,6 @@ def _assigned_values(
     for row in values.rows:
         if len(row) != width:
             raise place(BindFault("the rows of VALUES have different numbers of values"), row[0])
-    if len(columns) != width and len(without_identity(columns)) == width:
-        columns = without_identity(columns)
     if len(columns) != width:
         raise place(
             BindFault(

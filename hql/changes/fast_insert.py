@@ -128,11 +128,20 @@ def run_fast(statement: Insert, context: Context) -> Result | None:
 
 def prepare_fast(statement: Insert, context: Context) -> FastInsert | None:
     """The prepared INSERT, kept with the statement while the catalog is the same."""
-    kept = context.memory.find(context.catalog, "fast")
+    key = "fast", _table_variable(statement, context)
+    kept = context.memory.find(context.catalog, key)
     if kept is None:
         kept = _prepare(statement, context) or GENERAL
-        context.memory.keep(context.catalog, "fast", kept)
+        context.memory.keep(context.catalog, key, kept)
     return kept if isinstance(kept, FastInsert) else None
+
+
+def _table_variable(statement: Insert, context: Context) -> int | None:
+    """The id of the table variable that the rows are for. (That of another table holds as long as
+    the catalog is the same.)"""
+    if not isinstance(statement.table, ast.Variable):
+        return None
+    return get_table(context, statement.table).id
 
 
 def _prepare(statement: Insert, context: Context) -> FastInsert | None:
@@ -142,7 +151,7 @@ def _prepare(statement: Insert, context: Context) -> FastInsert | None:
     if query.ctes or query.order_by or query.limit or query.offset or query.options:
         return None
     table = get_table(context, statement.table)
-    columns = target_columns(table, statement)
+    columns = target_columns(table, statement.columns)
     width = len(query.body.rows[0])
     if len(columns) != width and not statement.columns:
         columns = without_identity(columns)

@@ -1,4 +1,4 @@
-"""OUTPUT inserted.* / deleted.*: the changed rows as a result.
+"""OUTPUT inserted.* / deleted.*: the changed rows as a result, or INTO another table.
 
 The rows of before and after are Arrow tables in the same order; the clause is a query over them,
 joined by their row number.
@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from hartonomous.hql import ast
-from hartonomous.hql.changes.targets import place
-from hartonomous.hql.errors import BindFault, NotSupported
+from hartonomous.hql.changes.targets import get_table, place
+from hartonomous.hql.errors import BindFault
 from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.syntax import trees
@@ -49,8 +49,6 @@ def output_result(
     deleted: pa.Table | None = None,
 ) -> Result:
     """The clause's rows; the row count is that of the change."""
-    if output.into is not None:
-        raise place(NotSupported("not supported yet: OUTPUT … INTO"), output)
     sides = {"inserted": inserted, "deleted": deleted}
     given = {name: rows for name, rows in sides.items() if rows is not None}
     source: ast.Relation | None = None
@@ -67,9 +65,27 @@ def output_result(
             source = ast.Join("INNER", source, side, same)
     items = [i for item in output.items for i in _expanded(item, table, given)]
     result = context.query(trees.select(items, source), tables=tables)
+    count = next(iter(given.values())).num_rows
+    if output.into is not None:
+        _store(context, output, result)
+        return Result(row_count=count)
     result.spool()
-    result.row_count = next(iter(given.values())).num_rows
+    result.row_count = count
     return result
+
+
+def _store(context: Context, output: parts.Output, rows: Result) -> None:
+    """INTO: the rows go into a table or table variable, and are no result."""
+    from hartonomous.hql.changes import dml
+
+    assert output.into is not None and rows.fields is not None
+    table, given = get_table(context, output.into), len(rows.fields)
+    columns = dml.target_columns(table, output.columns)
+    columns = dml.without_identity_if(columns, given, output.columns)
+    if len(columns) != given:
+        rows.close()
+        raise dml.column_count_fault("OUTPUT", output, table, columns, given)
+    dml.put_rows(context, table, columns, rows)
 
 
 def _numbered(rows: pa.Table, table: TableEntry) -> tuple[tuple[Field, ...], pa.Table]:

@@ -10,7 +10,7 @@ from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.models.relations.tables import ATOMS, atoms_entry, find_relation
 from hartonomous.hql.syntax import trees
-from hartonomous.storage.catalog import Entry, TableEntry, ViewEntry, fold
+from hartonomous.storage.catalog import Entry, RoutineEntry, TableEntry, ViewEntry, fold
 from hartonomous.storage.errors import Error, NotFound, ReadOnly
 
 if TYPE_CHECKING:
@@ -44,6 +44,15 @@ def find_entry(context: Context, name: ast.ObjectName) -> Entry | None:
     return context.catalog.find(schema, last)
 
 
+def describe_kind(entry: object) -> str:
+    """What people call an entry: table, view, procedure, function."""
+    from hartonomous.hql.scripts.routines import noun
+
+    if isinstance(entry, RoutineEntry):
+        return noun(entry.routine)
+    return str(getattr(entry, "kind", "nothing"))
+
+
 def get_table(
     context: Context, name: ast.ObjectName | ast.Variable, *, change: str = "rows"
 ) -> TableEntry:
@@ -51,7 +60,9 @@ def get_table(
     "definition". UNKNOWN_TABLE with the nearest name; BIND for views; READ_ONLY for system tables,
     but for the rows of those that users may change, and indexes of all that are stored."""
     if isinstance(name, ast.Variable):
-        raise place(NotSupported("not supported yet: table variables as targets"), name)
+        from hartonomous.hql.scripts.table_variables import get_table_variable
+
+        return get_table_variable(context, name)
     if change == "definition":
         refuse_system_table(name, "altered")
     if find_relation(*split_name(name)) == ATOMS:
@@ -142,31 +153,41 @@ def get_target(
 ) -> Target:
     """The target of UPDATE or DELETE: `name` may be an alias that `source` declares, a table that
     occurs in it, or else a table that is joined to it."""
-    if isinstance(name, ast.ObjectName) and source is not None and alias is None:
+    if source is not None and alias is None:
         found = _find_in(source, name)
+        if isinstance(found, ast.VariableTable):
+            table = get_table(context, ast.Variable(found.name, span=found.span))
+            shown = found.name if found.alias is None else found.alias.text
+            return Target(table, source, shown, True)
         if found is not None:
             table = get_table(context, found.name)
             if found.as_of is not None:
                 raise place(BindFault("a table AS OF an earlier moment cannot be changed"), found)
             return Target(table, source, (found.alias or found.name.parts[-1]).text, True)
     table = get_table(context, name)
-    assert isinstance(name, ast.ObjectName)
-    named = ast.TableName(name, alias, span=name.span)
-    shown = (alias or name.parts[-1]).text
+    named: ast.Relation
+    if isinstance(name, ast.Variable):
+        named = ast.VariableTable(name.name, alias, span=name.span)
+        shown = name.name if alias is None else alias.text
+    else:
+        named = ast.TableName(name, alias, span=name.span)
+        shown = (alias or name.parts[-1]).text
     if source is None:
         return Target(table, named, shown, False)
     return Target(table, ast.Join("CROSS", named, source, span=source.span), shown, True)
 
 
-def _find_in(source: ast.Relation, name: ast.ObjectName) -> ast.TableName | None:
+Named = ast.TableName | ast.VariableTable
+
+
+def _find_in(source: ast.Relation, name: ast.ObjectName | ast.Variable) -> Named | None:
     """The table of FROM that an UPDATE's or DELETE's name means: by alias first, then by name."""
     tables = list(_tables(source))
-    if len(name.parts) == 1:
+    if isinstance(name, ast.ObjectName) and len(name.parts) == 1:
         for table in tables:
             if table.alias is not None and fold(table.alias.text) == fold(name.last):
                 return table
-    wanted = tuple(fold(part) for part in split_name(name))
-    same = [t for t in tables if tuple(fold(p) for p in split_name(t.name)) == wanted]
+    same = [t for t in tables if _key(t) == _key(name)]
     unaliased = [t for t in same if t.alias is None]
     if len(unaliased) == 1:
         return unaliased[0]
@@ -177,10 +198,18 @@ def _find_in(source: ast.Relation, name: ast.ObjectName) -> ast.TableName | None
     return same[0] if same else None
 
 
-def _tables(relation: ast.Relation) -> list[ast.TableName]:
+def _key(name: Named | ast.ObjectName | ast.Variable) -> tuple[str, ...]:
+    """Equal for names of one table."""
+    if isinstance(name, (ast.Variable, ast.VariableTable)):
+        return ("@", fold(name.name))
+    full = name.name if isinstance(name, ast.TableName) else name
+    return tuple(fold(part) for part in split_name(full))
+
+
+def _tables(relation: ast.Relation) -> list[Named]:
     if isinstance(relation, ast.Join):
         return _tables(relation.left) + _tables(relation.right)
-    return [relation] if isinstance(relation, ast.TableName) else []
+    return [relation] if isinstance(relation, (ast.TableName, ast.VariableTable)) else []
 
 
 def with_common_tables(query: ast.Query, ctes: parts.With | None) -> ast.Query:

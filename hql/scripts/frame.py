@@ -8,7 +8,10 @@ from hartonomous.hql.parameters import ParameterSet
 from hartonomous.hql.types import INT, Type
 
 if TYPE_CHECKING:
+    from hartonomous.hql.scripts.cursors import Cursor
+    from hartonomous.hql.scripts.table_variables import TableVariable
     from hartonomous.hql.statements.declare import VariableDefinition
+    from hartonomous.storage.variables import TableVariables
 
 #: how deep routines and texts of EXEC may call one another, as in T-SQL
 CALLS_MAX = 32
@@ -19,7 +22,9 @@ class Frame:
     of the routine whose body it is ("procedure dbo.p"; "text of EXEC"; None for a batch).
 
     `declared` finds the DECLARE of a variable, which may run again in a loop. `tables` are its
-    table variables, `cursors` its LOCAL cursors, by folded name. `identity` is the last IDENTITY
+    table variables by folded name, `rows` what they hold (None: it never had one), `cursors` its
+    LOCAL cursors by folded name, `temporary` the names in the catalog of the #temp tables that a
+    routine or a text of EXEC made, by folded name. `identity` is the last IDENTITY
     value that its own statements gave out. `returns` is the type of what RETURN gives, and
     `return_value` that value in Python's form.
     """
@@ -34,7 +39,9 @@ class Frame:
         "return_value",
         "returns",
         "routine",
+        "rows",
         "tables",
+        "temporary",
     )
 
     def __init__(
@@ -52,8 +59,15 @@ class Frame:
         self.return_value: Any = None
         self.identity: int | None = None
         self.declared: dict[str, VariableDefinition] = {}
-        self.tables: dict[str, Any] = {}
-        self.cursors: dict[str, Any] = {}
+        self.tables: dict[str, TableVariable] = {}
+        self.rows: TableVariables | None = None
+        self.cursors: dict[str, Cursor] = {}
+        self.temporary: dict[str, str] = {}
+
+    @property
+    def tables_signature(self) -> tuple[tuple[str, int], ...]:
+        """Equal where plans that name table variables can be shared."""
+        return tuple([(name, table.entry.id) for name, table in self.tables.items()])
 
     def close(self) -> None:
         """The text is over: lets go of what it declared. Idempotent."""
