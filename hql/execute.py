@@ -23,6 +23,7 @@ from hartonomous.hql.rules import apply_rules
 from hartonomous.hql.rules.simple import is_simple, value_of
 
 if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
     from hartonomous.hql.limits import Limits
 
 Tables = Mapping[str, Callable[[], pa.Table | pa.RecordBatchReader]]
@@ -78,13 +79,17 @@ class PreparedPlan:
         tables: Tables | None = None,
         *,
         measured: Measured | None = None,
+        context: Context | None = None,
     ) -> Stream:
         """Begins a run: scans are taken from `source` now, rows are computed as they are pulled.
         `parameters` are values in Constant's form, `tables` the rows of Arrow sources by key;
-        `measured` takes the operators' figures once all rows are pulled."""
+        `measured` takes the operators' figures once all rows are pulled; users' functions run in
+        `context`."""
         self.tighten(limits, parameters)
         limits.start()
-        execution = Execution(source, parameters, limits, tables or {}, measured=measured)
+        execution = Execution(
+            source, parameters, limits, tables or {}, measured=measured, context=context
+        )
         try:
             batches = self.operator.start(execution)
         except BaseException:

@@ -77,7 +77,7 @@ class Session:
         self.memory = memory
         self.author = author if author is not None else _system_user()
         self.last_identity: int | None = None
-        self.status = Status()
+        self.status: Status = Status()
         self.is_closed = False
         self._texts: OrderedDict[str, tuple[Prepared, ...]] = OrderedDict()
         self._temporary = TempStore()
@@ -310,6 +310,17 @@ class Session:
             if self._transaction is not None:
                 transaction.rollback_to(mark)
             raise
+
+    @contextlib.contextmanager
+    def inside(self, transaction: Transaction) -> Iterator[None]:
+        """Inside the block statements run in `transaction`, that of the statement which called a
+        function; what the session says of itself stays as that statement sees it."""
+        before = self._transaction, self._changed, self.status, self.last_identity
+        self._transaction, self._changed, self.status = transaction, [], Status()
+        try:
+            yield
+        finally:
+            self._transaction, self._changed, self.status, self.last_identity = before
 
     def note_change(self, text: str) -> None:
         """A statement's text for the commit of the open transaction."""

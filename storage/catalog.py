@@ -1,4 +1,4 @@
-"""The catalog: what tables, views, routines and schemas there are. Frozen entries, copied on change.
+"""The catalog: tables, views, routines and schemas. Frozen entries, copied on change.
 
 Entries are found by (kind, schema, name), names folded. Storage reads of a table entry what it
 must enforce (columns, keys) and carries the rest (defaults, checks, computed columns, view text)

@@ -7,7 +7,7 @@ call means depends on the function's kind: scalar here, aggregates and windows i
 from __future__ import annotations
 
 from hartonomous.hql import ast, functions, plan
-from hartonomous.hql.bind import aggregates, windows
+from hartonomous.hql.bind import aggregates, routines, windows
 from hartonomous.hql.bind.context import fault, nearest, too_deep
 from hartonomous.hql.bind.conversions import call, compare, predicate, unfold
 from hartonomous.hql.bind.expressions import bind_chain, make_case, session_value
@@ -30,6 +30,9 @@ def bind_call(node: ast.FunctionCall, scope: Scope) -> plan.Expr:
     name = parts[-1].text
     if len(parts) == 1 and name.upper() == "IIF":
         return _bind_iif(node, scope)
+    routine = routines.find_function(node.name, scope)
+    if routine is not None:
+        return routines.bind_scalar(node, routine, scope)
     function = find_function(node.name, span, scope)
     scope.statement.volatile |= function.volatile
     if node.over is not None:
@@ -68,21 +71,22 @@ def find_function(name: ast.ObjectName, span: ast.Span, scope: Scope) -> Functio
         schema = fold(name.parts[-2].text)
         if len(name.parts) > 2 or schema not in ("dbo", fold(scope.statement.context.schema)):
             full = ".".join(p.text for p in name.parts)
-            known = (v.alias for s in scope.chain() for v in s.sources)
+            known = [v.alias for s in scope.chain() for v in s.sources]
+            hint = nearest(name.parts[-2].text, known)
             raise fault(
                 span,
                 f'there is no function "{full}", and no column "{full.rpartition(".")[0]}"',
                 "UNKNOWN_FUNCTION",
-                nearest(name.parts[-2].text, known),
+                hint or nearest(text, routines.names(scope)),
             )
     function = functions.find(text)
     if function is None:
-        raise unknown_function(text, span)
+        raise unknown_function(text, span, scope)
     return function
 
 
-def unknown_function(name: str, span: ast.Span) -> Exception:
-    hint = nearest(name, functions.names())
+def unknown_function(name: str, span: ast.Span, scope: Scope) -> Exception:
+    hint = nearest(name, [*functions.names(), *routines.names(scope)])
     return fault(span, f'there is no function "{name}"', "UNKNOWN_FUNCTION", hint)
 
 
@@ -210,7 +214,7 @@ def bind_static(node: ast.StaticCall, scope: Scope) -> plan.Expr:
     name = f"{node.type}::{node.name.text}"
     function = functions.find(name)
     if function is None:
-        raise unknown_function(name, span)
+        raise unknown_function(name, span, scope)
     scope.statement.volatile |= function.volatile
     arguments = bind_arguments(node.arguments, function, scope)
     return call(function, arguments, span, scope.statement.context)

@@ -110,6 +110,10 @@ def bind_default(node: ast.Default, scope: Scope) -> plan.Expr:
 def bind_variable(node: ast.Variable, scope: Scope) -> plan.Expr:
     span, context = scope.span(node), scope.statement.context
     name = fold(node.name)
+    if scope.statement.arguments is not None and not name.startswith("@"):
+        from hartonomous.hql.bind.routines import find_argument
+
+        return find_argument(node, scope)
     if name in context.parameters:
         return _parameter(name, context.parameters[name], span, scope)
     if name in SESSION_VALUES:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hartonomous.hql import ast, plan
-from hartonomous.hql.bind.context import fault, nearest
+from hartonomous.hql.bind.context import fault, nearest, not_supported
 from hartonomous.hql.bind.conversions import cast
 from hartonomous.hql.bind.scope import Scope
+from hartonomous.hql.bind.walk import columns_of
 from hartonomous.hql.types import BIGINT, FLOAT
 
 HINTS = ("RECALL", "TIMEOUT", "USE INDEX", "NO INDEX", "MEMORY", "MAXRECURSION")
@@ -57,14 +58,18 @@ def _bind_alone(node: ast.Expression, what: str, scope: Scope) -> plan.Expr:
     alone = Scope(scope.statement)
     alone.common_tables = scope.common_tables
     alone.clause = what
-    return alone.bind(node)
+    expr = alone.bind(node)
+    if scope.statement.arguments and any(True for _ in columns_of(expr)):
+        message = f"{what} of a function's query that is another number for each row"
+        raise not_supported(expr.span, message, "call the function with a constant or a variable")
+    return expr
 
 
 def _count(node: ast.Expression, what: str, scope: Scope) -> plan.Expr:
     expr = _bind_alone(node, what, scope)
     if not (expr.type.is_integer or (expr.type.kind == "DECIMAL" and expr.type.b == 0)):
         raise fault(expr.span, f"{what} takes an integer, and this is {expr.type}", "TYPE_MISMATCH")
-    if isinstance(expr, plan.Constant) and expr.value < 0:
+    if isinstance(expr, plan.Constant) and expr.value is not None and expr.value < 0:
         raise fault(expr.span, f"{what} {expr.value}: there is no negative count", "BIND")
     return cast(expr, BIGINT)
 
@@ -74,7 +79,7 @@ def _percentage(node: ast.Expression, scope: Scope) -> plan.Expr:
     if not expr.type.is_numeric:
         message = f"TOP … PERCENT takes a number, and this is {expr.type}"
         raise fault(expr.span, message, "TYPE_MISMATCH")
-    if isinstance(expr, plan.Constant) and not 0 <= expr.value <= 100:
+    if isinstance(expr, plan.Constant) and not 0 <= (expr.value or 0) <= 100:
         raise fault(expr.span, f"TOP {expr.value} PERCENT: percents are 0 to 100", "BIND")
     return cast(expr, FLOAT)
 

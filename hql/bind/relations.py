@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hartonomous.hql import ast, functions, plan
-from hartonomous.hql.bind import tables
+from hartonomous.hql.bind import routines, tables
 from hartonomous.hql.bind.calls import bind_arguments, unknown_function
 from hartonomous.hql.bind.columns import derive, show, unique_fields
 from hartonomous.hql.bind.context import DEPTH_MAX, fault, too_deep
@@ -108,9 +108,15 @@ def _bind_function(
     node: ast.FunctionTable, scope: Scope, outer: Scope | None = None, lateral: bool = False
 ) -> From:
     span, name = scope.span(node), node.call.name.last
+    routine = routines.find_function(node.call.name, scope)
+    if routine is not None:
+        seen = outer or surroundings(scope)
+        source, shown = routines.bind_table(node, routine, scope, seen, lateral)
+        show(source, shown, node, scope)
+        return source
     function = functions.find(name)
     if function is None:
-        raise unknown_function(name, span)
+        raise unknown_function(name, span, scope)
     if function.kind != "table":
         raise fault(span, f"{function.name} gives a value, not a table", "BIND")
     scope.statement.volatile |= function.volatile

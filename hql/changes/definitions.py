@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.targets import (
+    describe_kind,
     find_entry,
     place,
     refuse_system_table,
@@ -420,8 +421,9 @@ def run_drop(
         refuse_system_table(name, "dropped")
         entry = find_entry(context, name)
         if entry is not None and entry.kind != kind:
-            message = f'"{name}" is a {entry.kind}, not a {kind}'
-            raise place(BindFault(message, hint=f"DROP {entry.kind.upper()} {name}"), name)
+            found = describe_kind(entry)
+            message = f'"{name}" is a {found}, not a {kind}'
+            raise place(BindFault(message, hint=f"DROP {found.upper()} {name}"), name)
         if entry is None:
             if if_exists:
                 continue

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.definitions import check_new_name, check_word
-from hartonomous.hql.changes.targets import find_entry, place, split_name, unknown_table
+from hartonomous.hql.changes.targets import (
+    describe_kind,
+    find_entry,
+    place,
+    split_name,
+    unknown_table,
+)
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.result import Result
 from hartonomous.storage.catalog import ViewEntry, fold
@@ -34,7 +40,8 @@ def run_create_view(statement: CreateView, context: Context) -> Result:
             statement.name,
         )
     if old is not None and not isinstance(old, ViewEntry):
-        raise place(BindFault(f'"{statement.name}" is a {old.kind}, not a view'), statement.name)
+        message = f'"{statement.name}" is a {describe_kind(old)}, not a view'
+        raise place(BindFault(message), statement.name)
     schema, name = split_name(statement.name)
     if name.startswith("#"):
         raise place(BindFault("a view cannot be temporary"), statement.name)

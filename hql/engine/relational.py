@@ -48,10 +48,15 @@ _CALL_FUNCTIONS = {
     for name in ("DOUBLE", "FLOAT", "BIGINT", "INTEGER", "BOOLEAN", "VARCHAR", "BLOB")
 }
 
+#: runs what must be called for each row where it stands and never beforehand: results are texts
+_LATE_FUNCTION = "__hql_call_late"
+
 #: how long a cursor that another thread uses is asked to stop: 5 s
 _STOP_TRIES, _STOP_PAUSE = 500, 0.01
 
 _FOREIGN_ERRORS = (duckdb.Error, pa.ArrowException, OSError)
+#: what the engine makes of Ctrl-C if it sees the signal before our watchdog has interrupted it
+_SIGNALLED = "Query interrupted"
 
 Compute = Callable[[list[pa.Array]], pa.Array]
 
@@ -104,12 +109,31 @@ def _one_chunk(array: pa.ChunkedArray) -> pa.Array:
     return array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
 
 
+def as_texts(values: pa.Array) -> pa.Array:
+    """The results of a late call as the engine takes them: nothing is lost."""
+    type_ = values.type
+    if pa.types.is_binary(type_) or pa.types.is_fixed_size_binary(type_):
+        return pa.array([None if v is None else v.hex() for v in values.to_pylist()], pa.string())
+    if pa.types.is_timestamp(type_):
+        values = values.cast(pa.timestamp("us"))
+    return values.cast(pa.string())
+
+
 #: the process's table of native calls
 NATIVE_CALLS = NativeCalls()
 
 
-def native_call_sql(result: Type, number: int | str, arguments: Sequence[str]) -> str:
-    """SQL of native call `number`; wide arguments and results are handles."""
+def native_call_sql(
+    result: Type, number: int | str, arguments: Sequence[str], *, late: bool = False
+) -> str:
+    """SQL of native call `number`; wide arguments and results are handles. The engine computes a
+    call of constants when it plans, but for a `late` one, whose results are texts (`as_texts`);
+    one without arguments gets a 0."""
+    if late:
+        text = f"{_LATE_FUNCTION}({', '.join([str(number), *(arguments or ['0'])])})"
+        if result.relational == "BLOB":
+            return f"from_hex({text})"
+        return text if result.is_string else f"CAST({text} AS {result.relational})"
     return f"{_CALL_FUNCTIONS[result.relational]}({', '.join([str(number), *arguments])})"
 
 
@@ -152,6 +176,8 @@ class Engine:
         for result, name in (*_CALL_FUNCTIONS.items(), ("BIGINT", "__hql_intern")):
             arrow: Any = {"type": "arrow", "null_handling": "special"}  # stubs want enumerations
             connection.create_function(name, NATIVE_CALLS.run, None, result, **arrow)
+        late = {**arrow, "side_effects": True}
+        connection.create_function(_LATE_FUNCTION, NATIVE_CALLS.run, None, "VARCHAR", **late)
 
     def cursor(self) -> Cursor:
         """A cursor for one statement; to be closed."""
@@ -210,6 +236,10 @@ class Cursor:
             reader = self._connection.sql(text).to_arrow_reader(batch_rows)
         except _FOREIGN_ERRORS as error:
             raise self.fault(error, text, plan) from error
+        except RuntimeError as error:
+            if str(error) != _SIGNALLED:
+                raise
+            raise KeyboardInterrupt from error
         stream = Stream(self, reader, text, plan)
         self._streams.add(stream)
         return stream

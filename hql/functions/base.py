@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from hartonomous.hql.ast import Span
     from hartonomous.hql.bind.context import BindContext
+    from hartonomous.hql.operators.base import Execution
     from hartonomous.hql.plan import Expr
 
 #: given the argument types (and constant values where known, else None), the result type and the
@@ -38,6 +39,9 @@ Specialiser = Callable[["Function", "Sequence[Expr]", "BindContext"], "Function"
 
 #: given the values of the arguments, in Python's form: the rows of a table function as they come
 Rows = Callable[..., "Iterator[pa.RecordBatch]"]
+
+#: given one run of a statement: the kernel that its calls have
+InExecution = Callable[["Execution"], Kernel]
 
 #: rows that a native function is given at once
 BATCH_ROWS: Final = 65_536
@@ -60,6 +64,9 @@ class Function:
     scalar, its kernel is an aggregate's over the query's column, with the other arguments behind;
     as a table, `of_row` is called with the other arguments and the columns of each row but the
     first, and each of `parts` (None: as it is) with what it gives.
+
+    `in_execution` gives the kernel of a volatile function that works in the transaction of the
+    statement that calls it (scripts/functions.py); it gets the number of rows first.
 
     `of_session` names the value of the session that a function without arguments stands for
     (scripts/status.py).
@@ -87,6 +94,7 @@ class Function:
     parts: tuple[tuple[str, Function | None], ...] = field(default=())
     rows: Rows | None = None
     of_session: str | None = None
+    in_execution: InExecution | None = None
 
     @property
     def is_native(self) -> bool:

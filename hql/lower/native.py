@@ -60,7 +60,8 @@ class Natives:
         source = next(self._numbers) if is_new else None
         slot = CallSlot(name, call.function, call.type, arguments, source, call.span)
         self.calls.append(slot)
-        self._calls[key] = native_call_sql(call.type, f"${name}", texts)
+        is_late = call.function.in_execution is not None
+        self._calls[key] = native_call_sql(call.type, f"${name}", texts, late=is_late)
         return self._calls[key]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +14,7 @@ from hartonomous.hql.engine.relational import Cursor
 from hartonomous.hql.operators.wide import WideStore
 
 if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
     from hartonomous.hql.limits import Limits
     from hartonomous.hql.models.requests import Progress
     from hartonomous.storage.catalog import Catalog
@@ -77,7 +79,9 @@ class Measured:
 @dataclass(slots=True)
 class Execution:
     """One run of a prepared plan. `tables` gives the rows of an ArrowSource by its key; the wide
-    store belongs to this run alone."""
+    store belongs to this run alone. `context` is the statement's, for users' functions; `calls`
+    keeps these apart, as the engine may call them in several threads. (A statement inside a
+    function has an execution of its own.)"""
 
     source: Source
     parameters: Mapping[str, Any]
@@ -86,6 +90,8 @@ class Execution:
     store: WideStore = field(default_factory=WideStore)
     measured: Measured | None = None
     closers: list[Callable[[], None]] = field(default_factory=list)
+    context: Context | None = None
+    calls: threading.Lock = field(default_factory=threading.Lock)
 
     def close(self) -> None:
         """Gives back what the run holds, last first. Idempotent."""

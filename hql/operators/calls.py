@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hartonomous.hql.engine.relational import as_texts
 from hartonomous.hql.functions.vectors import INTERN
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.evaluate import PLACED, evaluate
@@ -44,6 +45,10 @@ class BoundCall:
 
     def __init__(self, slot: CallSlot, execution: Execution) -> None:
         self._slot, self._execution = slot, execution
+        function = slot.function
+        self._kernel = (
+            function.kernel if function.in_execution is None else function.in_execution(execution)
+        )
         self._known = [
             None if isinstance(a, Type) else evaluate(a, {}, execution.parameters)
             for a in slot.arguments
@@ -78,8 +83,10 @@ class BoundCall:
                 arguments.append(store.gather(next(given), kind.arrow))
             else:
                 arguments.append(next(given))
-        assert slot.function.kernel is not None
-        return self._result(slot.function.kernel(*arguments))
+        assert self._kernel is not None
+        if slot.function.in_execution is not None:
+            return self._result(self._kernel(len(columns[0]), *arguments))
+        return self._result(self._kernel(*arguments))
 
     def _reduce(self, lists: pa.Array) -> pa.Array:
         """An aggregate: `lists` holds the handles of each group; an empty one gives NULL."""
@@ -108,5 +115,9 @@ class BoundCall:
     def _result(self, values: pa.Array) -> pa.Array:
         slot = self._slot
         if slot.source is not None:
-            return self._execution.store.append(slot.source, values)
+            values = self._execution.store.append(slot.source, values)
+        if slot.function.in_execution is not None:
+            return as_texts(values)
+        if slot.source is not None:
+            return values
         return values if values.type.equals(slot.type.arrow) else values.cast(slot.type.arrow)

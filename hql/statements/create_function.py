@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Query, Span, TypeName
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ParameterDefinition, as_body
 from hartonomous.hql.syntax.printer import line, parens, statements
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @frozen
@@ -43,3 +47,9 @@ class CreateFunction(Statement):
             "AS",
             text,
         )
+
+    def run(self, context: Context) -> Result:
+        """Keeps the function's text, once it was checked."""
+        from hartonomous.hql.changes.routines import run_create
+
+        return run_create(self, context)

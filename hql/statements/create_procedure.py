@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Span
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import ParameterDefinition, as_body
 from hartonomous.hql.syntax.printer import commas, line, statements
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @frozen
@@ -35,3 +39,9 @@ class CreateProcedure(Statement):
             "AS",
             statements(self.body, last=""),
         )
+
+    def run(self, context: Context) -> Result:
+        """Keeps the procedure's text, once it was checked."""
+        from hartonomous.hql.changes.routines import run_create
+
+        return run_create(self, context)

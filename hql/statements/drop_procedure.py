@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import ObjectName, Span
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.syntax.printer import commas, line
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @frozen
@@ -25,3 +29,9 @@ class DropProcedure(Statement):
 
     def __str__(self) -> str:
         return line("DROP PROCEDURE", "IF EXISTS" if self.if_exists else "", commas(self.names))
+
+    def run(self, context: Context) -> Result:
+        """Drops each procedure."""
+        from hartonomous.hql.changes.routines import run_drop
+
+        return run_drop(context, "procedure", self.names, self.if_exists)

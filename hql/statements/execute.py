@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import (
     Expression,
@@ -19,6 +20,10 @@ from hartonomous.hql.ast import (
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.syntax.printer import commas, line
+
+if TYPE_CHECKING:
+    from hartonomous.hql.result import Result
+    from hartonomous.hql.scripts.script import Script
 
 
 @frozen
@@ -45,6 +50,7 @@ class Execute(Statement):
     arguments: tuple[Argument, ...] = ()
     result: str | None = None
     title: ClassVar[str] = "EXEC"
+    usual_effect: ClassVar[str] = "scripts"
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
@@ -59,6 +65,12 @@ class Execute(Statement):
             self.procedure,
             commas(self.arguments),
         )
+
+    def play(self, script: Script) -> Iterator[Result]:
+        """Runs the procedure's body; its results are those of the statements in it."""
+        from hartonomous.hql.scripts.calling import play_execute
+
+        return play_execute(self, script)
 
 
 def _value(node: Expression) -> str:

@@ -19,10 +19,9 @@ from hartonomous.hql.models.relations.tables import NAMES as RELATIONS
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.system_schema import TABLES as STORED
 from hartonomous.hql.system_schema import fields_of, singular
-from hartonomous.hql.system_tables import catalog, models
+from hartonomous.hql.system_tables import catalog, models, routines
 from hartonomous.hql.system_tables.base import SystemTable
 from hartonomous.hql.system_tables.commits import COMMITS
-from hartonomous.hql.system_tables.functions import FUNCTIONS
 from hartonomous.hql.system_tables.index_columns import INDEX_COLUMNS
 from hartonomous.hql.system_tables.requests import REQUESTS
 from hartonomous.hql.system_tables.settings import SETTINGS
@@ -43,9 +42,11 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "spaces": SPACES,
     "sys.check_constraints": catalog.CHECKS,
     "sys.columns": catalog.COLUMNS,
-    "sys.functions": FUNCTIONS,
+    "sys.functions": routines.FUNCTIONS,
     "sys.index_columns": INDEX_COLUMNS,
     "sys.indexes": catalog.INDEXES,
+    "sys.parameters": routines.PARAMETERS,
+    "sys.procedures": routines.PROCEDURES,
     "sys.schemas": catalog.SCHEMAS,
     "sys.settings": SETTINGS,
     "sys.tables": catalog.TABLES,
@@ -63,7 +64,6 @@ LATER: Final = (
     "AutonomousComputeJobs",
     "ProvenanceNodes",
     "ProvenanceEdges",
-    "sys.procedures",
     "sys.queues",
     "sys.schedules",
 )

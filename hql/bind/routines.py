@@ -1,0 +1,371 @@
+"""Calls of users' functions.
+
+    f(a, b)          body `RETURN e`          →  e with a and b in the place of its parameters
+    f(a, b)          any other body           →  a native call (scripts/functions.py)
+    FROM f(a, b)     `RETURN query`           →  the query in FROM, as a view's, likewise
+    CROSS APPLY f(t.a)                        →  the same, lateral
+
+Arguments are bound where the call stands, the body in a scope of its own that sees the catalog and
+its parameters: no name of one means anything in the other. An argument that may not be computed
+twice (it is volatile or holds a query), or that a subquery of the body may not hold (an aggregate),
+stays whole: the scalar function is called, the table function gets a row of arguments to its left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hartonomous.hql import ast, functions, plan
+from hartonomous.hql.bind.columns import derive
+from hartonomous.hql.bind.context import VIEW_DEPTH_MAX, BindContext, Statement, fault, nearest
+from hartonomous.hql.bind.conversions import cast, implicit, unfold
+from hartonomous.hql.bind.scope import Scope
+from hartonomous.hql.bind.walk import operands, subquery
+from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.syntax import trees
+from hartonomous.storage.catalog import RoutineEntry, fold
+from hartonomous.storage.errors import Error
+
+if TYPE_CHECKING:
+    from hartonomous.hql.scripts.routines import Parameter, Routine
+
+#: nodes of an argument that may stand in several places
+COPIED_NODES_MAX = 64
+
+Bound = TypeVar("Bound")
+
+
+def find_function(name: ast.ObjectName, scope: Scope) -> RoutineEntry | None:
+    """The user's function or procedure that a call names. Without a schema, the system's functions
+    come first."""
+    from hartonomous.hql.scripts.routines import find_routine
+
+    context = scope.statement.context
+    entry = find_routine(context.catalog, name, context.schema)
+    if entry is None or (len(name.parts) == 1 and functions.find(name.last) is not None):
+        return None
+    assert isinstance(entry, RoutineEntry)
+    return entry
+
+
+def names(scope: Scope) -> list[str]:
+    """Users' functions, for hints."""
+    return [e.name for e in scope.statement.context.catalog.routines() if e.routine != "PROCEDURE"]
+
+
+# --- scalar functions ----------------------------------------------------------------------------
+
+
+def bind_scalar(node: ast.FunctionCall, entry: RoutineEntry, scope: Scope) -> plan.Expr:
+    """The value of a call."""
+    span, routine = scope.span(node), _read(entry, scope.span(node))
+    if routine.returns is None:
+        _refuse(routine, span, "value")
+    if node.over is not None or node.distinct or node.filter or node.within:
+        message = f"OVER, DISTINCT, FILTER and WITHIN GROUP are for aggregates, and {routine.title}"
+        raise fault(span, f"{message} is none", "ARGUMENTS")
+    arguments = bind_arguments(routine, node.arguments, scope, span)
+    is_inside = fold(routine.title) in scope.statement.views
+    if routine.value is None or is_inside or not _may_copy(routine.value, routine, arguments):
+        return _interpreted(entry, routine, arguments, span, scope)
+    value = routine.value
+
+    def bind(inner: Scope) -> plan.Expr:
+        return unfold(inner.bind(value))
+
+    bound = _bind_body(routine, arguments, scope, span, bind)
+    assert routine.returns is not None
+    return cast(implicit(bound, routine.returns, f"the value of {routine.title}"), routine.returns)
+
+
+def _interpreted(
+    entry: RoutineEntry,
+    routine: Routine,
+    arguments: Sequence[plan.Expr],
+    span: ast.Span,
+    scope: Scope,
+) -> plan.Expr:
+    from hartonomous.hql.scripts.functions import native_function
+
+    assert routine.returns is not None
+    scope.statement.volatile = True
+    function = native_function(entry, routine)
+    return plan.Call(type=routine.returns, span=span, function=function, arguments=tuple(arguments))
+
+
+# --- table functions -----------------------------------------------------------------------------
+
+
+def bind_table(
+    node: ast.FunctionTable, entry: RoutineEntry, scope: Scope, seen: Scope, lateral: bool
+) -> tuple[plan.Source, tuple[str, ...]]:
+    """The rows of a call as a source, and the names of its columns. `seen` is what the arguments
+    may see."""
+    span, routine = scope.span(node), _read(entry, scope.span(node))
+    if routine.query is None:
+        _refuse(routine, span, "table")
+    if node.schema:
+        raise fault(span, f"{routine.title} takes no WITH list", "BIND")
+    clause, seen.clause = seen.clause, "FROM"
+    arguments = bind_arguments(routine, node.call.arguments, seen, span)
+    seen.clause = clause
+    query = routine.query
+    assert query is not None
+
+    def bind(inner: Scope) -> plan.Plan:
+        return inner.statement.bind_query(query, inner)
+
+    statement = scope.statement
+    alias = node.alias.text if node.alias else node.call.name.last
+    if _may_copy(query, routine, arguments):
+        bound = _bind_body(routine, arguments, scope, span, bind)
+        source = derive(bound, statement, alias, lateral=lateral)
+    else:
+        given, columns = _as_row(routine, arguments, scope, lateral)
+        bound = _bind_body(routine, columns, scope, span, bind)
+        rows = derive(bound, statement, alias, lateral=True)
+        outputs = [
+            plan.Output(f.name, plan.Column(type=f.type, relation=rows.relation, name=f.name))
+            for f in rows.fields
+        ]
+        joined = plan.Joined(kind="CROSS", left=given, right=rows)
+        block = plan.SelectBlock(outputs=tuple(outputs), source=joined)
+        source = derive(
+            plan.Plan(fields=rows.fields, body=block), statement, alias, lateral=lateral
+        )
+    return source, tuple([f.name for f in bound.fields])
+
+
+def _as_row(
+    routine: Routine, arguments: Sequence[plan.Expr], scope: Scope, lateral: bool
+) -> tuple[plan.Derived, list[plan.Expr]]:
+    """(SELECT a AS @x, b AS @y): the arguments as a source of one row, and its columns."""
+    named = list(zip(routine.parameters, arguments, strict=True))
+    block = plan.SelectBlock(outputs=tuple([plan.Output(p.name, a) for p, a in named]))
+    fields = tuple([plan.Field(p.name, a.type) for p, a in named])
+    source = derive(plan.Plan(fields=fields, body=block), scope.statement, "", lateral=lateral)
+    columns: list[plan.Expr] = [
+        plan.Column(type=f.type, relation=source.relation, name=f.name) for f in source.fields
+    ]
+    return source, columns
+
+
+# --- arguments -----------------------------------------------------------------------------------
+
+
+def bind_arguments(
+    routine: Routine, nodes: Sequence[ast.Expression], scope: Scope, span: ast.Span
+) -> list[plan.Expr]:
+    """One for each parameter, of its type: by place, by name, or its default. ARGUMENTS for what
+    does not fit."""
+    if len(nodes) == 1 and isinstance(nodes[0], ast.Star):
+        raise fault(span, f"{routine.title}(*) means nothing; * is for COUNT(*)", "ARGUMENTS")
+    given = place_arguments(routine, [_named(n) for n in nodes], [scope.span(n) for n in nodes])
+    if any(p.default is None and place is None for p, place in _pairs(routine, given)):
+        raise wrong_count(routine, len(nodes), span)
+    bound: list[plan.Expr] = []
+    for parameter, place in _pairs(routine, given):
+        node = None if place is None else nodes[place]
+        if node is None or isinstance(node, ast.Default):
+            value = _default(routine, parameter, scope, span)
+        else:
+            value = unfold(scope.bind(node.value if isinstance(node, ast.NamedArgument) else node))
+        what = f"{routine.title}: @{parameter.name}"
+        bound.append(cast(implicit(value, parameter.type, what), parameter.type))
+    return bound
+
+
+def _pairs(routine: Routine, given: Mapping[str, int]) -> list[tuple[Parameter, int | None]]:
+    return [(p, given.get(fold(p.name))) for p in routine.parameters]
+
+
+def _named(node: ast.Expression) -> str | None:
+    return node.name if isinstance(node, ast.NamedArgument) else None
+
+
+def place_arguments(
+    routine: Routine, names: Sequence[str | None], spans: Sequence[ast.Span]
+) -> dict[str, int]:
+    """Folded parameter → which argument it gets; `names` are those that the arguments came with.
+    ARGUMENTS for too many, unknown names, and what is given twice."""
+    places: dict[str, int] = {}
+    for number, (name, span) in enumerate(zip(names, spans, strict=True)):
+        if name is None:
+            if number >= len(routine.parameters):
+                raise wrong_count(routine, len(names), span)
+            if any(n is not None for n in names[:number]):
+                message = f"{routine.title}: an argument without a name follows one with a name"
+                raise fault(span, message, "ARGUMENTS", "name all that follow, too")
+            key = fold(routine.parameters[number].name)
+        else:
+            key = fold(name)
+            if routine.find_parameter(name) is None:
+                known = [f"@{p.name}" for p in routine.parameters]
+                hint = nearest(f"@{name}", known) or "there are: " + (", ".join(known) or "none")
+                message = f"{routine.title} has no parameter @{name}"
+                raise fault(span, message, "ARGUMENTS", hint)
+            if key in places:
+                raise fault(span, f"{routine.title}: @{name} is given twice", "ARGUMENTS")
+        places[key] = number
+    return places
+
+
+def wrong_count(routine: Routine, given: int, span: ast.Span) -> Exception:
+    """ARGUMENTS for a call with too many or too few."""
+    shown = ", ".join(
+        f"[@{p.name} {p.type}]" if p.default is not None else f"@{p.name} {p.type}"
+        for p in routine.parameters
+    )
+    plural = "" if given == 1 else "s"
+    message = f"{routine.title} takes ({shown}), not {given} argument{plural}"
+    return fault(span, message, "ARGUMENTS")
+
+
+def _default(routine: Routine, parameter: Parameter, scope: Scope, span: ast.Span) -> plan.Expr:
+    if parameter.default is None:
+        message = f"{routine.title}: @{parameter.name} has no default"
+        raise fault(span, message, "ARGUMENTS")
+    default = parameter.default
+    return _bind_body(routine, None, scope, span, lambda inner: unfold(inner.bind(default)))
+
+
+# --- bodies --------------------------------------------------------------------------------------
+
+
+def find_argument(node: ast.Variable, scope: Scope) -> plan.Expr:
+    """What a variable in a routine's body stands for."""
+    arguments = scope.statement.arguments
+    assert arguments is not None
+    found = arguments.get(fold(node.name))
+    if found is None:
+        hint = nearest(f"@{node.name}", [f"@{name}" for name in arguments])
+        message = f"there is no parameter @{node.name}"
+        raise fault(scope.span(node), message, "UNKNOWN_VARIABLE", hint)
+    return found
+
+
+def _bind_body(
+    routine: Routine,
+    arguments: Sequence[plan.Expr] | None,
+    scope: Scope,
+    span: ast.Span,
+    bind: Callable[[Scope], Bound],
+) -> Bound:
+    """Binds a part of a routine's text. Places in it are the call's."""
+    statement = scope.statement
+    if len(statement.views) >= VIEW_DEPTH_MAX or fold(routine.title) in statement.views:
+        chain = " → ".join([*statement.views, fold(routine.title)])
+        raise ExecutionFault(
+            f"{routine.title} stands on itself: {chain}"
+            if fold(routine.title) in statement.views
+            else f"views and functions stand on one another more than {VIEW_DEPTH_MAX} deep",
+            code="RECURSION",
+            line=span.line,
+            column=span.column,
+        )
+    before = statement.views, statement.span, statement.arguments
+    statement.views, statement.span = (*statement.views, fold(routine.title)), span
+    named = zip(routine.parameters, arguments or (), strict=arguments is not None)
+    statement.arguments = {fold(p.name): a for p, a in named}
+    statement.tables[routine.title] = None
+    try:
+        return bind(Scope(statement))
+    except Error as error:
+        if not error.message.startswith("in "):
+            error.message = f"in {routine.noun} {routine.title}: {error.message}"
+            error.args = (error.message,)
+        error.line, error.column = span.line, span.column
+        raise
+    finally:
+        statement.views, statement.span, statement.arguments = before
+
+
+def check_bound(routine: Routine, context: BindContext) -> tuple[str, ...]:
+    """Binds a function that is one expression or query, its parameters unknown. The names of its
+    columns. Raises what binding raises, with places in the routine's text."""
+    from hartonomous.hql.bind.queries import HANDLERS, bind_inner
+
+    statement = Statement(context, HANDLERS, bind_inner)
+    statement.views = (fold(routine.title),)
+    statement.arguments = {
+        fold(p.name): plan.Parameter(type=p.type, name=p.name) for p in routine.parameters
+    }
+    if routine.query is not None:
+        return tuple([f.name for f in bind_inner(routine.query, Scope(statement)).fields])
+    assert routine.value is not None and routine.returns is not None
+    value = unfold(Scope(statement).bind(routine.value))
+    implicit(value, routine.returns, f"the value of {routine.title}")
+    return ()
+
+
+def _may_copy(body: ast.Node, routine: Routine, arguments: Sequence[plan.Expr]) -> bool:
+    """Whether every argument may stand wherever its parameter does."""
+    if all(isinstance(a, plan.Column | plan.Constant | plan.Parameter) for a in arguments):
+        return True
+    uses, inside = _uses(body)
+    for parameter, argument in zip(routine.parameters, arguments, strict=True):
+        name = fold(parameter.name)
+        is_whole, is_costly = _look(argument)
+        if is_whole and (uses[name] > 1 or name in inside):
+            return False
+        if is_costly and uses[name] > 1:
+            return False
+    return True
+
+
+def _uses(body: ast.Node) -> tuple[Counter[str], set[str]]:
+    """How often a body names each parameter, and which of them inside a query. What CASE compares
+    and NULLIF takes counts twice: it is compared again and again."""
+    uses: Counter[str] = Counter()
+    inside: set[str] = set()
+    for node in trees.walk(body):
+        if isinstance(node, ast.Variable):
+            uses[fold(node.name)] += 1
+        elif isinstance(node, ast.Query):
+            inside |= {fold(n.name) for n in trees.walk(node) if isinstance(n, ast.Variable)}
+        elif isinstance(node, ast.Case) and node.operand is not None:
+            uses.update(_named_in(node.operand))
+        elif isinstance(node, ast.FunctionCall):
+            uses.update(name for a in node.arguments for name in _named_in(a))
+    return uses, inside
+
+
+def _named_in(node: ast.Node) -> list[str]:
+    return [fold(n.name) for n in trees.walk(node) if isinstance(n, ast.Variable)]
+
+
+def _look(argument: plan.Expr) -> tuple[bool, bool]:
+    """Whether an argument must stay where the call stands and be computed once (it is volatile, an
+    aggregate or a window), and whether it should be computed only once."""
+    is_whole, count, has_query, is_native, has_column = False, 0, False, False, False
+    stack: list[Any] = [argument]
+    while stack:
+        node = stack.pop()
+        count += 1
+        has_query |= subquery(node) is not None
+        has_column |= isinstance(node, plan.Column)
+        if isinstance(node, plan.Call):
+            is_whole |= node.function.volatile
+            is_native |= node.function.is_native
+        is_whole |= isinstance(node, plan.Aggregate | plan.Window)
+        stack.extend(operands(node))
+    return is_whole, has_query or (is_native and has_column) or count > COPIED_NODES_MAX
+
+
+def _read(entry: RoutineEntry, span: ast.Span) -> Routine:
+    from hartonomous.hql.scripts.routines import read_routine
+
+    return read_routine(entry)
+
+
+def _refuse(routine: Routine, span: ast.Span, wanted: str) -> None:
+    given = {"PROCEDURE": "is a procedure", "TABLE FUNCTION": "gives a table"}
+    what = given.get(routine.routine, "gives a value")
+    hint = {
+        "PROCEDURE": f"EXEC {routine.title} …",
+        "TABLE FUNCTION": f"SELECT … FROM {routine.title}(…)",
+        "SCALAR FUNCTION": f"SELECT {routine.title}(…)",
+    }[routine.routine]
+    raise fault(span, f"{routine.title} {what}, not a {wanted}", "BIND", hint)

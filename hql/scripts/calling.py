@@ -1,0 +1,187 @@
+"""EXEC: a procedure's arguments, its body in a frame of its own, what comes back.
+
+    EXEC [@result =] p 1, @name = @x, @total = @t OUTPUT, @other = DEFAULT
+
+Arguments are computed in the caller's frame and converted as SET does it. When the body has ended
+well, OUTPUT variables and the result get their values. A body sees its parameters and what it
+declares, nothing of the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hartonomous.hql import ast
+from hartonomous.hql.bind.context import fault, nearest
+from hartonomous.hql.bind.routines import place_arguments, wrong_count
+from hartonomous.hql.scripts.frame import Frame
+from hartonomous.hql.scripts.routines import (
+    PROCEDURE,
+    Parameter,
+    Routine,
+    find_routine,
+    noun,
+    read_routine,
+)
+from hartonomous.hql.scripts.script import Script
+from hartonomous.hql.syntax import trees
+from hartonomous.storage.catalog import Catalog, RoutineEntry, fold
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
+    from hartonomous.hql.statements.base import Statement
+    from hartonomous.hql.statements.execute import Argument, Execute
+
+
+def play_execute(statement: Execute, script: Script) -> Iterator[Result]:
+    """Runs EXEC procedure. Its results are those of the body's statements."""
+    from hartonomous.hql.scripts.system_procedures import SYSTEM_PROCEDURES
+
+    for argument in statement.arguments:
+        _check_output(argument, script.frame)
+    if statement.result is not None:
+        get_variable(statement.result, statement, script.frame)
+    catalog = script.session.read(
+        script.prepared, script.frame, script.messages, script.limits, lambda c: c.catalog
+    )
+    entry = find_routine(catalog, statement.procedure)
+    system = SYSTEM_PROCEDURES.get(fold(statement.procedure.last))
+    if entry is None and system is not None:
+        yield from system(statement, script)
+        return
+    routine = read_routine(get_procedure(entry, statement, catalog))
+    values, outputs = _arguments(statement, routine, script)
+    frame = new_frame(routine, values, script.frame)
+    callee = script.call(frame, what=f"{routine.noun} {routine.title}")
+    yield from _play(callee, entry.text)
+    _give_back(statement, callee, outputs, script.frame)
+
+
+def get_procedure(entry: Any, statement: Execute, catalog: Catalog) -> RoutineEntry:
+    """The procedure that is meant. NOT_FOUND with the nearest name; BIND for a function."""
+    from hartonomous.hql.scripts.system_procedures import SYSTEM_PROCEDURES
+
+    name = statement.procedure
+    if not isinstance(entry, RoutineEntry):
+        known = [e.name for e in catalog.routines() if e.routine == PROCEDURE]
+        hint = nearest(name.last, [*known, *SYSTEM_PROCEDURES])
+        raise fault(name.span, f'there is no procedure "{name}"', "UNKNOWN_PROCEDURE", hint)
+    if entry.routine != PROCEDURE:
+        message = f'"{name}" is a {noun(entry.routine)}, not a procedure'
+        raise fault(name.span, message, "BIND", f"SELECT {name}(…)")
+    return entry
+
+
+def new_frame(routine: Routine, values: Sequence[Any], caller: Frame) -> Frame:
+    """The frame of a body; `values` are those of the parameters, in Python's form."""
+    frame = Frame(caller=caller, routine=f"{routine.noun} {routine.title}")
+    for parameter, value in zip(routine.parameters, values, strict=True):
+        frame.parameters.declare(fold(parameter.name), parameter.type, value)
+    return frame
+
+
+def _play(callee: Script, text: str) -> Iterator[Result]:
+    """Plays the body of a routine's text, whose plans are kept with the session by that."""
+    (prepared,) = callee.session.prepare(text)
+    body: tuple[Statement, ...] = prepared.statement.body  # type: ignore[attr-defined]
+    return callee.play_text(prepared.inner(statement) for statement in body)
+
+
+# --- arguments -----------------------------------------------------------------------------------
+
+
+def _arguments(
+    statement: Execute, routine: Routine, script: Script
+) -> tuple[list[Any], list[tuple[Parameter, str]]]:
+    """The values of the parameters, and the caller's variable for each that gives its own back."""
+    given = statement.arguments
+    places = place_arguments(routine, [a.name for a in given], [a.span for a in given])
+    values: list[Any] = []
+    outputs: list[tuple[Parameter, str]] = []
+    for number, parameter in enumerate(routine.parameters):
+        place = places.get(fold(parameter.name))
+        argument = None if place is None else given[place]
+        if argument is not None and argument.output:
+            outputs.append((parameter, _output(argument, parameter, routine)))
+        expression = argument.value if argument is not None else None
+        if expression is None:
+            expression = parameter.default
+        if expression is None and argument is not None:
+            message = f"{routine.title}: @{parameter.name} has no default"
+            raise fault(argument.span, message, "ARGUMENTS")
+        if expression is None:
+            raise wrong_count(routine, len(given), statement.span)
+        values.append(script.evaluate(expression, parameter.type, key=("argument", number)))
+    return values, outputs
+
+
+def _check_output(argument: Argument, frame: Frame) -> None:
+    """OUTPUT stands behind a variable."""
+    if not argument.output:
+        return
+    if not isinstance(argument.value, ast.Variable):
+        message = "OUTPUT needs a variable that gets the value"
+        raise fault(argument.span, message, "BIND", "DECLARE @v …; EXEC p @v OUTPUT")
+    get_variable(argument.value.name, argument.value, frame)
+
+
+def get_variable(name: str, node: ast.Node, frame: Frame) -> None:
+    """UNKNOWN_VARIABLE for one that was not declared; a caller's parameters keep their values."""
+    parameters, shown = frame.parameters, f"@{name}"
+    if fold(name) in parameters.variables:
+        return
+    if parameters.is_given(fold(name)):
+        message = f"{shown} is a parameter, and parameters keep their values"
+        raise fault(node.span, message, "BIND", "DECLARE a variable of another name")
+    hint = nearest(shown, [f"@{k}" for k in parameters.variables]) or f"DECLARE {shown} first"
+    raise fault(node.span, f"there is no variable {shown}", "UNKNOWN_VARIABLE", hint)
+
+
+def _output(argument: Argument, parameter: Parameter, routine: Routine) -> str:
+    if not parameter.output:
+        message = f"{routine.title}: @{parameter.name} is no OUTPUT parameter"
+        raise fault(argument.span, message, "ARGUMENTS")
+    assert isinstance(argument.value, ast.Variable)
+    return argument.value.name
+
+
+def _give_back(
+    statement: Execute, callee: Script, outputs: Sequence[tuple[Parameter, str]], caller: Frame
+) -> None:
+    """OUTPUT variables and the result get their values, converted as by SET."""
+    wanted = caller.parameters.variables
+    given: dict[str, Any] = {}
+    for parameter, name in outputs:
+        variable = ast.Variable(parameter.name, span=statement.span)
+        type_ = wanted[fold(name)]
+        given[fold(name)] = callee.evaluate(variable, type_, key=("output", fold(name)))
+    if statement.result is not None:
+        returned = ast.Literal(callee.frame.return_value or 0, "INTEGER", span=statement.span)
+        type_ = wanted[fold(statement.result)]
+        given[fold(statement.result)] = callee.evaluate(returned, type_, key=("result", returned))
+    caller.parameters.assign(given)
+
+
+# --- functions -----------------------------------------------------------------------------------
+
+
+def run_function(
+    context: Context, routine: Routine, entry: RoutineEntry, row: Sequence[Any]
+) -> Any:
+    """What a scalar function's body returns, in Python's form, in the transaction of `context`."""
+    (prepared,) = context.session.prepare(entry.text)
+    script = Script(
+        context.session, context.frame, context.messages, context.limits, prepared, streams=False
+    )
+    frame = new_frame(routine, row, context.frame)
+    assert routine.returns is not None
+    frame.returns = trees.unbounded(routine.returns)
+    with context.session.inside(context.transaction):
+        for _ in _play(script.call(frame, what=f"function {routine.title}"), entry.text):
+            pass
+    value, length_max = frame.return_value, routine.returns.a
+    if isinstance(value, str | bytes) and routine.returns != frame.returns:
+        return value[:length_max]  # as CAST cuts it
+    return value
