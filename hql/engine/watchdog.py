@@ -9,6 +9,7 @@ runs, KeyboardInterrupt is raised.
 from __future__ import annotations
 
 import heapq
+import math
 import os
 import select
 import signal
@@ -18,6 +19,8 @@ from collections.abc import Callable
 from itertools import count
 
 Cancel = Callable[[], object]
+#: poll() counts milliseconds in 32 bits
+LONGEST_WAIT_S = 86_400.0
 
 
 class Watchdog:
@@ -94,6 +97,8 @@ class Watchdog:
             return  # the pipe is full: it wakes up anyway
 
     def _run(self) -> None:
+        pipe = select.poll()  # select() itself knows no descriptor above 1023
+        pipe.register(self._read, select.POLLIN)
         while True:
             with self._lock:
                 due, wait = self._due(), None
@@ -103,7 +108,7 @@ class Watchdog:
                 cancel()
             if due:
                 continue
-            ready, _, _ = select.select([self._read], [], [], wait)
+            ready = pipe.poll(None if wait is None else math.ceil(min(wait, LONGEST_WAIT_S) * 1000))
             if ready and signal.SIGINT in os.read(self._read, 4096):
                 with self._lock:
                     main = tuple(self._main)

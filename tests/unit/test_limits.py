@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -128,6 +129,24 @@ def test_the_watchdog_keeps_deadlines_in_order() -> None:
 # --- recursion -----------------------------------------------------------------------------------
 
 COUNTING = "WITH r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r {}) SELECT MAX(n) FROM r"
+
+
+def test_deadlines_hold_in_a_process_with_many_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= hard < 1200:
+        pytest.skip("this machine allows fewer than 1,200 open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    done = threading.Event()
+    try:
+        dog = watchdog.Watchdog()
+        dog.at(time.monotonic() + 10_000_000.0, lambda: None)
+        dog.at(time.monotonic() + 0.01, done.set)
+        assert done.wait(60)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_recursion_has_a_bound(world: World) -> None:

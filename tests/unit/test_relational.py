@@ -364,6 +364,15 @@ def test_sql_that_the_engine_refuses_is_our_mistake(cursor: Cursor) -> None:
         assert sql in (caught.value.hint or "")
 
 
+def test_a_signal_that_the_engine_saw_first_is_ctrl_c() -> None:
+    class Connection:
+        def sql(self, text: str) -> Any:
+            raise RuntimeError("Query interrupted")
+
+    with pytest.raises(KeyboardInterrupt):
+        Cursor(Connection()).stream("SELECT 1")
+
+
 def test_words_decide_where_there_is_no_class() -> None:
     def no_failure(number: int) -> None:
         return None
