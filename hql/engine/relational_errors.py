@@ -102,6 +102,12 @@ _PATTERNS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
      "a number is outside the domain of a function"),
     (r"Cannot create a string of size: '(\d+)'", "OVERFLOW", ("REPLICATE",),
      "a string of {0} bytes is too long"),
+    (r"^(missing [\])].*|unexpected \).*|(?:invalid|bad|no argument for) .*|trailing \\.*"
+     r"|pattern too large.*)", "BAD_VALUE",
+     ("REGEXP_LIKE", "REGEXP_COUNT", "REGEXP_SUBSTR", "REGEXP_REPLACE"),
+     "the regular expression: {0}"),
+    (r"Invalid replacement string for regexp_replace: (.*)", "BAD_VALUE", ("REGEXP_REPLACE",),
+     "the replacement: {0}"),
 )  # fmt: skip
 _COMPILED = tuple(
     (re.compile(pattern, re.DOTALL), code, sites, form) for pattern, code, sites, form in _PATTERNS

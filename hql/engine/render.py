@@ -88,7 +88,12 @@ class Renderer:
         if expr.type == BIT and function.name in _COMPARISONS and types[0].is_wide:
             arguments = [self.interned(a) for a in expr.arguments]
         assert function.render is not None, f"{function.name} cannot be rendered"
-        return function.render(arguments, types, expr.type, expr.span)
+
+        def rendered(given: Sequence[str]) -> str:
+            assert function.render is not None
+            return function.render(given, types, expr.type, expr.span)
+
+        return _once(rendered, arguments, expr.arguments)
 
     def native_call(self, expr: plan.Call) -> str:
         if is_known(expr):
@@ -114,7 +119,11 @@ class Renderer:
             native = native_form(expr)
             assert native is not None, f"no cast from {source} to {target}"
             return self.render(native)
-        return cast_sql(self.render(expr.operand), source, target, expr.try_, expr.span)
+
+        def rendered(given: Sequence[str]) -> str:
+            return cast_sql(given[0], source, target, expr.try_, expr.span)
+
+        return _once(rendered, [self.render(expr.operand)], (expr.operand,))
 
     # --- choices and membership ------------------------------------------------------------------
 
@@ -204,6 +213,9 @@ class Renderer:
         return f"{self.render(edge.offset)} {edge.kind}" if edge.offset is not None else edge.kind
 
 
+#: characters of SQL that may say an argument twice
+_REPEATED_MAX = 1000
+
 _COMPARISONS = frozenset(("=", "<>", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"))
 
 _METHODS: dict[type, Callable[[Renderer, Any], str]] = {
@@ -221,6 +233,21 @@ _METHODS: dict[type, Callable[[Renderer, Any], str]] = {
     plan.Aggregate: Renderer.aggregate,
     plan.Window: Renderer.window,
 }
+
+
+def _once(
+    rendered: Callable[[Sequence[str]], str], arguments: list[str], exprs: Sequence[plan.Expr]
+) -> str:
+    """SQL over its arguments' SQL. Where it says long ones several times, they are computed once,
+    as a struct that a lambda takes: functions inside functions would double the text, and the
+    engine's time, at each level."""
+    sql = rendered(arguments)
+    if len(sql) <= _REPEATED_MAX or len(sql) < 2 * sum(map(len, arguments)):
+        return sql
+    bound = [i for i, e in enumerate(exprs) if not isinstance(e, plan.Constant)]
+    row = ", ".join(f"'a{i}': {arguments[i]}" for i in bound)
+    given = [f"__given.a{i}" if i in bound else a for i, a in enumerate(arguments)]
+    return f"list_transform([{{{row}}}], lambda __given: {rendered(given)})[1]"
 
 
 def _not(negated: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hartonomous.hql.functions.aggregates import AGGREGATES
 from hartonomous.hql.functions.base import Function
+from hartonomous.hql.functions.bits import BIT_FUNCTIONS
 from hartonomous.hql.functions.code import CODE
 from hartonomous.hql.functions.conditional import CONDITIONAL
 from hartonomous.hql.functions.dates import DATES
@@ -16,9 +17,11 @@ from hartonomous.hql.functions.models_likelihood import LIKELIHOODS
 from hartonomous.hql.functions.models_predict import PREDICT
 from hartonomous.hql.functions.models_tokens import DETOKENIZE, TOKENIZE
 from hartonomous.hql.functions.operators import OPERATORS
+from hartonomous.hql.functions.patterns import PATTERNS
 from hartonomous.hql.functions.spaces import SPACE_FUNCTIONS
 from hartonomous.hql.functions.strings import STRINGS, TABLES
 from hartonomous.hql.functions.system import SYSTEM
+from hartonomous.hql.functions.text_forms import TEXT_FORMS
 from hartonomous.hql.functions.vectors import VECTORS
 from hartonomous.hql.functions.windows import WINDOWS
 
@@ -26,8 +29,8 @@ from hartonomous.hql.functions.windows import WINDOWS
 FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
     ("Operators", OPERATORS),
     ("Choosing", CONDITIONAL),
-    ("Numbers", MATH),
-    ("Strings", STRINGS),
+    ("Numbers", (*MATH, *BIT_FUNCTIONS)),
+    ("Strings", (*STRINGS, *TEXT_FORMS, *PATTERNS)),
     ("Dates and times", DATES),
     ("JSON", JSON_FUNCTIONS),
     ("Vectors", VECTORS),
@@ -46,6 +49,7 @@ _UPPER = {name.upper(): f for name, f in FUNCTIONS.items()}
 #: other names -> name
 SYNONYMS = {
     "ATAN2": "ATN2",
+    "BINARY_CHECKSUM": "CHECKSUM",
     "CEIL": "CEILING",
     "CHARACTER_LENGTH": "LENGTH",
     "CHAR_LENGTH": "LENGTH",

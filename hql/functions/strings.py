@@ -193,8 +193,6 @@ STRINGS: tuple[Function, ...] = (
     scalar("CHAR", (P("code", whole),), NVARCHAR, _render_character,
            "The character with this code point; NULL if there is none.", "CHAR(65)",
            null_on_null=False),
-    scalar("QUOTENAME", _T, NVARCHAR, "('[' || replace({0}, ']', ']]') || ']')",
-           "As a quoted name.", "QUOTENAME('a]b')"),
     scalar("STARTS_WITH", (*_T, P("part", _STRING)), BIT, "starts_with({0}, {1})",
            "1 when the text begins so.", "STARTS_WITH('hello', 'he')"),
     scalar("ENDS_WITH", (*_T, P("part", _STRING)), BIT, "ends_with({0}, {1})",
