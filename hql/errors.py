@@ -5,6 +5,7 @@ Error
 ├── InterfaceError
 │   └── InterfaceFault      INTERFACE       a cursor that is closed, a result that is not there
 └── DatabaseError
+    ├── RaisedFault         RAISED          what THROW and RAISERROR raise
     ├── DataError
     │   └── ExecutionFault  DIVISION_BY_ZERO, OVERFLOW, BAD_CAST, CARDINALITY, BAD_VALUE,
     │                       SRID_MISMATCH, RECURSION, MODEL_INPUT, EXECUTION
@@ -20,7 +21,7 @@ Error
     │   ├── SyntaxFault     SYNTAX          the text is not HQL
     │   ├── BindFault       UNKNOWN_COLUMN, UNKNOWN_TABLE, UNKNOWN_FUNCTION, UNKNOWN_VARIABLE,
     │   │                   UNKNOWN_TYPE, UNKNOWN_MODEL, UNKNOWN_SPACE, AMBIGUOUS, TYPE_MISMATCH,
-    │   │                   ARGUMENTS, GROUPING, BIND
+    │   │                   ARGUMENTS, GROUPING, CURSOR, BIND
     │   ├── TransactionFault
     │   │                   TRANSACTION     COMMIT without BEGIN and its kin
     │   └── ParameterFault  PARAMETER       a value that cannot be bound
@@ -29,6 +30,7 @@ Error
 """
 
 from hartonomous.storage.errors import (
+    DatabaseError,
     DataError,
     InterfaceError,
     InternalError,
@@ -42,6 +44,17 @@ class InterfaceFault(InterfaceError):
     """Python's side was misused: a closed cursor, rows that no statement gave."""
 
     code = "INTERFACE"
+
+
+class RaisedFault(DatabaseError):
+    """An error of a script's own. `number` is 50000 or what THROW says; `severity` and `state` are
+    the script's to mean something by."""
+
+    code = "RAISED"
+
+    def __init__(self, message: str, *, number: int, severity: int = 16, state: int = 1) -> None:
+        super().__init__(message)
+        self.number, self.severity, self.state = number, severity, state
 
 
 class SyntaxFault(ProgrammingError):

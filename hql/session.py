@@ -37,6 +37,7 @@ from hartonomous.hql.run import (
     step_aside,
 )
 from hartonomous.hql.scripts.frame import Frame
+from hartonomous.hql.scripts.settings import Settings
 from hartonomous.hql.scripts.signals import Return
 from hartonomous.hql.scripts.status import Status
 from hartonomous.storage.catalog import fold
@@ -78,6 +79,8 @@ class Session:
         self.author = author if author is not None else _system_user()
         self.last_identity: int | None = None
         self.status: Status = Status()
+        self.settings = Settings()
+        self.cursors: dict[str, Cursor] = {}  # GLOBAL ones, by folded name
         self.is_closed = False
         self._texts: OrderedDict[str, tuple[Prepared, ...]] = OrderedDict()
         self._temporary = TempStore()
@@ -110,6 +113,10 @@ class Session:
             if len(self._texts) > TEXTS_MAX:
                 self._texts.popitem(last=False)
         return prepared
+
+    def prepared(self, text: str) -> Iterator[Prepared]:
+        """The statements of a text, which is read when the first one is asked for."""
+        yield from self.prepare(text)
 
     # --- 2. run ----------------------------------------------------------------------------------
 
@@ -159,6 +166,10 @@ class Session:
                     yield result
         except Return:
             return
+
+    def note_identity(self, value: int, frame: Frame) -> None:
+        """A statement of `frame` gave out an IDENTITY value."""
+        self.last_identity = self.status.identity = frame.identity = value
 
     def open_frame(self, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> Frame:
         """A frame for texts that share variables, as those of a shell do until GO. Close it."""
@@ -227,10 +238,19 @@ class Session:
             run.undo(mark)
             if isinstance(error, Error):
                 complete(error, run)
+                self.note_error()
             limits.stop()
             raise
         self.status.note(result)
+        if self.settings.no_count and not result.has_rows:
+            self.status.note_rows(self.status.rows)
+            result.row_count = -1
         return result
+
+    def note_error(self) -> None:
+        """A statement failed: with XACT_ABORT that ends the transaction."""
+        if self.settings.xact_abort and self._transaction is not None:
+            self.rollback()
 
     def read(
         self,
@@ -252,6 +272,7 @@ class Session:
                 return work(run.context(self, transaction))
         except Error as error:
             complete(error, run)
+            self.note_error()
             raise
         finally:
             limits.stop()
@@ -316,11 +337,14 @@ class Session:
         """Inside the block statements run in `transaction`, that of the statement which called a
         function; what the session says of itself stays as that statement sees it."""
         before = self._transaction, self._changed, self.status, self.last_identity
+        settings = self.settings
         self._transaction, self._changed, self.status = transaction, [], Status()
+        self.settings = Settings()  # an error ends the transaction when it reaches that statement
         try:
             yield
         finally:
             self._transaction, self._changed, self.status, self.last_identity = before
+            self.settings = settings
 
     def note_change(self, text: str) -> None:
         """A statement's text for the commit of the open transaction."""
@@ -416,6 +440,8 @@ class Session:
         """Undoes the open transaction."""
         transaction, self._transaction = self._get_transaction("ROLLBACK"), None
         self._depth = 0
+        for cursor in self.cursors.values():
+            cursor.undone(transaction)
         transaction.rollback()
 
     def save(self, name: str) -> None:
@@ -463,6 +489,8 @@ class Session:
         try:
             for stream in list(self._streams):
                 stream.close()
+            for cursor in self.cursors.values():
+                cursor.close()
             if self._transaction is not None:
                 self.rollback()
         finally:

@@ -180,7 +180,7 @@ class Completion:
         counters = context.transaction
         if self.numbers_identity:
             first = counters.next_identity(self.table.id, count, seed, step)
-            context.session.last_identity = first + (count - 1) * step
+            context.session.note_identity(first + (count - 1) * step, context.frame)
             columns[identity.name] = _sequence(first, step, count, identity)
             return
         if identity.name in columns:

@@ -18,6 +18,7 @@ from hartonomous.hql.functions.models_predict import PREDICT
 from hartonomous.hql.functions.models_tokens import DETOKENIZE, TOKENIZE
 from hartonomous.hql.functions.operators import OPERATORS
 from hartonomous.hql.functions.patterns import PATTERNS
+from hartonomous.hql.functions.session import SESSION
 from hartonomous.hql.functions.spaces import SPACE_FUNCTIONS
 from hartonomous.hql.functions.strings import STRINGS, TABLES
 from hartonomous.hql.functions.system import SYSTEM
@@ -41,6 +42,7 @@ FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
     ("Windows", WINDOWS),
     ("Tables", (*TABLES, *JSON_TABLES)),
     ("System", SYSTEM),
+    ("Session", SESSION),
 )
 
 FUNCTIONS: dict[str, Function] = {f.name: f for _, family in FAMILIES for f in family}

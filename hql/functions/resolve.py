@@ -193,6 +193,7 @@ def scalar(
     kernel: Kernel | None = None,
     is_distance: bool = False,
     batch_rows: int = BATCH_ROWS,
+    of_session: str | None = None,
 ) -> Function:
     """A scalar function; `sql` is a template or a renderer, or None for a native one."""
     return Function(
@@ -208,4 +209,5 @@ def scalar(
         null_on_null=null_on_null,
         is_distance=is_distance,
         batch_rows=batch_rows,
+        of_session=of_session,
     )

@@ -12,22 +12,28 @@ spooled first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
 from hartonomous.hql.run import place
+from hartonomous.hql.scripts.errors import number_of
 from hartonomous.hql.scripts.frame import CALLS_MAX, Frame
 from hartonomous.hql.scripts.signals import Return
 from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
     from hartonomous.hql.limits import Limits
     from hartonomous.hql.result import Result
     from hartonomous.hql.run import Prepared
     from hartonomous.hql.session import Session
     from hartonomous.hql.statements.base import Statement
     from hartonomous.hql.types import Type
+
+#: how soon WAITFOR hears that it is cancelled
+WAIT_SLICE_SECONDS = 0.01
 
 
 class Script:
@@ -108,6 +114,7 @@ class Script:
     def play_text(self, statements: Iterable[Prepared]) -> Iterator[Result]:
         """Runs a callee's text to its end or its RETURN, and closes its frame. Its errors learn
         where it was called."""
+        settings = self.session.settings
         try:
             for prepared in statements:
                 yield from self.play_prepared(prepared)
@@ -119,10 +126,33 @@ class Script:
             caller = self.frame.caller
             assert caller is not None, "the client's own text is played by the session"
             routine = f"{caller.routine}, " if caller.routine is not None else ""
+            if not error.is_placed:  # the text could not be read
+                error.routine, error.is_placed = self.frame.routine, True
             error.calls += (f"{routine}line {self.prepared.statement.span.line}",)
             raise
         finally:
+            self.session.settings = settings
             self.frame.close()
+
+    def handle(self, error: Error, statements: Iterable[Statement]) -> Iterator[Result]:
+        """Plays a CATCH for an error."""
+        status = self.session.status
+        status.caught.append(error)
+        status.note_rows(0)
+        status.error = number_of(error)
+        try:
+            yield from self.play(statements)
+        finally:
+            status.caught.pop()
+
+    def wait(self, seconds: float) -> None:
+        """Does nothing for a while; what stops the statement ends it."""
+        self._settle()
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.limits.check()
+            time.sleep(min(left, WAIT_SLICE_SECONDS))
+        self.limits.check()
 
     def finish(self) -> None:
         """The outermost statement is over; its limits hold for rows that are still to come."""
@@ -158,17 +188,31 @@ class Script:
         from hartonomous.hql.scripts.values import test
 
         self.limits.check()
-        is_true = self._reading(lambda context: test(context, condition))
+        is_true = bool(self._reading(lambda context: test(context, condition)))
         self.session.status.note_rows(0)
         return is_true
 
-    def evaluate(self, expression: ast.Expression, type_: Type, *, key: Any = "value") -> Any:
+    def evaluate(
+        self,
+        expression: ast.Expression,
+        type_: Type,
+        *,
+        key: Any = "value",
+        name: str = "the value",
+    ) -> Any:
         """An expression's value as `type_`, in Python's form. What is too long for NVARCHAR(n) is
-        an error. `key` tells the expressions of one statement apart."""
+        an error, which calls it `name`. `key` tells the expressions of one statement apart."""
         from hartonomous.hql.scripts.values import evaluate
 
-        return self._reading(lambda context: evaluate(context, expression, type_, key=key))
+        return self._reading(lambda c: evaluate(c, expression, type_, key=key, name=name))
 
-    def _reading(self, work: Any) -> Any:
+    def values(self, expressions: Sequence[ast.Expression]) -> list[tuple[Type, Any]]:
+        """Types and values, in Python's form, of expressions as they are."""
+        from hartonomous.hql.scripts.values import evaluate_all
+
+        found: list[tuple[Type, Any]] = self._reading(lambda c: evaluate_all(c, expressions))
+        return found
+
+    def _reading(self, work: Callable[[Context], Any]) -> Any:
         self._settle()
         return self.session.read(self.prepared, self.frame, self.messages, self.limits, work)

@@ -9,25 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hartonomous.hql.types import BIGINT, INT, Type
+from hartonomous.hql.scripts.errors import number_of, procedure_of, severity_of, state_of
+from hartonomous.hql.types import BIGINT, INT, NVARCHAR, Type
 
 if TYPE_CHECKING:
     from hartonomous.hql.result import Result
     from hartonomous.hql.scripts.frame import Frame
     from hartonomous.hql.session import Session
+    from hartonomous.storage.errors import Error
 
 Getter = Callable[["Session", "Frame"], Any]
 
 
 class Status:
     """A session's state beside its transaction. `fetched` is what the last FETCH said; `error` is
-    the number of the last statement's error, or 0."""
+    the number of the last statement's error, or 0; `identity` the last IDENTITY value given out;
+    `caught` the errors that CATCH deals with now, the innermost last."""
 
-    __slots__ = ("_last", "_rows", "error", "fetched")
+    __slots__ = ("_last", "_rows", "caught", "error", "fetched", "identity")
 
     def __init__(self) -> None:
         self.error = 0
         self.fetched = 0
+        self.identity: int | None = None
+        self.caught: list[Error] = []
         self._rows = 0
         self._last: Result | None = None
 
@@ -49,14 +54,34 @@ class Status:
         return self._rows
 
 
+def _caught(read: Callable[[Error], Any]) -> Getter:
+    """A getter of what the error that is dealt with says; NULL outside CATCH."""
+
+    def get(session: Session, frame: Frame) -> Any:
+        caught = session.status.caught
+        return read(caught[-1]) if caught else None
+
+    return get
+
+
 #: folded name -> type and getter; `@x` is what a text writes as `@@x`
 VALUES: Mapping[str, tuple[Type, Getter]] = {
     "@rowcount": (BIGINT, lambda session, frame: session.status.rows),
     "@error": (INT, lambda session, frame: session.status.error),
     "@fetch_status": (INT, lambda session, frame: session.status.fetched),
-    "@identity": (BIGINT, lambda session, frame: session.last_identity),
+    "@identity": (BIGINT, lambda session, frame: session.status.identity),
     "@nestlevel": (INT, lambda session, frame: frame.depth),
+    "@cursor_rows": (INT, lambda session, frame: session.status.cursor_rows),
     "@trancount": (INT, lambda session, frame: session.transaction_depth),
+    "scope_identity()": (BIGINT, lambda session, frame: frame.identity),
+    "xact_state()": (INT, lambda session, frame: int(session.in_transaction)),
+    "error_message()": (NVARCHAR, _caught(lambda error: error.message)),
+    "error_number()": (INT, _caught(number_of)),
+    "error_severity()": (INT, _caught(severity_of)),
+    "error_state()": (INT, _caught(state_of)),
+    "error_line()": (INT, _caught(lambda error: error.line)),
+    "error_procedure()": (NVARCHAR, _caught(procedure_of)),
+    "error_code()": (NVARCHAR, _caught(lambda error: error.code)),
 }
 
 

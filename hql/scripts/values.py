@@ -42,6 +42,16 @@ def test(context: Context, condition: ast.Expression) -> bool:
     return bool(evaluate(context, is_true, BIT, key="condition"))
 
 
+def evaluate_all(context: Context, expressions: Sequence[ast.Expression]) -> list[tuple[Type, Any]]:
+    """Types and values of expressions, in Python's form."""
+    rows = context.query(ast.Query(ast.Values((tuple(expressions),))), key="values")
+    assert rows.fields is not None
+    types = [field.type for field in rows.fields]
+    last, _ = last_row(rows, ["the value"] * len(types), types, [e.span for e in expressions])
+    assert last is not None, "VALUES has one row"
+    return list(zip(types, last, strict=True))
+
+
 def last_row(
     rows: Result, names: Sequence[str], types: Sequence[Type], spans: Sequence[ast.Span]
 ) -> tuple[list[Any] | None, int]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import ColumnName, Expression, Span
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.syntax.printer import quote, value
+
+if TYPE_CHECKING:
+    from hartonomous.hql.result import Result
+    from hartonomous.hql.scripts.script import Script
 
 
 @frozen
@@ -17,6 +22,7 @@ class SetOption(Statement):
     name: str
     value: Expression | bool
     title: ClassVar[str] = "SET"
+    usual_effect: ClassVar[str] = "scripts"
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
@@ -30,3 +36,11 @@ class SetOption(Statement):
         if isinstance(self.value, bool):
             return f"SET {quote(self.name)} {'ON' if self.value else 'OFF'}"
         return f"SET {quote(self.name)} = {value(self.value)}"
+
+    def play(self, script: Script) -> Iterator[Result]:
+        """Changes the setting for the session; inside a routine, until that ends."""
+        from hartonomous.hql.scripts.settings import changed
+
+        session = script.session
+        session.settings = changed(session.settings, self.name, self.value, self.span)
+        return iter(())

@@ -67,5 +67,5 @@ def number(context: Context, table: TableEntry, count: int) -> pa.Array:
         return pa.array([], column.arrow)
     first = context.session.database.next_identity(table.id, count, seed, step)
     values = np.arange(count, dtype=np.int64) * step + first
-    context.session.last_identity = int(values[-1])
+    context.session.note_identity(int(values[-1]), context.frame)
     return pa.array(values).cast(column.arrow)
