@@ -70,6 +70,7 @@ class Statement:
         "bind_query",
         "context",
         "depth",
+        "grouped_calls",
         "handlers",
         "nullif_depth",
         "of_session",
@@ -102,6 +103,8 @@ class Statement:
         self.of_session: dict[str, None] = {}
         self.views: tuple[str, ...] = ()
         self.span: ast.Span | None = None
+        #: calls of functions that must be equal wherever they stand, as they are grouped by
+        self.grouped_calls: set[tuple[str, tuple[plan.Expr, ...]]] = set()
         #: in a routine's body: what its parameters stand for; no other variables are seen there
         self.arguments: Mapping[str, plan.Expr] | None = None
 

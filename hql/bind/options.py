@@ -69,7 +69,9 @@ def _count(node: ast.Expression, what: str, scope: Scope) -> plan.Expr:
     expr = _bind_alone(node, what, scope)
     if not (expr.type.is_integer or (expr.type.kind == "DECIMAL" and expr.type.b == 0)):
         raise fault(expr.span, f"{what} takes an integer, and this is {expr.type}", "TYPE_MISMATCH")
-    if isinstance(expr, plan.Constant) and expr.value is not None and expr.value < 0:
+    if isinstance(expr, plan.Constant) and expr.value is None:
+        raise fault(scope.span(node), "NULL is not a count of rows", "BIND")
+    if isinstance(expr, plan.Constant) and expr.value < 0:
         raise fault(expr.span, f"{what} {expr.value}: there is no negative count", "BIND")
     return cast(expr, BIGINT)
 
@@ -79,7 +81,9 @@ def _percentage(node: ast.Expression, scope: Scope) -> plan.Expr:
     if not expr.type.is_numeric:
         message = f"TOP … PERCENT takes a number, and this is {expr.type}"
         raise fault(expr.span, message, "TYPE_MISMATCH")
-    if isinstance(expr, plan.Constant) and not 0 <= (expr.value or 0) <= 100:
+    if isinstance(expr, plan.Constant) and expr.value is None:
+        raise fault(scope.span(node), "NULL is not a percentage", "BIND")
+    if isinstance(expr, plan.Constant) and not 0 <= expr.value <= 100:
         raise fault(expr.span, f"TOP {expr.value} PERCENT: percents are 0 to 100", "BIND")
     return cast(expr, FLOAT)
 

@@ -67,17 +67,40 @@ def bind_scalar(node: ast.FunctionCall, entry: RoutineEntry, scope: Scope) -> pl
         message = f"OVER, DISTINCT, FILTER and WITHIN GROUP are for aggregates, and {routine.title}"
         raise fault(span, f"{message} is none", "ARGUMENTS")
     arguments = bind_arguments(routine, node.arguments, scope, span)
-    is_inside = fold(routine.title) in scope.statement.views
-    if routine.value is None or is_inside or not _may_copy(routine.value, routine, arguments):
+    statement = scope.statement
+    call = routine.title, tuple(arguments)
+    is_inside = fold(routine.title) in statement.views
+    is_grouped = bool(statement.grouped_calls) and call in statement.grouped_calls
+    if (
+        routine.value is None
+        or is_inside
+        or is_grouped
+        or not _may_copy(routine.value, routine, arguments)
+    ):
         return _interpreted(entry, routine, arguments, span, scope)
-    value = routine.value
+    bound = _bind_value(routine, routine.value, arguments, scope, span)
+    if scope.clause == "GROUP BY" and _has_query(bound):
+        # two bindings of a query are never equal, and the select list must name this one again
+        statement.grouped_calls.add(call)
+        return _interpreted(entry, routine, arguments, span, scope)
+    return bound
 
-    def bind(inner: Scope) -> plan.Expr:
-        return unfold(inner.bind(value))
 
-    bound = _bind_body(routine, arguments, scope, span, bind)
+def _bind_value(
+    routine: Routine,
+    value: ast.Expression,
+    arguments: Sequence[plan.Expr],
+    scope: Scope,
+    span: ast.Span,
+) -> plan.Expr:
+    """The expression of a function with the arguments in it."""
+    bound = _bind_body(routine, arguments, scope, span, lambda inner: unfold(inner.bind(value)))
     assert routine.returns is not None
     return cast(implicit(bound, routine.returns, f"the value of {routine.title}"), routine.returns)
+
+
+def _has_query(expr: plan.Expr) -> bool:
+    return subquery(expr) is not None or any(_has_query(o) for o in operands(expr))
 
 
 def _interpreted(
