@@ -1,7 +1,8 @@
-"""A progress line on stderr, only where a person looks: rows, rate, share done."""
+"""A progress line on stderr, only where a person looks: rows, rate, share done, time left."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import IO
@@ -10,10 +11,23 @@ from typing import IO
 INTERVAL_S = 0.1
 #: nothing is drawn for work that takes less
 DELAY_S = 0.5
+#: cells of the bar, where the line has room for one
+BAR_CELLS = 20
+#: cells of a terminal that does not say how wide it is
+WIDTH_DEFAULT = 80
+
+#: lines that stand on the terminal now, of all threads
+_shown: set[int] = set()
+
+
+def is_shown() -> bool:
+    """Whether a progress line stands on the terminal now."""
+    return bool(_shown)
 
 
 class Progress:
-    """`update(rows, share)` draws `label  1,234,567 rows  890,123 rows/s  43 %` in place.
+    """`update(rows, share)` draws in place
+    `label  1,234,567 rows  890,123 rows/s  ━━━━━━────  43 %  0:12 left`.
 
     `share` is 0 to 1, or None if the end is unknown. Draws only if the stream is a terminal.
     """
@@ -34,9 +48,11 @@ class Progress:
         if now - self._drawn < INTERVAL_S:
             return
         self._drawn = now
-        rate = rows / max(now - self._begun, 1e-9)
-        percent = f"  {100 * min(share, 1.0):.0f} %" if share is not None else ""
-        line = f"{self.label}  {rows:,} rows  {rate:,.0f} rows/s{percent}"
+        seconds = max(now - self._begun, 1e-9)
+        self._draw(describe(self.label, rows, seconds, share, _width(self.stream)))
+
+    def _draw(self, line: str) -> None:
+        _shown.add(id(self))
         self.stream.write("\r" + line.ljust(self._length))
         self.stream.flush()
         self._length = len(line)
@@ -47,3 +63,54 @@ class Progress:
             self.stream.write("\r" + " " * self._length + "\r")
             self.stream.flush()
             self._length = 0
+        _shown.discard(id(self))
+
+
+class Waiting(Progress):
+    """The line of a statement that does not tell how far it is: the time that it has taken."""
+
+    def tick(self) -> None:
+        """Draws the time once a second has passed, unless another line stands there."""
+        now = time.monotonic()
+        seconds = now - self._begun
+        if not self.is_shown or seconds < 1 or now - self._drawn < INTERVAL_S:
+            return
+        if _shown - {id(self)}:
+            self._length = 0  # what stood here was written over
+            _shown.discard(id(self))
+            return
+        self._drawn = now
+        self._draw(f"{self.label}  {seconds:.1f} s"[: _width(self.stream) - 1])
+
+
+def describe(label: str, rows: int, seconds: float, share: float | None, width: int) -> str:
+    """The line after `seconds` of work, in at most `width` cells: the bar goes first where it is
+    too long, then the label's end."""
+    end = f"  {rows:,} rows  {rows / seconds:,.0f} rows/s"
+    bar = ""
+    if share is not None:
+        share = min(max(share, 0.0), 1.0)
+        done = round(BAR_CELLS * share)
+        bar = f"  {'━' * done}{'─' * (BAR_CELLS - done)}"
+        left = f"  {_clock(seconds * (1 - share) / share)} left" if share > 0.01 else ""
+        tail = f"  {100 * share:.0f} %{left}"
+        room = width - 1 - len(label) - len(end) - len(tail)
+        end += (bar if room >= len(bar) else "") + tail
+    room = width - 1 - len(end)
+    if len(label) > room:
+        label = label[: max(room - 1, 0)] + "…"
+    return f"{label}{end}"[: width - 1]
+
+
+def _clock(seconds: float) -> str:
+    """`0:07`, `12:30`, `3:05:00`."""
+    minutes, second = divmod(int(seconds + 0.5), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def _width(stream: IO[str]) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or WIDTH_DEFAULT
+    except (OSError, ValueError):  # no terminal that says
+        return WIDTH_DEFAULT

@@ -85,9 +85,9 @@ def _match(prefix: str, name: Name) -> int | None:
     if len(sought) < 2 or name.what == "keyword":
         return None
     at = folded.find(sought)
-    if at < 0:
-        return None
-    return 1 if folded[at - 1] in "_. " else 2
+    if at >= 0 and folded[at - 1] in "_. ":
+        return 1
+    return 2 if at >= 0 and len(sought) > 2 else None
 
 
 class Place:

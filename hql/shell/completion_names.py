@@ -1,5 +1,5 @@
 """What a session can name, for completion: relations, columns, routines, models, spaces, functions,
-variables, files. Read from the catalog that its next statement would see; nothing is kept."""
+variables, files."""
 
 from __future__ import annotations
 
@@ -35,18 +35,22 @@ class Name:
 
 
 class Names:
-    """The names of one session. `parameters`: its variables and parameters."""
+    """The names of one session, as they were at the last `refresh`: those who ask are other threads
+    than the one that runs statements. `parameters`: the session's variables."""
 
-    def __init__(self, session: Session, parameters: ParameterSet | None = None) -> None:
-        self.session, self.parameters = session, parameters
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.refresh()
 
-    def catalog(self) -> Catalog:
-        """What the next statement would see."""
+    def refresh(self, parameters: ParameterSet | None = None) -> None:
+        """Takes the catalog that the next statement will see."""
+        self.parameters = parameters
         if self.session.in_transaction:
-            return self.session.transaction.catalog
+            self.catalog: Catalog = self.session.transaction.catalog
+            return
         transaction = self.session.open_transaction()
         try:
-            return transaction.catalog
+            self.catalog = transaction.catalog
         finally:
             transaction.rollback()
 
@@ -57,7 +61,7 @@ class Names:
         asked for."""
         from hartonomous.hql.syntax.print_expressions import quote
 
-        for entry in self.catalog().entries.values():
+        for entry in self.catalog.entries.values():
             if entry.kind not in kinds or entry.name.startswith("\0"):
                 continue
             own = fold(entry.schema)
@@ -93,7 +97,7 @@ class Names:
     def indexes(self) -> Iterator[Name]:
         from hartonomous.hql.syntax.print_expressions import quote
 
-        for table in self.catalog().tables():
+        for table in self.catalog.tables():
             indexes: list[KeyEntry | IndexEntry] = [*table.keys, *table.indexes]
             for index in indexes:
                 yield Name(quote(index.name), f"index of {table.name}")
@@ -109,7 +113,7 @@ class Names:
 
     def _table(self, written: str) -> TableEntry | None:
         schema, _, name = written.replace('"', "").rpartition(".")
-        entry = self.catalog().find(schema or "dbo", name)
+        entry = self.catalog.find(schema or "dbo", name)
         return entry if isinstance(entry, TableEntry) else None
 
     # --- columns ---------------------------------------------------------------------------------
@@ -140,7 +144,7 @@ class Names:
             return []
         given = self.parameters
         context = BindContext(
-            self.catalog(),
+            self.catalog,
             parameters={} if given is None else given.types,
             table_parameters={} if given is None else given.table_fields,
             system_tables=SYSTEM_FIELDS,
@@ -158,7 +162,7 @@ class Names:
         from hartonomous.hql.syntax.print_expressions import quote
         from hartonomous.hql.system_schema import definition_of
 
-        for table in self.catalog().tables():
+        for table in self.catalog.tables():
             if definition_of(table) is None:
                 for column in table.columns:
                     yield Name(quote(column.name), f"{column.type} of {table.name}", 1)

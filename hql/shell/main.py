@@ -1,5 +1,5 @@
-"""The command line: `hql -c "…" [DB]`, `hql run FILE [DB]`, `hql ingest PATH… DB`,
-`hql verify DB`, `… | hql [DB]`.
+"""The command line: `hql [DB]` (the shell), `hql -c "…" [DB]`, `hql run FILE [DB]`,
+`hql ingest PATH… DB`, `hql verify DB`, `… | hql [DB]`.
 
 Results go to stdout, messages and progress to stderr. Exit codes: 0 done, 1 a statement failed,
 2 the command line is wrong, 130 Ctrl-C. Everything heavy is imported after the arguments are read.
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.dbapi import Connection
 
 USAGE = """\
+hql [DB]                          the shell; \\? there lists its commands
 hql -c "SELECT 1" [DB]            run HQL text
 hql run FILE [DB] [--param k=v]   run a script; GO on a line of its own ends a batch
 hql ingest PATH… DB [--as TEXT]   files, folders and globs become atoms
@@ -66,6 +67,8 @@ def _dispatch(words: list[str]) -> int:
     if command in LATER:
         raise NotSupported(f"not supported yet: hql {command}")
     options = _parser(command).parse_args(words[1:] if command else words)
+    if not getattr(options, "colours", True):
+        os.environ["NO_COLOR"] = "1"  # what all that write in colours heed, pagers too
     if command == "verify":
         return verify(options)
     if command == "run":
@@ -76,10 +79,7 @@ def _dispatch(words: list[str]) -> int:
         return run_text(options.command, options)
     if sys.stdin is not None and not sys.stdin.isatty():
         return run_text(sys.stdin.buffer.read().decode("utf-8-sig"), options)
-    raise NotSupported(
-        "not supported yet: the interactive shell",
-        hint='use hql -c "…" DB, hql run FILE DB, or pipe statements in',
-    )
+    return interact(options)
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
@@ -118,9 +118,11 @@ def _parser(command: str) -> argparse.ArgumentParser:
         )
     else:
         parser.add_argument("-c", dest="command", metavar="TEXT", help="HQL to run")
+        parser.add_argument("-X", dest="startup", action="store_false", help="skip ~/.hqlrc")
         parser.add_argument("--version", action="version", version=_version())
     parser.add_argument("database", metavar="DB", nargs="?", default=":memory:", help="a folder")
     parser.add_argument("--format", choices=FORMATS, default="table", help="how rows are written")
+    parser.add_argument("--no-color", dest="colours", action="store_false", help="no colours")
     parser.add_argument("--read-only", action="store_true", help="never take the writer's lock")
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="limit per statement")
     return parser
@@ -228,6 +230,21 @@ def _constant(text: str) -> Any:
     if number is None or not number.is_finite():
         return text
     return float(text) if "e" in text.lower() else number
+
+
+# --- the shell -----------------------------------------------------------------------------------
+
+
+def interact(options: argparse.Namespace) -> int:
+    """`hql [DB]` on a terminal."""
+    from hartonomous.hql.shell.repl import run_shell
+
+    connection = _connect(options)
+    try:
+        run_shell(connection, options.format, startup=options.startup)
+    finally:
+        connection.close()
+    return DONE
 
 
 # --- ingest --------------------------------------------------------------------------------------

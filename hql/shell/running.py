@@ -1,18 +1,31 @@
-"""Runs a script for the command line: batches at GO, results to `out`, messages to stderr."""
+"""Runs texts for the command line and the shell: batches at GO, results handed to who shows them,
+messages to stderr, Ctrl-C to the statement."""
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from hartonomous.hql.shell.output import FORMATS, say
+from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
     from hartonomous.hql.dbapi import Connection
     from hartonomous.hql.result import Result
+    from hartonomous.hql.scripts.frame import Frame
 
 T = TypeVar("T")
+
+#: seconds between two looks at whether a statement still runs, to show the time that it takes
+TICK_S = 0.1
+
+#: a place in the text that a person sent, among those that called a routine
+_OWN_LINE = re.compile(r"line (\d+)")
+
+#: shows one result: its rows, or how many it changed
+Show = Callable[["Result"], None]
 
 
 class LiveMessages(list[str]):
@@ -23,6 +36,14 @@ class LiveMessages(list[str]):
         super().append(message)
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while a statement ran. `is_done`: it was over before it could be cancelled."""
+
+    def __init__(self, *, is_done: bool) -> None:
+        super().__init__()
+        self.is_done = is_done
+
+
 def run_script(
     connection: Connection,
     text: str,
@@ -31,44 +52,69 @@ def run_script(
     out: IO[bytes],
 ) -> None:
     """Raises the first Error; places are relative to the whole text."""
+
+    def show(result: Result) -> None:
+        if result.has_rows:
+            count = interruptibly(connection, lambda: FORMATS[format_name](result, out))
+            if format_name == "table":
+                say(f"({count_rows(count)})")
+        elif result.row_count >= 0:
+            say(f"({count_rows(result.row_count)} affected)")
+        out.flush()
+
+    run_batches(connection, text, show, lambda: connection.session.open_frame(parameters))
+    out.flush()
+
+
+def run_batches(
+    connection: Connection, text: str, show: Show, open_frame: Callable[[], Frame]
+) -> None:
+    """Runs each batch in a frame of its own, made by `open_frame`. Raises the first Error, with its
+    place in the whole text, and Interrupted."""
     from hartonomous.hql.syntax.parse import split_batches
-    from hartonomous.storage.errors import Error
 
     for line, batch in split_batches(text):
+        frame = open_frame()
         try:
-            _run_batch(connection, batch, parameters, format_name, out)
-        except Error as error:
-            if error.line is not None:
-                error.line += line - 1
-            raise
-        out.flush()
+            run_batch(connection, batch, show, frame, first_line=line)
+        finally:
+            frame.close()
 
 
-def _run_batch(
-    connection: Connection,
-    text: str,
-    parameters: dict[str, Any] | None,
-    format_name: str,
-    out: IO[bytes],
+def run_batch(
+    connection: Connection, text: str, show: Show, frame: Frame, *, first_line: int = 1
 ) -> None:
-    results = connection.session.results(text, parameters, LiveMessages())
-    while (result := interruptibly(connection, lambda: next(results, None))) is not None:
-        if result.has_rows:
-            count = interruptibly(connection, _writer(result, format_name, out))
-            if format_name == "table":
-                say(f"({_rows(count)})")
-        elif result.row_count >= 0:
-            say(f"({_rows(result.row_count)} affected)")
-        out.flush()
+    """Runs one batch in a frame that stays open. Raises as run_batches does; lines of errors count
+    from `first_line`."""
+    results = connection.session.results(text, messages=LiveMessages(), frame=frame)
+    try:
+        while True:
+            result = interruptibly(connection, lambda: next(results, None), shows_time=True)
+            if result is None:
+                break
+            show(result)
+    except Error as error:
+        shift_lines(error, first_line - 1)
+        raise
+    finally:
+        results.close()  # type: ignore[attr-defined]
 
 
-def _writer(result: Result, format_name: str, out: IO[bytes]) -> Callable[[], int]:
-    return lambda: FORMATS[format_name](result, out)
+def shift_lines(error: Error, lines: int) -> None:
+    """Makes an error's places in a batch those of the text that the batch begins `lines` into.
+    Lines of routines count from their own first one."""
+    if error.line is not None and error.routine is None:
+        error.line += lines
+    if error.calls and (called := _OWN_LINE.fullmatch(error.calls[-1])):
+        error.calls = (*error.calls[:-1], f"line {int(called[1]) + lines}")
 
 
-def interruptibly(connection: Connection, work: Callable[[], T]) -> T:
+def interruptibly(connection: Connection, work: Callable[[], T], *, shows_time: bool = False) -> T:
     """Does `work` in a thread, so that Ctrl-C is heard while the engine computes: it cancels the
-    statement, waits for it to stop, and goes on as KeyboardInterrupt."""
+    statement, waits for it to stop, and goes on as Interrupted. `shows_time`: how long it takes is
+    shown where a person looks; not for work that writes on the screen itself."""
+    from hartonomous.hql.copying.progress import Waiting
+
     outcome: list[T] = []
     failure: list[BaseException] = []
     # Not join(): in Python 3.11 one that a signal interrupts takes the thread for ended, and the
@@ -83,17 +129,24 @@ def interruptibly(connection: Connection, work: Callable[[], T]) -> T:
         finally:
             is_done.set()
 
+    waiting = Waiting("running, Ctrl-C cancels")
+    is_interrupted = False
     threading.Thread(target=target, name="hql statement").start()
-    try:
-        is_done.wait()
-    except KeyboardInterrupt:
-        connection.cancel()
-        is_done.wait()
-        raise
+    while not is_done.is_set():
+        try:
+            while not is_done.wait(TICK_S if shows_time and waiting.is_shown else None):
+                waiting.tick()
+        except KeyboardInterrupt:
+            is_interrupted = True
+            connection.cancel()
+    waiting.close()
+    if is_interrupted:
+        raise Interrupted(is_done=not failure)
     if failure:
         raise failure[0]
     return outcome[0]
 
 
-def _rows(count: int) -> str:
+def count_rows(count: int) -> str:
+    """`1 row`, `2 rows`."""
     return "1 row" if count == 1 else f"{count:,} rows"

@@ -1,0 +1,174 @@
+"""`hql DB` on a terminal: reads what is typed, runs it, until Ctrl-D or `\\q`.
+
+A terminal that cannot move its cursor (TERM=dumb) gets plain lines: prompts, no colours, no menus.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hartonomous.hql.shell.commands import split
+from hartonomous.hql.shell.completeness import is_to_send as is_complete
+from hartonomous.hql.shell.completeness import read_ending
+from hartonomous.hql.shell.running import Interrupted
+from hartonomous.hql.shell.settings import Settings
+from hartonomous.hql.shell.state import Shell
+from hartonomous.hql.shell.terminal import find_terminal
+from hartonomous.hql.shell.toolbar import database_name, toolbar
+
+if TYPE_CHECKING:
+    from hartonomous.hql.dbapi import Connection
+
+#: what is left of a long database name in the prompt
+PROMPT_NAME_MAX = 24
+
+
+def startup_path() -> Path:
+    """The file that is run when a shell begins."""
+    named = os.environ.get("HQLRC")
+    return Path(named).expanduser() if named else Path.home() / ".hqlrc"
+
+
+def run_shell(connection: Connection, format_name: str = "table", *, startup: bool = True) -> None:
+    """Reads and runs until the person leaves. `startup`: runs the startup file first."""
+    terminal = find_terminal(sys.stdout)
+    shell = Shell(connection, Settings(format=format_name), terminal=terminal)
+    greet(shell)
+    try:
+        if startup:
+            run_startup(shell, startup_path())
+        if not shell.is_leaving:
+            (read_plainly if is_plain() else read_and_run)(shell)
+    finally:
+        if connection.in_transaction:
+            connection.rollback()
+            shell.say("the open transaction was rolled back")
+
+
+def is_plain() -> bool:
+    """Whether the terminal can only show lines one after the other."""
+    return os.environ.get("TERM", "") in ("", "dumb", "unknown", "emacs") or not (
+        sys.stdout.isatty() or sys.stderr.isatty()
+    )
+
+
+def greet(shell: Shell) -> None:
+    """What the shell is, and how to get help and out."""
+    from importlib.metadata import version
+
+    session = shell.connection.session
+    path = session.database.path
+    where = "nothing is kept on disk" if path is None else str(path)
+    shell.say(f"Hartonomous {version('hartonomous')}, {where}{', read only' * session.read_only}")
+    shell.say(r"\? for help, \h for help on HQL, \q or Ctrl-D to leave")
+
+
+def run_startup(shell: Shell, path: Path) -> None:
+    """Runs the startup file, commands and statements; an error does not end the shell."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as fault:
+        shell.say(f'"{path}" cannot be read: {fault}')
+        return
+    if not run_typed(shell, text) and not shell.is_leaving:
+        shell.say(f'"{path}" ends there')
+    shell.buffer = ""
+
+
+def run_typed(shell: Shell, text: str) -> bool:
+    """Runs what was sent. Ctrl-C ends what runs, not the shell."""
+    try:
+        return shell.enter(text)
+    except Interrupted as interrupt:
+        shell.say("it was done before it could be cancelled" if interrupt.is_done else "cancelled")
+    except KeyboardInterrupt:
+        shell.say("cancelled")
+    return False
+
+
+def is_to_send(text: str) -> bool:
+    """Whether Enter sends a text: it is complete, or a command stands in its last line."""
+    if "\\" in text and any(command for _, command in split(text)):
+        return True
+    return is_complete(text)
+
+
+# --- with an editor ------------------------------------------------------------------------------
+
+
+def read_and_run(shell: Shell) -> None:
+    """The loop of a terminal that can move its cursor."""
+    from hartonomous.hql.shell.completion import complete
+    from hartonomous.hql.shell.completion_names import Names
+    from hartonomous.hql.shell.editing import Editor
+    from hartonomous.hql.shell.history import StatementHistory, history_path
+
+    names = Names(shell.connection.session)
+    history = StatementHistory(history_path())
+    editor = Editor(
+        lambda text, cursor: complete(text, cursor, names),
+        history,
+        lambda: prompt(shell.connection),
+        lambda text: toolbar(shell.connection, text),
+        is_to_send,
+        colours=shell.terminal is None or shell.terminal.has_colors,
+    )
+    while not shell.is_leaving:
+        names.refresh()
+        text, shell.buffer = shell.buffer, ""
+        try:
+            text = editor.read(text)
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return
+        if history.trouble:
+            shell.say(history.trouble)
+            history.trouble = None
+        shell.history = history.get_strings()
+        run_typed(shell, text)
+
+
+def prompt(connection: Connection) -> str:
+    """`atlas> `, in a transaction `atlas*> `."""
+    name = database_name(connection)
+    if len(name) > PROMPT_NAME_MAX:
+        name = name[: PROMPT_NAME_MAX - 1] + "…"
+    return f"{name}{'*' if connection.in_transaction else ''}> "
+
+
+# --- without one ---------------------------------------------------------------------------------
+
+
+def read_plainly(shell: Shell) -> None:
+    """The loop of a terminal that cannot: line by line, as the system edits them."""
+    while not shell.is_leaving:
+        text, shell.buffer = shell.buffer, ""
+        own = prompt(shell.connection)
+        mark = f"{read_ending(text).mark}> ".rjust(len(own)) if text else own
+        try:
+            line = _read_line(mark)
+        except KeyboardInterrupt:
+            shell.say("")
+            continue
+        if line is None:
+            shell.say("")
+            return
+        text = f"{text}\n{line}" if text else line
+        if is_to_send(text):
+            run_typed(shell, text)
+        else:
+            shell.buffer = text
+
+
+def _read_line(mark: str) -> str | None:
+    """One line from the terminal; None at its end."""
+    sys.stderr.write(mark)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    return line.rstrip("\n") if line else None

@@ -1,0 +1,73 @@
+"""The last line of the screen: database, branch, transaction, and how what is written is sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hartonomous.hql.shell.completeness import read_ending
+
+if TYPE_CHECKING:
+    from prompt_toolkit.formatted_text import StyleAndTextTuples
+
+    from hartonomous.hql.dbapi import Connection
+
+#: the only branch there is
+BRANCH = "main"
+
+_WAITS = {
+    "END": "END is missing",
+    "'": "a string is open",
+    '"': "a quoted name is open",
+    "]": "a bracket is open",
+    "*/": "a comment is open",
+}
+
+
+def database_name(connection: Connection) -> str:
+    """What prompt and toolbar call the database: its folder without `.hdb`."""
+    path = connection.session.database.path
+    return "memory" if path is None else Path(path).resolve().name.removesuffix(".hdb")
+
+
+def toolbar(connection: Connection, text: str) -> StyleAndTextTuples:
+    """The line for a text that is written."""
+    session = connection.session
+    path = session.database.path
+    parts = [
+        ":memory:" if path is None else str(path),
+        f"branch {BRANCH}",
+    ]
+    warning = transaction_state(connection)
+    if session.read_only:
+        parts.append("read only")
+    line: StyleAndTextTuples = [("class:bottom-toolbar", f" {' │ '.join(parts)} ")]
+    if warning:
+        line.append(("class:bottom-toolbar.warning", f" {warning} "))
+    else:
+        line.append(("class:bottom-toolbar", "│ no transaction "))
+    hint = how_to_send(text)
+    if hint:
+        line.append(("class:bottom-toolbar", f"│ {hint} "))
+    return line
+
+
+def transaction_state(connection: Connection) -> str:
+    """What to say of an open transaction; "" if none is open."""
+    return "in transaction" if connection.session.in_transaction else ""
+
+
+def how_to_send(text: str) -> str:
+    """What sends a text of which Enter would begin a new line."""
+    if not text.strip():
+        return r"\? help  \q leave"
+    if text.startswith("\\"):
+        return ""
+    ending = read_ending(text)
+    if ending.waits_for:
+        return _WAITS[ending.waits_for]
+    if ending.is_definition:
+        return "GO or an empty line ends the definition"
+    if ending.is_sent or ending.is_empty or "\n" not in text:
+        return ""
+    return "; or an empty line sends"
