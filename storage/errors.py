@@ -22,6 +22,10 @@ Error
 """
 
 
+#: places of a chain of calls that a message shows; of a longer one the innermost and the last
+CALLS_SHOWN_MAX = 6
+
+
 class Error(Exception):
     """Anything a client may see.
 
@@ -58,7 +62,11 @@ class Error(Exception):
         if self.line is None:
             return ""
         routine = f"{self.routine}, " if self.routine is not None else ""
-        calls = "".join(f", called from {call}" for call in self.calls)
+        shown = self.calls
+        if len(shown) > CALLS_SHOWN_MAX:
+            left_out = len(shown) - CALLS_SHOWN_MAX
+            shown = (*shown[: CALLS_SHOWN_MAX - 1], f"{left_out} more places", shown[-1])
+        calls = "".join(f", called from {call}" for call in shown)
         return f"{routine}line {self.line}, column {self.column}{calls}"
 
     def __str__(self) -> str:

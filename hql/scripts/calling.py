@@ -27,12 +27,14 @@ from hartonomous.hql.scripts.routines import (
 from hartonomous.hql.scripts.script import Script
 from hartonomous.hql.syntax import trees
 from hartonomous.storage.catalog import Catalog, RoutineEntry, fold
+from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
     from hartonomous.hql.result import Result
     from hartonomous.hql.statements.base import Statement
     from hartonomous.hql.statements.execute import Argument, Execute
+    from hartonomous.hql.types import Type
 
 
 def play_execute(statement: Execute, script: Script) -> Iterator[Result]:
@@ -52,11 +54,11 @@ def play_execute(statement: Execute, script: Script) -> Iterator[Result]:
         yield from system(statement, script)
         return
     routine = read_routine(get_procedure(entry, statement, catalog))
-    values, outputs = _arguments(statement, routine, script)
+    values, outputs = evaluate_arguments(statement, statement.arguments, routine, script)
     frame = new_frame(routine, values, script.frame)
     callee = script.call(frame, what=f"{routine.noun} {routine.title}")
     yield from _play(callee, entry.text)
-    _give_back(statement, callee, outputs, script.frame)
+    give_back(statement, callee, outputs, script.frame)
 
 
 def get_procedure(entry: Any, statement: Execute, catalog: Catalog) -> RoutineEntry:
@@ -92,11 +94,10 @@ def _play(callee: Script, text: str) -> Iterator[Result]:
 # --- arguments -----------------------------------------------------------------------------------
 
 
-def _arguments(
-    statement: Execute, routine: Routine, script: Script
+def evaluate_arguments(
+    statement: Execute, given: Sequence[Argument], routine: Routine, script: Script
 ) -> tuple[list[Any], list[tuple[Parameter, str]]]:
     """The values of the parameters, and the caller's variable for each that gives its own back."""
-    given = statement.arguments
     places = place_arguments(routine, [a.name for a in given], [a.span for a in given])
     values: list[Any] = []
     outputs: list[tuple[Parameter, str]] = []
@@ -147,7 +148,7 @@ def _output(argument: Argument, parameter: Parameter, routine: Routine) -> str:
     return argument.value.name
 
 
-def _give_back(
+def give_back(
     statement: Execute, callee: Script, outputs: Sequence[tuple[Parameter, str]], caller: Frame
 ) -> None:
     """OUTPUT variables and the result get their values, converted as by SET."""
@@ -156,12 +157,23 @@ def _give_back(
     for parameter, name in outputs:
         variable = ast.Variable(parameter.name, span=statement.span)
         type_ = wanted[fold(name)]
-        given[fold(name)] = callee.evaluate(variable, type_, key=("output", fold(name)))
+        given[fold(name)] = _converted(callee, variable, type_, name, caller)
     if statement.result is not None:
         returned = ast.Literal(callee.frame.return_value or 0, "INTEGER", span=statement.span)
         type_ = wanted[fold(statement.result)]
-        given[fold(statement.result)] = callee.evaluate(returned, type_, key=("result", returned))
+        given[fold(statement.result)] = _converted(
+            callee, returned, type_, statement.result, caller
+        )
     caller.parameters.assign(given)
+
+
+def _converted(callee: Script, value: ast.Expression, type_: Type, name: str, caller: Frame) -> Any:
+    """A value of the callee as the type of the caller's variable; its errors are the caller's."""
+    try:
+        return callee.evaluate(value, type_, key=("output", value), name=f"@{name}")
+    except Error as error:
+        error.routine, error.line, error.column = caller.routine, value.span.line, value.span.column
+        raise
 
 
 # --- functions -----------------------------------------------------------------------------------

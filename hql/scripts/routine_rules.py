@@ -94,7 +94,7 @@ def _refuse_placeholders(body: object, what: str) -> None:
     for node in trees.walk(body):
         if isinstance(node, ast.Placeholder):
             message = f"a {what} has no {node}: it sees only its own parameters"
-            raise place(BindFault(message, hint="name them @name behind its name"), node)
+            raise place(BindFault(message, hint="declare them: @name type, …"), node)
 
 
 def _refuse_temporary(body: object) -> None:
