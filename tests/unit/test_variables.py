@@ -15,6 +15,7 @@ import pytest
 
 from hartonomous import hql
 from hartonomous.hql.parameters import ParameterSet
+from hartonomous.hql.scripts.frame import Frame
 from hartonomous.hql.shell.running import run_script
 from hartonomous.hql.types import parse_type
 from hartonomous.storage.errors import Error
@@ -118,22 +119,24 @@ def test_a_script_forgets_them_at_go(db: Any) -> None:
 
 
 def test_a_declare_that_fails_declares_nothing(db: Any) -> None:
-    parameters = ParameterSet({"p": 1})
+    frame = Frame(ParameterSet({"p": 1}))
+    parameters = frame.parameters
     (prepared,) = db.session.prepare("DECLARE @a INT = @p, @b INT = 1 / 0")
     for _ in range(2):  # the second time @a would be there already
         with pytest.raises(Error, match="division by zero"):
-            db.session.run(prepared, parameters, [])
+            db.session.run(prepared, frame, [])
         assert parameters.variables == {}
         assert parameters.values == {"p": 1} and list(parameters.types) == ["p"]
 
 
 def test_a_set_that_fails_changes_nothing(db: Any) -> None:
-    parameters = ParameterSet()
+    frame = Frame()
+    parameters = frame.parameters
     parameters.declare("a", parse_type("NVARCHAR(2)"), "ab")
     for text in ("SET @a = 'abc'", "SELECT @a = x FROM (VALUES ('b'), ('abc')) AS v (x)"):
         (prepared,) = db.session.prepare(text)
         with pytest.raises(Error, match="does not fit @a"):
-            db.session.run(prepared, parameters, [])
+            db.session.run(prepared, frame, [])
         assert parameters.values == {"a": "ab"}
     running = parameters.values  # what a query that still runs reads
     parameters.assign({"a": "cd"})
