@@ -14,11 +14,13 @@ import pyarrow as pa
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.arrays import array_maker
+from hartonomous.hql.changes.columns import bulk, columns_of
 from hartonomous.hql.changes.completion import Completion
 from hartonomous.hql.changes.dml import target_columns, without_identity
 from hartonomous.hql.changes.output_clause import output_result
 from hartonomous.hql.changes.plain_values import Plain, Unusual, plain
 from hartonomous.hql.changes.targets import get_table
+from hartonomous.hql.parameters import named
 from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.syntax.trees import unbounded
@@ -41,6 +43,7 @@ class FastInsert:
 
     __slots__ = (
         "behaviour",
+        "bulks",
         "cells",
         "completion",
         "makers",
@@ -56,6 +59,7 @@ class FastInsert:
         self.names = [c.name for c in columns]
         types = [parse_type(c.type) for c in columns]
         self.makers = [array_maker(t.arrow) for t in types]
+        self.bulks = [bulk(t) for t in types]
         converters = [plain(t) for t in types]
         fields = [Field(c.name, unbounded(t)) for c, t in zip(columns, types, strict=True)]
         self.completion = Completion(given_shape(table), fields)
@@ -92,6 +96,27 @@ class FastInsert:
         """Rows as Arrow columns."""
         columns = zip(*rows, strict=True)
         return [make(c) for c, make in zip(columns, self.makers, strict=True)]
+
+    def arrays_of_sets(self, sets: Sequence[Mapping[str, Any] | Sequence[Any]]) -> list[pa.Array]:
+        """The rows of many sets of parameters as Arrow columns; KeyError, Unusual."""
+        if len(self.cells) == 1:
+            names = [name for name, _, _ in self.cells[0] if name is not None]
+            columns = columns_of(names, sets)
+            if columns is not None:
+                return self._columns(columns, len(sets))
+        return self.arrays_of([row for given in sets for row in self.rows(named(given))])
+
+    def _columns(self, given: Iterable[Sequence[Any]], count: int) -> list[pa.Array]:
+        columns, arrays = iter(given), []
+        makers = zip(self.cells[0], self.bulks, self.makers, strict=True)
+        for (name, constant, convert), at_once, make in makers:
+            if name is None:
+                arrays.append(make([constant] * count))
+                continue
+            values = next(columns)
+            array = at_once(values)
+            arrays.append(array if array is not None else make([convert(v) for v in values]))
+        return arrays
 
     def insert(
         self, context: Context, arrays: list[pa.Array], *, is_shown: bool = False

@@ -13,7 +13,7 @@ from hartonomous.hql.changes.fast_insert import prepare_fast
 from hartonomous.hql.changes.plain_values import Unusual
 from hartonomous.hql.errors import ParameterFault
 from hartonomous.hql.limits import Limits
-from hartonomous.hql.parameters import check_count, named
+from hartonomous.hql.parameters import check_count
 from hartonomous.hql.run import Prepared, Run, complete
 from hartonomous.hql.scripts.signals import Return
 from hartonomous.storage.errors import Error
@@ -31,15 +31,15 @@ def execute_many(session: Session, text: str, rows: Iterable[Given], messages: l
     """The number of rows changed, or -1 if no statement says. All or nothing: inside an open
     transaction what was done is undone by a savepoint, outside there is a transaction for it."""
     statements = session.prepare(text)
-    sets = _sets(text, rows)
+    chunks = _chunks(text, rows)
     if session.in_transaction or not session.autocommit:
         if not session.in_transaction:
             session.begin()
         with session.undoing(session.transaction):
-            return _run_all(session, statements, sets, messages)
+            return _run_all(session, statements, chunks, messages)
     session.begin()
     try:
-        changed = _run_all(session, statements, sets, messages)
+        changed = _run_all(session, statements, chunks, messages)
     except BaseException:
         if session.in_transaction:
             session.rollback()
@@ -49,12 +49,18 @@ def execute_many(session: Session, text: str, rows: Iterable[Given], messages: l
     return changed
 
 
-def _sets(text: str, rows: Iterable[Given]) -> Iterator[Given]:
-    """The caller's sets one by one. What making them raises is the caller's fault, not ours."""
+def _chunks(text: str, rows: Iterable[Given]) -> Iterator[list[Given]]:
+    """The caller's sets, many at a time. What making them raises is the caller's fault, not
+    ours."""
+    marks = text.count("?")
     try:
-        for given in rows:
-            check_count(text, given)
-            yield given
+        source = iter(rows)
+        while chunk := list(itertools.islice(source, SETS_MAX)):
+            # asked of all at once first: sets are many
+            if not set(map(type, chunk)) <= {tuple, list} or max(map(len, chunk)) > marks:
+                for given in chunk:
+                    check_count(text, given)
+            yield chunk
     except Error:
         raise
     except Exception as fault:
@@ -67,14 +73,14 @@ def _sets(text: str, rows: Iterable[Given]) -> Iterator[Given]:
 def _run_all(
     session: Session,
     statements: tuple[Prepared, ...],
-    sets: Iterator[Given],
+    chunks: Iterator[list[Given]],
     messages: list[str],
 ) -> int:
     from hartonomous.hql.statements.insert import Insert
 
     changed = 0
     seen = False
-    while chunk := list(itertools.islice(sets, SETS_MAX)):
+    for chunk in chunks:
         if len(statements) == 1 and isinstance(statements[0].statement, Insert):
             done = _insert_chunk(session, statements[0], statements[0].statement, chunk)
             if done is not None:
@@ -119,7 +125,7 @@ def _insert_chunk(
     if fast is None or fast.is_constant:
         return None
     try:
-        arrays = fast.arrays_of([row for given in chunk for row in fast.rows(named(given))])
+        arrays = fast.arrays_of_sets(chunk)
     except (Unusual, KeyError):
         return None
     try:

@@ -23,7 +23,8 @@ Plain = Callable[[Any], Any]
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _FLOAT_EXACT = 2**53
-_REAL_MAX = 3.4028234e38
+#: the largest finite REAL, nearly
+REAL_MAX = 3.4028234e38
 
 
 class Unusual(Exception):
@@ -128,7 +129,7 @@ def _float(value: Any) -> Any:
 
 def _real(value: Any) -> Any:
     number = _float(value)
-    if number is not None and abs(number) > _REAL_MAX and abs(number) != float("inf"):
+    if number is not None and abs(number) > REAL_MAX and abs(number) != float("inf"):
         raise Unusual
     return number
 
