@@ -60,7 +60,9 @@ class Progress:
     def close(self) -> None:
         """Wipes the line."""
         if self._length:
-            self.stream.write("\r" + " " * self._length + "\r")
+            # a ^C that was typed may stand behind the line
+            blank = " " * self._length if os.environ.get("TERM") == "dumb" else "\x1b[2K"
+            self.stream.write(f"\r{blank}\r")
             self.stream.flush()
             self._length = 0
         _shown.discard(id(self))

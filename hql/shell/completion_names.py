@@ -35,20 +35,16 @@ class Name:
 
 
 class Names:
-    """The names of one session, as they were at the last `refresh`: those who ask are other threads
-    than the one that runs statements. `parameters`: the session's variables."""
+    """The names of one session as they are now: the catalog that its next statement will see, and
+    `parameters`, its variables. To be made anew for each text: who asks is another thread than
+    the one that runs statements."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.refresh()
-
-    def refresh(self, parameters: ParameterSet | None = None) -> None:
-        """Takes the catalog that the next statement will see."""
-        self.parameters = parameters
-        if self.session.in_transaction:
-            self.catalog: Catalog = self.session.transaction.catalog
+    def __init__(self, session: Session, parameters: ParameterSet | None = None) -> None:
+        self.database, self.parameters = session.database, parameters
+        if session.in_transaction:
+            self.catalog: Catalog = session.transaction.catalog
             return
-        transaction = self.session.open_transaction()
+        transaction = session.open_transaction()
         try:
             self.catalog = transaction.catalog
         finally:
@@ -149,7 +145,7 @@ class Names:
             table_parameters={} if given is None else given.table_fields,
             system_tables=SYSTEM_FIELDS,
             parse_view=parse_query,
-            database=self.session.database,
+            database=self.database,
         )
         try:
             fields = bind_query(parse_query(text), context).plan.fields

@@ -1,34 +1,41 @@
-"""An error as people read it: code, message, the line of the text with a caret, a hint."""
+"""An error as people read it: code, message, place and what called it, the line of the text with a
+caret, a hint."""
 
 from __future__ import annotations
 
 import sys
 
+from hartonomous.hql.shell.paint import paint
 from hartonomous.storage.errors import Error
 
 #: a longer line is shown around the caret only
 LINE_CHARACTERS_MAX = 100
 
 
-def report(error: Error, text: str | None = None) -> None:
+def report(error: Error, text: str | None = None, *, colours: bool = False) -> None:
     """Writes `error` to stderr; `text` is what its place refers to."""
-    sys.stderr.write(describe(error, text))
+    sys.stderr.write(describe(error, text, colours=colours))
     sys.stderr.flush()
 
 
-def describe(error: Error, text: str | None = None) -> str:
+def describe(error: Error, text: str | None = None, *, colours: bool = False) -> str:
     """The error as lines."""
-    out = f"error[{error.code}]: {error.message}\n"
+    out = f"{paint(f'error[{error.code}]:', 'red', colours)} {error.message}\n"
     if error.line is not None and error.column is not None:
-        out += f"  at line {error.line}, column {error.column}\n"
-        if text is not None and "\n" not in error.message:  # syntax errors draw their own
-            out += _caret(text, error.line, error.column)
+        routine = f"{error.routine}, " if error.routine is not None else ""
+        out += f"  at {routine}line {error.line}, column {error.column}\n"
+        out += "".join(f"  called from {call}\n" for call in error.calls)
+        is_here = (
+            error.routine is None and "\n" not in error.message
+        )  # syntax errors draw their own
+        if text is not None and is_here:
+            out += _caret(text, error.line, error.column, colours)
     if error.hint:
-        out += f"hint: {error.hint}\n"
+        out += f"{paint('hint:', 'cyan', colours)} {error.hint}\n"
     return out
 
 
-def _caret(text: str, line: int, column: int) -> str:
+def _caret(text: str, line: int, column: int, colours: bool) -> str:
     lines = text.split("\n")
     if not 1 <= line <= len(lines):
         return ""
@@ -37,4 +44,4 @@ def _caret(text: str, line: int, column: int) -> str:
     first = max(0, at - LINE_CHARACTERS_MAX // 2) if len(shown) > LINE_CHARACTERS_MAX else 0
     shown = shown[first : first + LINE_CHARACTERS_MAX]
     margin = f"{line} | "
-    return f"  {margin}{shown}\n  {' ' * (len(margin) + at - first)}^\n"
+    return f"  {margin}{shown}\n  {' ' * (len(margin) + at - first)}{paint('^', 'red', colours)}\n"

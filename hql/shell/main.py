@@ -173,6 +173,7 @@ def run_file(options: argparse.Namespace) -> int:
 def _run(text: str, options: argparse.Namespace, parameters: dict[str, Any] | None) -> int:
     gc.set_threshold(COLLECTED_OBJECTS_MIN)
     from hartonomous.hql.shell.faults import report
+    from hartonomous.hql.shell.paint import has_colours
     from hartonomous.hql.shell.running import run_script
 
     with _connect(options) as connection:
@@ -182,7 +183,7 @@ def _run(text: str, options: argparse.Namespace, parameters: dict[str, Any] | No
         try:
             run_script(connection, text, parameters, options.format, sys.stdout.buffer)
         except Error as error:
-            report(error, text)
+            report(error, text, colours=has_colours(sys.stderr))
             connection.rollback()
             return FAILED
         finally:
@@ -239,11 +240,8 @@ def interact(options: argparse.Namespace) -> int:
     """`hql [DB]` on a terminal."""
     from hartonomous.hql.shell.repl import run_shell
 
-    connection = _connect(options)
-    try:
-        run_shell(connection, options.format, startup=options.startup)
-    finally:
-        connection.close()
+    gc.set_threshold(COLLECTED_OBJECTS_MIN)
+    run_shell(_connect(options), options.format, startup=options.startup)
     return DONE
 
 

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from hartonomous.hql.shell.commands import split
 from hartonomous.hql.shell.completeness import is_to_send as is_complete
 from hartonomous.hql.shell.completeness import read_ending
-from hartonomous.hql.shell.running import Interrupted
+from hartonomous.hql.shell.paint import has_colours, is_dumb
 from hartonomous.hql.shell.settings import Settings
 from hartonomous.hql.shell.state import Shell
-from hartonomous.hql.shell.terminal import find_terminal
 from hartonomous.hql.shell.toolbar import database_name, toolbar
 
 if TYPE_CHECKING:
@@ -33,9 +32,10 @@ def startup_path() -> Path:
 
 
 def run_shell(connection: Connection, format_name: str = "table", *, startup: bool = True) -> None:
-    """Reads and runs until the person leaves. `startup`: runs the startup file first."""
-    terminal = find_terminal(sys.stdout)
-    shell = Shell(connection, Settings(format=format_name), terminal=terminal)
+    """Reads and runs until the person leaves, then closes the connection. `startup`: runs the
+    startup file first."""
+    settings = Settings(format=format_name, colours=not os.environ.get("NO_COLOR"))
+    shell = Shell(connection, settings)
     greet(shell)
     try:
         if startup:
@@ -43,16 +43,24 @@ def run_shell(connection: Connection, format_name: str = "table", *, startup: bo
         if not shell.is_leaving:
             (read_plainly if is_plain() else read_and_run)(shell)
     finally:
+        leave(shell)
+
+
+def leave(shell: Shell) -> None:
+    """Undoes an open transaction, and closes what the shell works with."""
+    connection = shell.connection
+    try:
+        shell.close()
         if connection.in_transaction:
             connection.rollback()
             shell.say("the open transaction was rolled back")
+    finally:
+        connection.close()
 
 
 def is_plain() -> bool:
     """Whether the terminal can only show lines one after the other."""
-    return os.environ.get("TERM", "") in ("", "dumb", "unknown", "emacs") or not (
-        sys.stdout.isatty() or sys.stderr.isatty()
-    )
+    return is_dumb() or not (sys.stdout.isatty() or sys.stderr.isatty())
 
 
 def greet(shell: Shell) -> None:
@@ -84,16 +92,14 @@ def run_typed(shell: Shell, text: str) -> bool:
     """Runs what was sent. Ctrl-C ends what runs, not the shell."""
     try:
         return shell.enter(text)
-    except Interrupted as interrupt:
-        shell.say("it was done before it could be cancelled" if interrupt.is_done else "cancelled")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # between statements, or in a command
         shell.say("cancelled")
-    return False
+        return False
 
 
 def is_to_send(text: str) -> bool:
     """Whether Enter sends a text: it is complete, or a command stands in its last line."""
-    if "\\" in text and any(command for _, command in split(text)):
+    if "\\" in text and any(command for *_, command in split(text)):
         return True
     return is_complete(text)
 
@@ -116,10 +122,10 @@ def read_and_run(shell: Shell) -> None:
         lambda: prompt(shell.connection),
         lambda text: toolbar(shell.connection, text),
         is_to_send,
-        colours=shell.terminal is None or shell.terminal.has_colors,
+        colours=shell.settings.colours and has_colours(sys.stderr),
     )
     while not shell.is_leaving:
-        names.refresh()
+        names = Names(shell.connection.session, shell.frame.parameters)
         text, shell.buffer = shell.buffer, ""
         try:
             text = editor.read(text)

@@ -38,14 +38,14 @@ def toolbar(connection: Connection, text: str) -> StyleAndTextTuples:
         ":memory:" if path is None else str(path),
         f"branch {BRANCH}",
     ]
-    warning = transaction_state(connection)
     if session.read_only:
         parts.append("read only")
-    line: StyleAndTextTuples = [("class:bottom-toolbar", f" {' │ '.join(parts)} ")]
+    line: StyleAndTextTuples = [("class:bottom-toolbar", f" {' │ '.join(parts)} │")]
+    warning = transaction_state(connection)
     if warning:
         line.append(("class:bottom-toolbar.warning", f" {warning} "))
     else:
-        line.append(("class:bottom-toolbar", "│ no transaction "))
+        line.append(("class:bottom-toolbar", " no transaction "))
     hint = how_to_send(text)
     if hint:
         line.append(("class:bottom-toolbar", f"│ {hint} "))
