@@ -50,6 +50,17 @@ def find_function(name: ast.ObjectName, scope: Scope) -> RoutineEntry | None:
     return entry
 
 
+def describe_use(name: ast.ObjectName, scope: Scope) -> str | None:
+    """How a routine is used whose name stands where a table should; None for other names."""
+    entry = find_function(name, scope)
+    if entry is None:
+        return None
+    if entry.routine == "PROCEDURE":
+        return f"it is a procedure: EXEC {name}"
+    is_table = entry.routine == "TABLE FUNCTION"
+    return f"it is a function: SELECT * FROM {name}(…)" if is_table else f"SELECT {name}(…)"
+
+
 def names(scope: Scope) -> list[str]:
     """Users' functions, for hints."""
     return [e.name for e in scope.statement.context.catalog.routines() if e.routine != "PROCEDURE"]

@@ -10,6 +10,7 @@ from hartonomous.hql import ast, plan
 from hartonomous.hql.bind.columns import derive, show, unique_fields
 from hartonomous.hql.bind.context import VIEW_DEPTH_MAX, BindContext, fault, nearest, not_supported
 from hartonomous.hql.bind.conversions import cast, unfold
+from hartonomous.hql.bind.routines import describe_use
 from hartonomous.hql.bind.scope import Scope, Visible
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.models.relations.tables import (
@@ -88,7 +89,7 @@ def _unknown_table(node: ast.TableName, scope: Scope) -> Exception:
         yield from context.system_tables
         yield from NAMES
 
-    hint = nearest(full, known()) or nearest(name, known())
+    hint = describe_use(node.name, scope) or nearest(full, known()) or nearest(name, known())
     if hint is None and fold(name) in context.table_parameters:
         hint = f"the parameter is written @{name}"
     return fault(scope.span(node), f'there is no table or view "{full}"', "UNKNOWN_TABLE", hint)

@@ -114,7 +114,9 @@ def evaluate_arguments(
             raise fault(argument.span, message, "ARGUMENTS")
         if expression is None:
             raise wrong_count(routine, len(given), statement.span)
-        values.append(script.evaluate(expression, parameter.type, key=("argument", number)))
+        name = f"@{parameter.name}"
+        key = "argument", number
+        values.append(script.evaluate(expression, parameter.type, key=key, name=name))
     return values, outputs
 
 
