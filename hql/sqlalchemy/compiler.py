@@ -11,6 +11,7 @@ What differs from SQL as SQLAlchemy writes it by itself:
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlalchemy import exc
@@ -24,6 +25,10 @@ from hartonomous.grammar.words import RESERVED
 #: EXTRACT's fields -> DATEPART's parts
 _PARTS = {"doy": "dayofyear", "dow": "weekday", "milliseconds": "millisecond"}
 _PARTS |= {"microseconds": "microsecond"}
+
+
+#: what a parameter's name may be
+_PARAMETER = re.compile(r"[^\W\d_]\w*")
 
 
 class HQLIdentifierPreparer(IdentifierPreparer):
@@ -100,6 +105,16 @@ class HQLCompiler(SQLCompiler):
         left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
         return f"{left} {operator} {right}"
 
+    # --- parameters -------------------------------------------------------------------------------
+
+    def bindparam_string(self, name: str, **kw: Any) -> str:
+        """Names that HQL has not for parameters, such as those of columns with strange names, are
+        written with the numbers of their strange characters."""
+        if not kw.get("escaped_from") and not _PARAMETER.fullmatch(name):
+            kw["escaped_from"] = name
+            name = "p_" + re.sub(r"\W", lambda match: f"_{ord(match[0]):x}_", name)
+        return super().bindparam_string(name, **kw)
+
     # --- operators and functions ------------------------------------------------------------------
 
     def visit_extract(self, extract: Any, **kw: Any) -> str:
@@ -146,7 +161,9 @@ class HQLCompiler(SQLCompiler):
         return self._json(binary, **kw)
 
     def _json(self, binary: Any, **kw: Any) -> str:
-        left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
+        left = self.process(binary.left, **kw)
+        # a path is a constant in HQL: written into the text each time the statement runs
+        right = self.process(binary.right, **{**kw, "literal_execute": True})
         affinity = binary.type._type_affinity
         if affinity is sa.JSON:
             return f"JSON_QUERY({left}, {right})"

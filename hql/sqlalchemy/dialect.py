@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import uuid
 import weakref
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from sqlalchemy.sql.schema import Index
 from hartonomous.hql.sqlalchemy.compiler import HQLCompiler, HQLIdentifierPreparer
 from hartonomous.hql.sqlalchemy.ddl import HQLDDLCompiler
 from hartonomous.hql.sqlalchemy.reflection import DEFAULT_SCHEMA, Reflection
-from hartonomous.hql.sqlalchemy.types import HQLTypeCompiler
+from hartonomous.hql.sqlalchemy.types import COLSPECS, HQLTypeCompiler
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection
@@ -51,6 +52,7 @@ class HQLDialect(Reflection, default.DefaultDialect):
     ddl_compiler = HQLDDLCompiler
     type_compiler_cls = HQLTypeCompiler
     preparer = HQLIdentifierPreparer
+    colspecs = COLSPECS
     construct_arguments = [(Index, {"using": None, "with": None})]
 
     default_schema_name = DEFAULT_SCHEMA
@@ -58,7 +60,6 @@ class HQLDialect(Reflection, default.DefaultDialect):
     supports_alter = True
     supports_identity_columns = True
     supports_default_values = True
-    supports_default_metavalue = True
     supports_multivalues_insert = True
     supports_native_boolean = True
     supports_native_decimal = True
@@ -77,8 +78,15 @@ class HQLDialect(Reflection, default.DefaultDialect):
     insertmanyvalues_implicit_sentinel = InsertmanyvaluesSentinelOpts.ANY_AUTOINCREMENT
     insertmanyvalues_max_parameters = 10_000
 
-    def __init__(self, **kw: Any) -> None:
+    def __init__(
+        self,
+        json_serializer: Callable[[Any], str] | None = None,
+        json_deserializer: Callable[[str], Any] | None = None,
+        **kw: Any,
+    ) -> None:
         super().__init__(**kw)
+        self._json_serializer = json_serializer
+        self._json_deserializer = json_deserializer
         self._memory = f":memory:{uuid.uuid4()}"
         self._keeper: Any = None
         self._keeping = threading.Lock()
@@ -109,8 +117,8 @@ class HQLDialect(Reflection, default.DefaultDialect):
         it for as long as the engine lives."""
         from hartonomous import hql
 
-        if database == ":memory:":
-            database = self._memory
+        if database.startswith(":memory:"):
+            database = self._memory if database == ":memory:" else database
             with self._keeping:
                 if self._keeper is None:
                     self._keeper = hql.connect(database)

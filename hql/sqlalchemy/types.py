@@ -7,6 +7,7 @@ are those that SQLAlchemy wants. `type_of` is the way back, for reflection.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,6 +128,29 @@ class GEOMETRY(sa.UserDefinedType[Any]):
         return "GEOMETRY"
 
 
+class JSONIndexType(sa.JSON.JSONIndexType):
+    """`column["name"]` and `column[3]`: a path of one step, as a constant in the text."""
+
+    def literal_processor(self, dialect: Dialect) -> Any:
+        return lambda value: _json_path((value,))
+
+
+class JSONPathType(sa.JSON.JSONPathType):
+    """`column[("name", 3)]`."""
+
+    def literal_processor(self, dialect: Dialect) -> Any:
+        return _json_path
+
+
+def _json_path(steps: Any) -> str:
+    """`'$."name"[3]'`, quoted."""
+    path = "".join(
+        f"[{step}]" if isinstance(step, int) else "." + json.dumps(step, ensure_ascii=False)
+        for step in steps
+    )
+    return "'$" + path.replace("'", "''") + "'"
+
+
 class HQLTypeCompiler(GenericTypeCompiler):
     """How types are written in CREATE TABLE and CAST. `visit_NAME` is called for the type whose
     `__visit_name__` is NAME."""
@@ -233,6 +257,12 @@ class HQLTypeCompiler(GenericTypeCompiler):
     def visit_GEOMETRY(self, type_: Any, **kw: Any) -> str:
         return "GEOMETRY"
 
+
+#: SQLAlchemy's types -> those that take their place
+COLSPECS: dict[type[TypeEngine[Any]], type[TypeEngine[Any]]] = {
+    sa.JSON.JSONIndexType: JSONIndexType,
+    sa.JSON.JSONPathType: JSONPathType,
+}
 
 _PLAIN: dict[str, type[TypeEngine[Any]]] = {
     "NULL": sa.NullType,
