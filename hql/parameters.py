@@ -85,6 +85,14 @@ class ParameterSet:
 
     # --- variables ---
 
+    def copy(self) -> ParameterSet:
+        """The values of now."""
+        out = ParameterSet()
+        out.raw, out.variables = dict(self.raw), dict(self.variables)
+        out.tables, out.table_fields = self.tables, self.table_fields
+        out._resolved = self._resolved
+        return out
+
     def is_given(self, name: str) -> bool:
         """Whether the caller gave a value or a table of that name."""
         return (name in self.raw or name in self.tables) and name not in self.variables

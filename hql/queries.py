@@ -51,6 +51,11 @@ def start_query(
     return Result(stream.fields, stream, close=stream.close)
 
 
+def prepare_query(context: Context, query: ast.Query, *, key: Any) -> None:
+    """Binds and plans a query that is started later under the same key."""
+    _refuse_assignments(_prepared(context, query, key, False, {}).bound, query)
+
+
 def bind_only(context: Context, query: ast.Query, *, tables: Given | None = None) -> BoundQuery:
     """What a query means, without running it. Raises what binding raises."""
     bound = _bind(context, query, False, tables or {})

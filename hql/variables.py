@@ -70,7 +70,7 @@ def run_declare(statement: Declare, context: Context) -> Result:
 
 def run_set(statement: SetVariable, context: Context) -> Result:
     """SET @v = expression."""
-    type_ = _get_type(context, statement.name, statement.span)
+    type_ = get_variable_type(context, statement.name, statement.span)
     value = _value_of(context, statement.name, statement.value, type_, 0)
     context.parameters.assign({fold(statement.name): value})
     return Result(rows_read=1)
@@ -85,7 +85,7 @@ def run_select(query: ast.Query, context: Context) -> Result:
     for item in select.items:
         if item.assign_to is not None:
             names.append(item.assign_to)
-            types.append(_get_type(context, item.assign_to, item.span))
+            types.append(get_variable_type(context, item.assign_to, item.span))
             item = replace(item, expression=trees.cast(item.expression, types[-1]))
         items.append(item)
     if query.for_json is not None:
@@ -135,7 +135,7 @@ def _declared_type(variable: VariableDefinition, context: Context) -> Type:
         locate(error, variable.type.span)
 
 
-def _get_type(context: Context, name: str, span: ast.Span) -> Type:
+def get_variable_type(context: Context, name: str, span: ast.Span) -> Type:
     """The type of a variable that is to get a value."""
     parameters, shown = context.parameters, f"@{name}"
     known = parameters.variables

@@ -67,9 +67,13 @@ class Frame:
     @property
     def tables_signature(self) -> tuple[tuple[str, int], ...]:
         """Equal where plans that name table variables can be shared."""
+        if not self.tables:
+            return ()
         return tuple([(name, table.entry.id) for name, table in self.tables.items()])
 
     def close(self) -> None:
         """The text is over: lets go of what it declared. Idempotent."""
         self.tables.clear()
+        for cursor in self.cursors.values():
+            cursor.close()
         self.cursors.clear()

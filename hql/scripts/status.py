@@ -22,15 +22,17 @@ Getter = Callable[["Session", "Frame"], Any]
 
 
 class Status:
-    """A session's state beside its transaction. `fetched` is what the last FETCH said; `error` is
+    """A session's state beside its transaction. `fetched` is what the last FETCH said,
+    `cursor_rows` how many rows the cursor opened last has, -1 if that is not known yet; `error` is
     the number of the last statement's error, or 0; `identity` the last IDENTITY value given out;
     `caught` the errors that CATCH deals with now, the innermost last."""
 
-    __slots__ = ("_last", "_rows", "caught", "error", "fetched", "identity")
+    __slots__ = ("_last", "_rows", "caught", "cursor_rows", "error", "fetched", "identity")
 
     def __init__(self) -> None:
         self.error = 0
         self.fetched = 0
+        self.cursor_rows = 0
         self.identity: int | None = None
         self.caught: list[Error] = []
         self._rows = 0

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, Query, Span
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.syntax.printer import line
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @frozen
@@ -18,6 +22,7 @@ class DeclareCursor(Statement):
     query: Query
     options: tuple[str, ...] = ()
     title: ClassVar[str] = "DECLARE CURSOR"
+    usual_effect: ClassVar[str] = "reads"
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
@@ -26,3 +31,9 @@ class DeclareCursor(Statement):
 
     def __str__(self) -> str:
         return line("DECLARE", self.name, "CURSOR", *self.options, "FOR", self.query)
+
+    def run(self, context: Context) -> Result:
+        """Makes the cursor; its query runs when it is opened."""
+        from hartonomous.hql.scripts.cursors import run_declare_cursor
+
+        return run_declare_cursor(self, context)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Identifier, Span
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.syntax.build_expressions import constant
 from hartonomous.hql.syntax.printer import line
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @frozen
@@ -20,6 +24,7 @@ class Fetch(Statement):
     cursor: Identifier
     into: tuple[str, ...] = ()
     title: ClassVar[str] = "FETCH"
+    usual_effect: ClassVar[str] = "reads"
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
@@ -35,6 +40,12 @@ class Fetch(Statement):
             self.cursor,
             self.into and f"INTO {', '.join('@' + name for name in self.into)}",
         )
+
+    def run(self, context: Context) -> Result:
+        """Goes to a row, whose values are the result or go into the variables."""
+        from hartonomous.hql.scripts.cursors import run_fetch
+
+        return run_fetch(self, context)
 
 
 Fetch.rules = {

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.ast import Identifier
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @frozen
@@ -15,6 +19,13 @@ class OpenCursor(Statement):
 
     cursor: Identifier
     title: ClassVar[str] = "OPEN"
+    usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:
         return f"OPEN {self.cursor}"
+
+    def run(self, context: Context) -> Result:
+        """Begins the query."""
+        from hartonomous.hql.scripts.cursors import run_open
+
+        return run_open(self.cursor, context)

@@ -1,0 +1,393 @@
+"""Cursors: DECLARE … CURSOR FOR, OPEN, FETCH, CLOSE, DEALLOCATE.
+
+A cursor keeps the variables' values of its DECLARE, and from OPEN to CLOSE the snapshot that OPEN
+saw. Its rows are computed as they are fetched; a STATIC or SCROLL one computes all of them at OPEN,
+within the memory limit. GLOBAL ones, as they are without a word, belong to the session, LOCAL ones
+to their frame. ROLLBACK closes cursors that were opened in its transaction, but for computed ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from hartonomous.hql import ast
+from hartonomous.hql.bind.context import fault, nearest, not_supported
+from hartonomous.hql.changes.completion import check_length
+from hartonomous.hql.context import Context
+from hartonomous.hql.frozen import frozen
+from hartonomous.hql.limits import Limits
+from hartonomous.hql.plan import Field
+from hartonomous.hql.result import Result
+from hartonomous.hql.scripts.frame import Frame
+from hartonomous.hql.syntax import trees
+from hartonomous.hql.types import Type
+from hartonomous.hql.values import to_python
+from hartonomous.storage.catalog import fold
+from hartonomous.storage.errors import AlreadyExists, Cancelled, Error
+
+if TYPE_CHECKING:
+    from hartonomous.hql.statements.declare_cursor import DeclareCursor
+    from hartonomous.hql.statements.fetch import Fetch
+    from hartonomous.storage.transaction import Transaction
+
+#: rows that are made Python values at once
+WINDOW_ROWS = 256
+#: cursors that a session or a frame may have at once
+CURSORS_MAX = 256
+
+OPTIONS: Final = (
+    "LOCAL",
+    "GLOBAL",
+    "FORWARD_ONLY",
+    "SCROLL",
+    "STATIC",
+    "FAST_FORWARD",
+    "READ_ONLY",
+)
+LATER: Final = ("KEYSET", "DYNAMIC", "OPTIMISTIC", "SCROLL_LOCKS", "TYPE_WARNING")
+#: pairs of which a cursor has one
+EITHER: Final = (("LOCAL", "GLOBAL"), ("FORWARD_ONLY", "SCROLL"), ("FAST_FORWARD", "SCROLL"))
+
+
+@frozen
+class Window:
+    """Some rows of a block as Python values: `types` of each column, rows from `first` on."""
+
+    first: int
+    types: tuple[Type, ...]
+    columns: list[list[Any]]
+
+
+@frozen
+class Opened:
+    """What an open cursor holds. `count` is the number of rows if all are computed."""
+
+    result: Result
+    fields: tuple[Field, ...]
+    limits: Limits
+    transaction: Transaction
+    is_own: bool  # the transaction is the cursor's, to be ended with it
+    count: int | None
+
+
+class Cursor:
+    """A declared cursor. `context` is that of its DECLARE, with the variables as they were."""
+
+    def __init__(self, name: str, statement: DeclareCursor, context: Context) -> None:
+        frame = context.frame
+        seen = Frame(frame.parameters.copy(), caller=frame.caller, routine=frame.routine)
+        seen.tables, seen.rows = dict(frame.tables), frame.rows
+        seen.temporary = frame.temporary
+        self.name = name
+        self.query = statement.query
+        self.declared_in = frame
+        self.frame = seen
+        self.memory = context.memory
+        options = statement.options
+        self.scrolls = "SCROLL" in options or (
+            "STATIC" in options and "FORWARD_ONLY" not in options
+        )
+        self.is_computed = self.scrolls or "STATIC" in options
+        self.opened: Opened | None = None
+        self._block = pa.table({})  # rows at hand, of which `_at` is the current one
+        self._at = -1
+        self._stream: Iterator[pa.RecordBatch] = iter(())
+        self._window: Window | None = None
+
+    # --- opening and closing
+
+    def open(self, context: Context) -> None:
+        """Begins the query in the open transaction, or in a snapshot of the cursor's own."""
+        session = context.session
+        is_own = not session.in_transaction
+        transaction = session.open_transaction() if is_own else session.transaction
+        limits = Limits(memory_bytes=context.limits.memory_bytes)
+        inner = Context(session, transaction, self.frame, limits, self.memory)
+        before, transaction.variables = transaction.variables, self.frame.rows
+        try:
+            with context.limits.interrupting(limits.cancel):
+                result = inner.query(self.query, key="cursor")
+                assert result.fields is not None
+                count = self._compute(result, limits) if self.is_computed else None
+        except BaseException:
+            if is_own:
+                transaction.rollback()
+            raise
+        finally:
+            transaction.variables = before
+        self.opened = Opened(result, result.fields, limits, transaction, is_own, count)
+        if self.is_computed:
+            self._end_snapshot(self.opened)
+        else:
+            session.streaming.add(self)
+            self._stream, self._block = result.batches(), result.schema.empty_table()
+        self._at, self._window = -1, None
+
+    def _compute(self, result: Result, limits: Limits) -> int:
+        """All rows at once."""
+        batches: list[pa.RecordBatch] = []
+        size = 0
+        try:
+            for batch in result.batches():
+                batches.append(batch)
+                size += batch.nbytes
+                limits.account(size)
+        finally:
+            result.close()
+        self._block = pa.Table.from_batches(batches, result.schema)
+        return self._block.num_rows
+
+    def close(self) -> None:
+        """Lets rows and snapshot go. Idempotent."""
+        opened, self.opened = self.opened, None
+        if opened is not None:
+            opened.result.close()
+            self._end_snapshot(opened)
+            self._block, self._window, self._stream = pa.table({}), None, iter(())
+
+    def _end_snapshot(self, opened: Opened) -> None:
+        opened.limits.stop()
+        if opened.is_own:
+            opened.transaction.rollback()
+
+    def undone(self, transaction: Transaction) -> None:
+        """A transaction was rolled back."""
+        opened = self.opened
+        if opened is not None and opened.transaction is transaction and not self.is_computed:
+            self.close()
+
+    # --- moving
+
+    def move(self, direction: str, context: Context) -> bool:
+        """Goes to another row; whether there is one."""
+        assert self.opened is not None
+        if self.opened.count is None:
+            assert direction == "NEXT", direction
+            return self._advance(self.opened, context)
+        last = self.opened.count - 1
+        steps = {"NEXT": self._at + 1, "PRIOR": self._at - 1, "FIRST": 0, "LAST": last}
+        self._at = max(-1, min(steps[direction], last + 1))
+        return 0 <= self._at <= last
+
+    def _advance(self, opened: Opened, context: Context) -> bool:
+        """The next row of a stream. What fails closes the cursor."""
+        if self._at + 1 < self._block.num_rows:
+            self._at += 1
+            return True
+        try:
+            with context.limits.interrupting(opened.limits.cancel):
+                batch = next(self._stream, None)
+        except BaseException:
+            self.close()
+            raise
+        self._window, self._at = None, 0
+        if batch is None:
+            self._block = opened.result.schema.empty_table()
+            return False
+        self._block = pa.Table.from_batches([batch])
+        return True
+
+    # --- the current row
+
+    def row(self) -> Result:
+        """The row as a result; without a row an empty one."""
+        assert self.opened is not None
+        is_there = 0 <= self._at < self._block.num_rows
+        rows = self._block.slice(self._at if is_there else 0, int(is_there))
+        return Result.of_table(self.opened.fields, rows)
+
+    def values(
+        self, names: tuple[str, ...], types: tuple[Type, ...], context: Context
+    ) -> list[Any]:
+        """The row's values as `types` of variables, in Python's form, converted as an assignment
+        does it."""
+        window = self._window
+        if window is None or window.types != types or not self._is_in(window):
+            window = self._window = self._converted(names, types, context)
+        return [column[self._at - window.first] for column in window.columns]
+
+    def _is_in(self, window: Window) -> bool:
+        return 0 <= self._at - window.first < len(window.columns[0])
+
+    def _converted(
+        self, names: tuple[str, ...], types: tuple[Type, ...], context: Context
+    ) -> Window:
+        """The current row and some after it; only the row itself if one after it is no value of
+        the types: that is to be said when it is fetched."""
+        rows = self._block.slice(self._at, WINDOW_ROWS)
+        try:
+            columns = self._cast(rows, names, types, context)
+        except Cancelled:
+            raise
+        except Error:
+            columns = self._cast(rows.slice(0, 1), names, types, context)
+        return Window(self._at, types, columns)
+
+    def _cast(
+        self, rows: pa.Table, names: tuple[str, ...], types: tuple[Type, ...], context: Context
+    ) -> list[list[Any]]:
+        assert self.opened is not None
+        given = self.opened.fields
+        if [trees.unbounded(f.type) for f in given] != [trees.unbounded(t) for t in types]:
+            labels = [f"c{number}" for number in range(len(types))]
+            fields = tuple([Field(n, f.type) for n, f in zip(labels, given, strict=True)])
+            items = [
+                trees.item(trees.cast(trees.column("r", n), t), n)
+                for n, t in zip(labels, types, strict=True)
+            ]
+            query = trees.select(items, trees.rows("__rows", "r"))
+            tables = {"__rows": (fields, rows.rename_columns(labels))}
+            rows = context.table(query, key=("fetch", fields, types), tables=tables)
+        for column, name, type_ in zip(rows.columns, names, types, strict=True):
+            if type_.a is not None and type_.kind in ("NVARCHAR", "VARBINARY"):
+                check_length(column, f"@{name}", type_)
+        return [to_python(_one(c), t) for c, t in zip(rows.columns, types, strict=True)]
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+# --- statements ----------------------------------------------------------------------------------
+
+
+def run_declare_cursor(statement: DeclareCursor, context: Context) -> Result:
+    """DECLARE c CURSOR: the query is bound, so that what is wrong in it is said here."""
+    from hartonomous.hql.queries import prepare_query
+    from hartonomous.hql.statements.query import find_into
+
+    _check_options(statement)
+    into = find_into(statement.query)
+    if into is not None:
+        raise fault(into.span, "the query of a cursor has no INTO", "BIND")
+    name = fold(statement.name.text)
+    known = context.frame.cursors if "LOCAL" in statement.options else context.session.cursors
+    if name in known:
+        raise AlreadyExists(
+            f'the cursor "{statement.name.text}" exists already',
+            hint=f"DEALLOCATE {statement.name}",
+            line=statement.name.span.line,
+            column=statement.name.span.column,
+        )
+    if len(known) >= CURSORS_MAX:
+        message = f"there are {CURSORS_MAX} cursors already"
+        raise fault(statement.name.span, message, "CURSOR", "DEALLOCATE those that are done with")
+    prepare_query(context, statement.query, key="cursor")
+    known[name] = Cursor(statement.name.text, statement, context)
+    return Result()
+
+
+def _check_options(statement: DeclareCursor) -> None:
+    options = statement.options
+    for option in options:
+        if option in LATER:
+            raise not_supported(statement.span, f"{option} cursors")
+        if option not in OPTIONS:
+            hint = nearest(option, OPTIONS) or f"options: {', '.join(OPTIONS)}"
+            raise fault(statement.span, f'a cursor has no option "{option}"', "BIND", hint)
+    for pair in EITHER:
+        if set(pair) <= set(options):
+            raise fault(statement.span, f"a cursor is not {pair[0]} and {pair[1]}", "BIND")
+
+
+def run_open(name: ast.Identifier, context: Context) -> Result:
+    """OPEN c."""
+    cursor = _get_cursor(name, context)
+    if cursor.opened is not None:
+        raise fault(name.span, f'the cursor "{cursor.name}" is open already', "CURSOR")
+    with _placing(cursor, context):
+        cursor.open(context)
+    assert cursor.opened is not None
+    count = cursor.opened.count
+    context.session.status.cursor_rows = -1 if count is None else count
+    return Result()
+
+
+def run_fetch(statement: Fetch, context: Context) -> Result:
+    """FETCH … FROM c [INTO @a, @b]. Without a row variables keep their values."""
+    name = statement.cursor
+    cursor = _get_cursor(name, context)
+    opened = cursor.opened
+    if opened is None:
+        hint = f"OPEN {name}"
+        raise fault(name.span, f'the cursor "{cursor.name}" is not open', "CURSOR", hint)
+    if statement.direction != "NEXT" and not cursor.scrolls:
+        message = f'the cursor "{cursor.name}" only goes to the NEXT row'
+        raise fault(name.span, message, "CURSOR", "declare it SCROLL")
+    types = _types(statement, opened, context) if statement.into else ()
+    status = context.session.status
+    status.fetched = -1
+    with _placing(cursor, context):
+        is_there = cursor.move(statement.direction, context)
+        if not statement.into:
+            status.fetched = 0 if is_there else -1
+            return cursor.row()
+        if is_there:
+            values = cursor.values(statement.into, types, context)
+    if not is_there:
+        return Result(rows_read=0)
+    context.parameters.assign(dict(zip(map(fold, statement.into), values, strict=True)))
+    status.fetched = 0
+    return Result(rows_read=1)
+
+
+def run_close(name: ast.Identifier, context: Context) -> Result:
+    """CLOSE c: it can be opened again, and sees the rows of then."""
+    cursor = _get_cursor(name, context)
+    if cursor.opened is None:
+        raise fault(name.span, f'the cursor "{cursor.name}" is not open', "CURSOR")
+    cursor.close()
+    return Result()
+
+
+def run_deallocate(name: ast.Identifier, context: Context) -> Result:
+    """DEALLOCATE c: closed, and its name is free."""
+    _get_cursor(name, context).close()
+    local = context.frame.cursors
+    owner = local if fold(name.text) in local else context.session.cursors
+    del owner[fold(name.text)]
+    return Result()
+
+
+def find_cursor(name: str, context: Context) -> Cursor | None:
+    """A LOCAL cursor of the frame, else a GLOBAL one of the session."""
+    return context.frame.cursors.get(fold(name)) or context.session.cursors.get(fold(name))
+
+
+def _get_cursor(name: ast.Identifier, context: Context) -> Cursor:
+    found = find_cursor(name.text, context)
+    if found is None:
+        known = [
+            c.name for c in (*context.frame.cursors.values(), *context.session.cursors.values())
+        ]
+        hint = nearest(name.text, known) or f"DECLARE {name} CURSOR FOR SELECT …"
+        raise fault(name.span, f'there is no cursor "{name.text}"', "CURSOR", hint)
+    return found
+
+
+def _types(statement: Fetch, opened: Opened, context: Context) -> tuple[Type, ...]:
+    """The types of the variables of INTO."""
+    from hartonomous.hql.variables import get_variable_type
+
+    types = [get_variable_type(context, name, statement.span) for name in statement.into]
+    if len(types) != len(opened.fields):
+        message = (
+            f"the cursor gives {len(opened.fields)} columns, INTO names {len(types)} variables"
+        )
+        raise fault(statement.span, message, "BIND")
+    return tuple(types)
+
+
+@contextmanager
+def _placing(cursor: Cursor, context: Context) -> Iterator[None]:
+    """A place in the query of a cursor that another text declared is no place in this one."""
+    try:
+        yield
+    except Error as error:
+        if cursor.declared_in is not context.frame:
+            error.line = error.column = None
+        raise
