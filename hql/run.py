@@ -71,8 +71,11 @@ class Run:
 
     def start(self, session: Session, transaction: Transaction) -> Result:
         """Runs the statement in a transaction."""
+        context = self.context(session, transaction)
+        if self.frame.rows is transaction.variables:  # usually both None
+            return self.prepared.statement.run(context)
         with self.seeing(transaction):
-            return self.prepared.statement.run(self.context(session, transaction))
+            return self.prepared.statement.run(context)
 
     @contextmanager
     def seeing(self, transaction: Transaction) -> Iterator[None]:

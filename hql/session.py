@@ -22,12 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from hartonomous.hql.errors import TransactionFault
 from hartonomous.hql.limits import Limits
 from hartonomous.hql.parameters import ParameterSet, check_count
 from hartonomous.hql.result import Result
 from hartonomous.hql.run import (
-    STATEMENT_CHARACTERS_MAX,
     Guard,
     Prepared,
     Run,
@@ -40,14 +38,14 @@ from hartonomous.hql.scripts.frame import Frame
 from hartonomous.hql.scripts.settings import Settings
 from hartonomous.hql.scripts.signals import Return
 from hartonomous.hql.scripts.status import Status
-from hartonomous.storage.catalog import fold
+from hartonomous.hql.transactions import Transactions
 from hartonomous.storage.errors import Conflict, Error
-from hartonomous.storage.state import TempStore
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
+    from hartonomous.hql.scripts.cursors import Cursor
     from hartonomous.storage.database import Database
-    from hartonomous.storage.transaction import Savepoint, Transaction
+    from hartonomous.storage.transaction import Transaction
 
 #: texts whose statements and plans are kept
 TEXTS_MAX = 512
@@ -57,7 +55,7 @@ TEXT_CHARACTERS_MAX = 100_000
 ATTEMPTS_MAX = 25
 
 
-class Session:
+class Session(Transactions):
     """One client's view of a database: its transaction, its temp tables, its limits.
 
     Not for two threads at once, but for `cancel`.
@@ -72,23 +70,15 @@ class Session:
         memory: int | None = None,
         author: str | None = None,
     ) -> None:
-        self.database = database
+        super().__init__(database, author if author is not None else _system_user())
         self.autocommit = autocommit
         self.timeout = timeout
         self.memory = memory
-        self.author = author if author is not None else _system_user()
         self.last_identity: int | None = None
         self.status: Status = Status()
         self.settings = Settings()
         self.cursors: dict[str, Cursor] = {}  # GLOBAL ones, by folded name
-        self.is_closed = False
         self._texts: OrderedDict[str, tuple[Prepared, ...]] = OrderedDict()
-        self._temporary = TempStore()
-        self._transaction: Transaction | None = None  # the open one
-        self._depth = 0  # how many BEGIN TRAN it has
-        self._name: str | None = None
-        self._savepoints: dict[str, Savepoint] = {}
-        self._changed: list[str] = []
         self._running: Limits | None = None
         self._streams: weakref.WeakSet[Result] = weakref.WeakSet()
 
@@ -158,7 +148,7 @@ class Session:
             for prepared in self.prepare(text):
                 if result is not None:
                     result.spool()
-                if prepared.statement.effect == "scripts":
+                if prepared.statement.usual_effect == "scripts":
                     for result in self._play(prepared, frame, messages):
                         yield result
                 else:
@@ -191,7 +181,7 @@ class Session:
 
     def play(self, prepared: Prepared, frame: Frame, messages: list[str]) -> Iterator[Result]:
         """Runs one statement of any kind."""
-        if prepared.statement.effect == "scripts":
+        if prepared.statement.usual_effect == "scripts":
             return self._play(prepared, frame, messages)
         return iter((self.run(prepared, frame, messages),))
 
@@ -318,21 +308,6 @@ class Session:
         return result
 
     @contextlib.contextmanager
-    def undoing(self, transaction: Transaction) -> Iterator[None]:
-        """What fails inside the block is undone whole; a Conflict ends the transaction."""
-        mark = transaction.savepoint()
-        try:
-            yield
-        except Conflict:
-            if self._transaction is not None:
-                self.rollback()
-            raise
-        except BaseException:
-            if self._transaction is not None:
-                transaction.rollback_to(mark)
-            raise
-
-    @contextlib.contextmanager
     def inside(self, transaction: Transaction) -> Iterator[None]:
         """Inside the block statements run in `transaction`, that of the statement which called a
         function; what the session says of itself stays as that statement sees it."""
@@ -345,11 +320,6 @@ class Session:
         finally:
             self._transaction, self._changed, self.status, self.last_identity = before
             self.settings = settings
-
-    def note_change(self, text: str) -> None:
-        """A statement's text for the commit of the open transaction."""
-        if sum(map(len, self._changed)) < STATEMENT_CHARACTERS_MAX:
-            self._changed.append(text)
 
     def _run_control(self, run: Run) -> Result:
         """BEGIN TRAN, COMMIT and others that stand outside transactions or end them."""
@@ -368,6 +338,7 @@ class Session:
                     yield from batches
                 except Error as error:
                     complete(error, run)
+                    self.note_error()
                     raise
 
         result.wrap(guarded)
@@ -378,108 +349,17 @@ class Session:
         result.prime()
         return result
 
-    # --- transactions ----------------------------------------------------------------------------
-
-    @property
-    def transaction(self) -> Transaction:
-        """The open transaction."""
-        assert self._transaction is not None
-        return self._transaction
-
-    @property
-    def in_transaction(self) -> bool:
-        return self._transaction is not None
+    # --- life ------------------------------------------------------------------------------------
 
     @property
     def read_only(self) -> bool:
         return self.database.read_only
-
-    def open_transaction(self) -> Transaction:
-        """A transaction, or what a single reading statement sees."""
-        return self.database.begin(self._temporary)
-
-    @property
-    def transaction_depth(self) -> int:
-        """How many BEGIN TRAN wait for their COMMIT."""
-        return self._depth
-
-    def begin(self, name: str | None = None) -> None:
-        """Begins a transaction. Inside one it counts only: an inner COMMIT counts down, and a
-        ROLLBACK undoes all. The outermost one's name may stand in ROLLBACK TRAN."""
-        self.check_open()
-        self._depth += 1
-        if self._transaction is not None:
-            return
-        self._transaction = self.open_transaction()
-        self._savepoints = {}
-        self._changed = []
-        self._name = fold(name) if name is not None else None
-
-    def end(self) -> None:
-        """Ends the innermost BEGIN TRAN; with the outermost one the transaction is committed."""
-        self._get_transaction("COMMIT")
-        if self._depth > 1:
-            self._depth -= 1
-        else:
-            self.commit()
-
-    def commit(self) -> None:
-        """Makes the open transaction durable. After a Conflict it is undone."""
-        transaction, self._transaction = self._get_transaction("COMMIT"), None
-        self._depth = 0
-        statement = shorten(";\n".join(self._changed))
-        try:
-            transaction.commit(statement=statement, author=self.author)
-        except Conflict:
-            raise
-        except BaseException:
-            transaction.rollback()
-            raise
-
-    def rollback(self) -> None:
-        """Undoes the open transaction."""
-        transaction, self._transaction = self._get_transaction("ROLLBACK"), None
-        self._depth = 0
-        for cursor in self.cursors.values():
-            cursor.undone(transaction)
-        transaction.rollback()
-
-    def save(self, name: str) -> None:
-        """Sets a savepoint; one of the same name is moved."""
-        transaction = self._get_transaction("SAVE TRAN")
-        self._savepoints.pop(fold(name), None)
-        self._savepoints[fold(name)] = transaction.savepoint()
-
-    def rollback_to(self, name: str) -> None:
-        """Undoes what came after a savepoint, which stays; later savepoints go. The name of the
-        transaction undoes it whole."""
-        transaction = self._get_transaction("ROLLBACK TRAN")
-        if fold(name) not in self._savepoints and fold(name) == self._name:
-            self.rollback()
-            return
-        if fold(name) not in self._savepoints:
-            raise TransactionFault(f'there is no savepoint "{name}"')
-        transaction.rollback_to(self._savepoints[fold(name)])
-        names = list(self._savepoints)
-        for later in names[names.index(fold(name)) + 1 :]:
-            del self._savepoints[later]
-
-    def _get_transaction(self, what: str) -> Transaction:
-        if self._transaction is None:
-            raise TransactionFault(f"{what}: no transaction is open", hint="BEGIN TRAN opens one")
-        return self._transaction
-
-    # --- life ------------------------------------------------------------------------------------
 
     def cancel(self) -> None:
         """Stops what runs now, from any thread."""
         running = self._running
         if running is not None:
             running.cancel()
-
-    def check_open(self) -> None:
-        if self.is_closed:
-            raise TransactionFault("the connection is closed", hint="connect again")
 
     def close(self) -> None:
         """Undoes an open transaction, drops temp tables, lets the database go. Idempotent."""
@@ -489,7 +369,7 @@ class Session:
         try:
             for stream in list(self._streams):
                 stream.close()
-            for cursor in self.cursors.values():
+            for cursor in list(self.streaming):
                 cursor.close()
             if self._transaction is not None:
                 self.rollback()

@@ -122,7 +122,7 @@ def bind_variable(node: ast.Variable, scope: Scope) -> plan.Expr:
         message = f"@{node.name} is a table, not a value"
         raise fault(span, message, "TYPE_MISMATCH", f"SELECT … FROM @{node.name}")
     known = [k for k in context.parameters if not k.startswith("?")]
-    known += [k for k in SESSION_VALUES if k.startswith("@")]
+    known += [k.upper() for k in SESSION_VALUES if k.startswith("@")]
     hint = nearest(f"@{name}", [f"@{k}" for k in known])
     if hint is None and not name.startswith("@"):  # @@name is no name of a user's
         hint = f"DECLARE @{node.name} or pass it as a parameter"

@@ -71,7 +71,7 @@ class Script:
 
     def play_prepared(self, prepared: Prepared) -> Iterator[Result]:
         """Runs one statement that is prepared already (one of a callee's text)."""
-        if prepared.statement.effect == "scripts":
+        if prepared.statement.usual_effect == "scripts":
             inner = self._of(prepared)
             try:
                 yield from prepared.statement.play(inner)
