@@ -1,4 +1,4 @@
-"""Results as text or bytes on stdout: aligned table, CSV, JSON, Arrow stream.
+"""Results as text or bytes on stdout: aligned table, CSV, JSON, Arrow stream, Markdown.
 
 Every format writes batch by batch. A table's column widths come from the first rows; a later value
 that is wider moves its line, and nothing waits for the last row.
@@ -12,17 +12,16 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from hartonomous.hql.shell.cells import VECTOR_NUMBERS_MAX, cell_texts, pad, visible, width
+
 if TYPE_CHECKING:
     from hartonomous.hql.plan import Field
     from hartonomous.hql.result import Result
-    from hartonomous.hql.types import Type
 
 #: rows that decide the column widths of a table
 SAMPLE_ROWS = 1_000
 #: a value in a table of several columns is cut here; `--format csv` and the others never cut
 CELL_CHARACTERS_MAX = 60
-#: numbers of a vector that a table shows
-VECTOR_NUMBERS_MAX = 4
 
 
 class Format(Protocol):
@@ -83,11 +82,40 @@ def write_arrow(result: Result, out: IO[bytes]) -> int:
     return count
 
 
+def write_markdown(result: Result, out: IO[bytes]) -> int:
+    """A table of GitHub's Markdown; values are whole, numbers stand at the right."""
+    assert result.fields is not None
+    fields = result.fields
+    rules = ["---:" if field.type.is_numeric else "---" for field in fields]
+    out.write(_markdown_line([visible(field.name) for field in fields]).encode())
+    out.write(f"| {' | '.join(rules)} |\n".encode())
+    count = 0
+    for batch in result.batches():
+        columns = [
+            cell_texts(column, field.type, sys.maxsize, VECTOR_NUMBERS_MAX, keeps_lines=True)
+            for column, field in zip(batch.columns, fields, strict=True)
+        ]
+        rows = zip(*columns, strict=True)
+        lines = [_markdown_line(["NULL" if t is None else t for t in row]) for row in rows]
+        out.write("".join(lines).encode())
+        count += batch.num_rows
+    return count
+
+
+def _markdown_line(texts: Sequence[str]) -> str:
+    cells = [text.translate(_MARKDOWN).replace("\n", "<br>") for text in texts]
+    return f"| {' | '.join(cells)} |\n"
+
+
+#: what would end a cell or begin a tag
+_MARKDOWN = str.maketrans({"\\": "\\\\", "|": "\\|", "<": "&lt;"})
+
 FORMATS: dict[str, Format] = {
     "table": write_table,
     "csv": write_csv,
     "json": write_json,
     "arrow": write_arrow,
+    "markdown": write_markdown,
 }
 
 
@@ -105,75 +133,26 @@ def _text_rows(result: Result, length_max: int, numbers_max: int) -> Iterator[li
     types = [field.type for field in result.fields]
     for batch in result.batches():
         columns = [
-            _cells(batch.column(i), type_, length_max, numbers_max) for i, type_ in enumerate(types)
+            ["NULL" if t is None else t for t in cell_texts(column, type_, length_max, numbers_max)]
+            for column, type_ in zip(batch.columns, types, strict=True)
         ]
         yield list(zip(*columns, strict=True))
 
 
-def _cells(array: pa.Array, type_: Type, length_max: int, numbers_max: int) -> list[str]:
-    from hartonomous.hql.functions.geometry_forms import to_text
-    from hartonomous.hql.values import format_value, to_python
-
-    if type_.kind == "GEOMETRY":
-        texts = to_text(array).to_pylist()
-        return ["NULL" if text is None else _shorten(text, length_max) for text in texts]
-    cells = []
-    for value in to_python(array, type_):
-        if value is None:
-            cells.append("NULL")
-        elif type_.kind == "VECTOR":
-            cells.append(_short_vector(value, numbers_max))
-        else:
-            cells.append(_shorten(format_value(value, type_), length_max))
-    return cells
-
-
-def _short_vector(value: Any, numbers_max: int) -> str:
-    shown = ", ".join(f"{float(x):.4g}" for x in value[:numbers_max])
-    more = f", … {len(value)} numbers" if len(value) > numbers_max else ""
-    return f"[{shown}{more}]"
-
-
-_VISIBLE = str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e", "\0": "\\0"})
-
-
-def _shorten(text: str, length_max: int) -> str:
-    if len(text) > length_max:
-        text = text[: length_max - 1] + "…"
-    return text.translate(_VISIBLE)
-
-
 def _widths(fields: Sequence[Field], rows: Sequence[Sequence[str]]) -> list[int]:
     return [
-        max([_width(field.name), *(_width(row[i]) for row in rows)])
+        max([width(visible(field.name)), *(width(row[i]) for row in rows)])
         for i, field in enumerate(fields)
     ]
 
 
-def _width(text: str) -> int:
-    """Columns on a terminal: East Asian wide characters take two, combining ones none."""
-    if text.isascii():
-        return len(text)
-    import unicodedata
-
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
-
-
-def _pad(text: str, width: int, right: bool) -> str:
-    blanks = " " * (width - _width(text))
-    return blanks + text if right else text + blanks
-
-
 def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    cells = [_pad(text, widths[i], right[i]) for i, text in enumerate(row)]
+    cells = [pad(text, widths[i], right=right[i]) for i, text in enumerate(row)]
     return "  ".join(cells).rstrip() + "\n"
 
 
 def _header(fields: Sequence[Field], widths: Sequence[int], right: Sequence[bool]) -> str:
-    names = _line([field.name for field in fields], widths, right)
+    names = _line([visible(field.name) for field in fields], widths, right)
     return names + "  ".join("─" * width for width in widths) + "\n"
 
 

@@ -1,0 +1,66 @@
+r"""Command: one backslash command of the shell, and the words behind its name.
+
+    def run(shell: Shell, given: Arguments) -> None:
+        …
+
+    TIMING = Command(("timing",), "[on|off]", "…", "Settings", run, completes="switch")
+
+A command that cannot do what it is asked raises Refusal, or an Error of the database.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hartonomous.hql.shell.state import Shell
+
+
+class Refusal(Exception):
+    """A command cannot do what it is asked; the message says why."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a command was called with: `name` without flags, `flags` out of "S+x", and the rest of
+    the line as it was written."""
+
+    name: str
+    flags: frozenset[str]
+    text: str
+
+    def words(self, at_most: int) -> list[str]:
+        """The words, which may be quoted. Raises Refusal."""
+        try:
+            words = shlex.split(self.text)
+        except ValueError:
+            raise Refusal("a quote is not closed") from None
+        if len(words) > at_most:
+            raise Refusal(f"{words[at_most]!r} is one word too many")
+        return words
+
+    def word(self) -> str | None:
+        """The only word, or None."""
+        words = self.words(1)
+        return words[0] if words else None
+
+
+@dataclass(frozen=True)
+class Command:
+    r"""`names` without backslash, the usual one first; `group` is its heading in \?; `flags` are
+    letters that may follow the name (`\dt+`). `takes_line`: the rest of the line is its own, also
+    where there is a backslash in it. `completes` says what its arguments are, for completion:
+    one of "", "table", "view", "index", "function", "procedure", "schema", "model", "file",
+    "database", "format", "setting", "switch", "hql"."""
+
+    names: tuple[str, ...]
+    usage: str
+    about: str
+    group: str
+    run: Callable[[Shell, Arguments], None]
+    flags: str = ""
+    takes_line: bool = False
+    completes: str = ""
