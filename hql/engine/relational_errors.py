@@ -82,7 +82,8 @@ _PATTERNS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     (r"Date out of range: (-?\d{5,}-\S+)", "OVERFLOW", ("DATEADD", "EOMONTH"),
      "the date {0} is outside the years 1 to 9999"),
     (r"(?:Date|Timestamp|Time) out of range: (\S+)", "BAD_VALUE",
-     ("DATEFROMPARTS", "DATETIMEFROMPARTS"), "there is no date {0}"),
+     ("DATEFROMPARTS", "DATETIMEFROMPARTS", "DATETIME2FROMPARTS", "SMALLDATETIMEFROMPARTS",
+      "DATETIMEOFFSETFROMPARTS"), "there is no date {0}"),
     (r"Date and time not in timestamp range", "OVERFLOW", ("DATEADD",),
      "the date is out of range"),
     (r"Invalid escape string", "BAD_VALUE", ("LIKE", "NOT LIKE"), "ESCAPE takes one character"),
@@ -112,6 +113,8 @@ _PATTERNS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
 _COMPILED = tuple(
     (re.compile(pattern, re.DOTALL), code, sites, form) for pattern, code, sites, form in _PATTERNS
 )
+
+_ZONE, _AT_ZONE = re.compile(r"'(.*?)'!", re.DOTALL), "AT_TIME_ZONE"
 
 _MEMORY = re.compile(
     r"failed to (?:allocate|offload|pin|reserve)|max_temp_directory_size|No space left|memory_limit"
@@ -145,6 +148,11 @@ def translate(
             f"the statement needs more memory than it may use: {_cut(message)}",
             code="MEMORY",
             hint="raise the memory limit, or free disk space for intermediate results",
+        )
+    if kind == "Not implemented" and "Unknown TimeZone" in message:
+        zone = _ZONE.search(message)
+        return _sited(
+            f"there is no time zone '{zone[1] if zone else ''}'", "BAD_VALUE", (_AT_ZONE,)
         )
     if kind in ("Conversion", "Out of Range", "Invalid Input", "Syntax", "Mismatch Type"):
         return _of_value(kind, message, sql)

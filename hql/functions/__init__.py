@@ -16,6 +16,7 @@ from hartonomous.hql.functions.models_generate import GENERATE
 from hartonomous.hql.functions.models_likelihood import LIKELIHOODS
 from hartonomous.hql.functions.models_predict import PREDICT
 from hartonomous.hql.functions.models_tokens import DETOKENIZE, TOKENIZE
+from hartonomous.hql.functions.moments import MOMENTS
 from hartonomous.hql.functions.operators import OPERATORS
 from hartonomous.hql.functions.patterns import PATTERNS
 from hartonomous.hql.functions.session import SESSION
@@ -32,7 +33,7 @@ FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
     ("Choosing", CONDITIONAL),
     ("Numbers", (*MATH, *BIT_FUNCTIONS)),
     ("Strings", (*STRINGS, *TEXT_FORMS, *PATTERNS)),
-    ("Dates and times", DATES),
+    ("Dates and times", (*DATES, *MOMENTS)),
     ("JSON", JSON_FUNCTIONS),
     ("Vectors", VECTORS),
     ("Geometry", GEOMETRIES),

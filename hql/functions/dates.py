@@ -50,7 +50,7 @@ _NAMES = {name: part for part, short in PARTS.items() for name in (part, *short)
 _DAY_OR_MORE = ("year", "quarter", "month", "dayofyear", "day", "week", "iso_week", "weekday")
 
 
-def _part(name: str, constant: Any) -> str:
+def part_of(name: str, constant: Any) -> str:
     """The part that a constant names; a BindFault with the nearest one."""
     part = _NAMES.get(str(constant).lower()) if isinstance(constant, str) else None
     if part is None:
@@ -79,7 +79,7 @@ def _resolver(
     def resolve(types: Sequence[Type], constants: Sequence[Any]) -> tuple[Type, tuple[Type, ...]]:
         if len(types) != count:
             raise BindFault(f"{name} takes {count} arguments", code="ARGUMENTS")
-        result, casts = pattern(_part(name, constants[0]), types)
+        result, casts = pattern(part_of(name, constants[0]), types)
         return result, (NVARCHAR, *casts)
 
     return resolve
@@ -144,13 +144,13 @@ _INTERVALS = {
 }
 
 
-def _word(sql: str) -> str:
+def word_of(sql: str) -> str:
     """The part back from its constant's SQL."""
     return _NAMES[sql.split("'")[1].lower()]
 
 
 def _render_add(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
-    part = _word(args[0])
+    part = word_of(args[0])
     function, factor = _INTERVALS.get(part, ("to_days", 1))
     count = args[1] if factor == 1 else f"({args[1]} * {factor})"
     if part == "nanosecond":
@@ -170,7 +170,7 @@ def within_years(sql: str, result: Type, span: Span, name: str) -> str:
 
 
 def _render_difference(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
-    part, first, second = _word(args[0]), args[1], args[2]
+    part, first, second = word_of(args[0]), args[1], args[2]
     if part == "week":
         difference = f"({_weeks(second)} - {_weeks(first)})"
     elif part == "iso_week":
@@ -199,19 +199,19 @@ _FIELDS = {
 
 
 def _render_field(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
-    part = _word(args[0])
+    part = word_of(args[0])
     return f"CAST({_FIELDS.get(part, part + '({0})').format(args[1])} AS INTEGER)"
 
 
 def _render_name(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
-    part = _word(args[0])
+    part = word_of(args[0])
     if part in ("month", "weekday"):
         return f"{'monthname' if part == 'month' else 'dayname'}({args[1]})"
     return f"CAST({_render_field(args, types, INT, span)} AS VARCHAR)"
 
 
 def _render_truncate(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
-    part, value = _word(args[0]), args[1]
+    part, value = word_of(args[0]), args[1]
     if part == "week":
         cut = f"(date_trunc('week', {value} + to_days(1)) - to_days(1))"
     elif part in ("nanosecond", "microsecond"):
@@ -250,9 +250,7 @@ _P = P("part", text)
 _V = P("value", anything)
 _DATE = P("date", exactly(DATE))
 _NOW = "CAST(now() AS TIMESTAMP)"
-_NUMBERS = tuple(
-    P(n, whole) for n in ("year", "month", "day", "hour", "minute", "second", "milliseconds")
-)
+_NUMBERS = tuple(P(n, whole) for n in ("year", "month", "day"))
 
 
 def _now(name: str, result: Type, sql: str, doc: str) -> Function:
@@ -293,13 +291,9 @@ DATES: tuple[Function, ...] = (
            "DAY('2026-11-22')"),
     scalar("EOMONTH", (_DATE, P("months", whole, optional=True)), DATE, _render_month_end,
            "The last day of the month, or of one `months` later.", "EOMONTH('2026-02-01')"),
-    scalar("DATEFROMPARTS", _NUMBERS[:3], DATE,
+    scalar("DATEFROMPARTS", _NUMBERS, DATE,
            _render_make("DATEFROMPARTS", "make_date({0}, {1}, {2})"),
            "A date from its numbers.", "DATEFROMPARTS(2026, 11, 22)"),
-    scalar("DATETIMEFROMPARTS", _NUMBERS, DATETIME2,
-           _render_make("DATETIMEFROMPARTS", "make_timestamp({0}, {1}, {2}, {3}, {4}, "
-                        "CAST({5} AS DOUBLE) + CAST({6} AS DOUBLE) / CAST(1000 AS DOUBLE))"),
-           "A moment from its numbers.", "DATETIMEFROMPARTS(2026, 11, 22, 10, 30, 0, 500)"),
     scalar("ISDATE", (P("text", text),), INT,
            _render_is_date, "1 when the text casts to DATETIME2.", "ISDATE('2026-02-30')",
            null_on_null=False),

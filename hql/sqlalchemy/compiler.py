@@ -258,4 +258,3 @@ class HQLCompiler(SQLCompiler):
             for relation in relations
         )
         return "FROM " + ", ".join(texts)
-

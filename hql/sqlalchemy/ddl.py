@@ -43,7 +43,9 @@ class HQLDDLCompiler(DDLCompiler):
         return f"IDENTITY({start},{step})"
 
     def visit_computed_column(self, generated: Any, **kw: Any) -> str:
-        value = self.sql_compiler.process(generated.sqltext, include_table=False, literal_binds=True)
+        value = self.sql_compiler.process(
+            generated.sqltext, include_table=False, literal_binds=True
+        )
         return f"AS ({value}) PERSISTED" if generated.persisted else f"AS ({value})"
 
     def visit_foreign_key_constraint(self, constraint: Any, **kw: Any) -> Any:
@@ -94,7 +96,9 @@ class HQLDDLCompiler(DDLCompiler):
         return text.replace("CREATE OR REPLACE VIEW", "CREATE OR ALTER VIEW", 1)
 
     def visit_create_table_as(self, element: Any, **kw: Any) -> str:
-        raise exc.CompileError("HQL has no CREATE TABLE AS; SELECT … INTO t makes a table of a query")
+        raise exc.CompileError(
+            "HQL has no CREATE TABLE AS; SELECT … INTO t makes a table of a query"
+        )
 
 
 def _setting(value: Any) -> str:

@@ -165,4 +165,3 @@ class HQLDialect(Reflection, default.DefaultDialect):
 
     def do_release_savepoint(self, connection: Connection, name: str) -> None:
         """Nothing: a savepoint ends with its transaction, or when one of its name is set."""
-

@@ -236,6 +236,17 @@ def _plain_call(children: list[Any], span: Span) -> ast.FunctionCall:
     return ast.FunctionCall(name, arguments or (), span=span)
 
 
+def _call_from(children: list[Any], span: Span) -> ast.FunctionCall:
+    """TRIM(characters FROM text)"""
+    name, characters, text = children
+    return ast.FunctionCall(name, (text, characters), span=span)
+
+
+def _at_time_zone(children: list[Any], span: Span) -> ast.FunctionCall:
+    name = ast.ObjectName((ast.Identifier("AT_TIME_ZONE", span=span),), span=span)
+    return ast.FunctionCall(name, tuple(children), span=span)
+
+
 def _distinct_call(children: list[Any], span: Span) -> ast.FunctionCall:
     name, _, arguments = children
     return ast.FunctionCall(name, arguments, True, span=span)
@@ -328,6 +339,8 @@ BUILDERS: dict[str, Builder] = {
     "convert": _convert(False),
     "try_convert": _convert(True),
     "plain_call": _plain_call,
+    "call_from": _call_from,
+    "at_time_zone": _at_time_zone,
     "distinct_call": _distinct_call,
     "call_with": _call_with,
     "within_group": _clause("within"),

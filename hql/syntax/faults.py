@@ -52,7 +52,8 @@ _GROUPS = (
         {"PLUS", "MINUS", "SUMMING"},
         {
             *("AND", "BETWEEN", "COLLATE", "COMPARISON", "DOT", "EQUAL", "IN", "IS", "LIKE", "OR"),
-            *("SCALING", "STAR", "_NOT__BETWEEN", "_NOT__IN", "_NOT__LIKE", "__ANON_0"),
+            *("SCALING", "STAR", "_AT__TIME__ZONE", "_NOT__BETWEEN", "_NOT__IN", "_NOT__LIKE"),
+            "__ANON_0",
         },
     ),
 )

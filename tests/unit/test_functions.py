@@ -101,12 +101,12 @@ def test_families_are_the_files() -> None:
     helpers = {"__init__", "base", "casts", "coerce", "document", "resolve", "vector_kernels"}
     helpers |= {"native_form", "geometry_kernels", "geometry_methods", "geometry_forms"}
     helpers |= {"models", "native_table", "vector_lengths"}
-    helpers |= {"by_value", "format_dates", "format_numbers", "messages"}
+    helpers |= {"by_value", "format_dates", "format_numbers", "messages", "windows_zones"}
     assert {p.stem for p in folder.glob("*.py")} - helpers == {
         "aggregates", "bits", "code", "conditional", "dates", "embedding", "geometry", "json",
         "math",
         "models_generate", "models_likelihood", "models_predict", "models_tokens",
-        "operators", "patterns", "spaces", "strings", "system", "text_forms",
+        "moments", "operators", "patterns", "spaces", "strings", "system", "text_forms",
         "vectors", "windows",
     }  # fmt: skip
 
