@@ -36,6 +36,7 @@ from hartonomous.storage.errors import (
 )
 
 if TYPE_CHECKING:
+    from hartonomous.hql.clients import AsyncConnection
     from hartonomous.hql.dbapi import Connection
     from hartonomous.hql.geometry_value import Geometry
 
@@ -65,6 +66,7 @@ __all__ = [
     "Warning",
     "apilevel",
     "connect",
+    "connect_async",
     "paramstyle",
     "threadsafety",
 ]
@@ -98,6 +100,37 @@ def connect(
     from hartonomous.hql.dbapi import Connection
 
     return Connection(
+        database,
+        read_only=read_only,
+        autocommit=autocommit,
+        timeout=timeout,
+        memory=memory,
+        author=author,
+    )
+
+
+async def connect_async(
+    database: str | Path | None = None,
+    *,
+    read_only: bool = False,
+    autocommit: bool = True,
+    timeout: float | None = None,
+    memory: int | None = None,
+    author: str | None = None,
+) -> AsyncConnection:
+    """As `connect`, for asyncio: what may wait is awaited, and the event loop never does.
+
+    >>> import asyncio
+    >>> async def main() -> list[tuple[int]]:
+    ...     async with await connect_async() as db:
+    ...         cursor = await db.execute("SELECT value FROM GENERATE_SERIES(1, 3)")
+    ...         return [row async for row in cursor]
+    >>> asyncio.run(main())
+    [(1,), (2,), (3,)]
+    """
+    from hartonomous.hql import async_client
+
+    return await async_client.connect_async(
         database,
         read_only=read_only,
         autocommit=autocommit,

@@ -105,6 +105,15 @@ class Connection:
     def read_only(self) -> bool:
         return self.session.read_only
 
+    def begin(self) -> None:
+        """Begins a transaction that `commit()` or `rollback()` ends; TRANSACTION if one is open."""
+        with self.lock:
+            if self.session.in_transaction:
+                raise TransactionFault(
+                    "a transaction is open already", hint="use SAVE TRAN inside a transaction"
+                )
+            self.session.begin()
+
     def commit(self) -> None:
         """Makes the transaction durable; without one, nothing happens."""
         with self.lock:
@@ -123,11 +132,7 @@ class Connection:
     def transaction(self) -> Iterator[Self]:
         """A transaction for a `with` block: committed at its end, undone if the block raises."""
         with self.lock:
-            if self.session.in_transaction:
-                raise TransactionFault(
-                    "a transaction is open already", hint="use SAVE TRAN inside a transaction"
-                )
-            self.session.begin()
+            self.begin()
             try:
                 yield self
             except BaseException:

@@ -44,6 +44,7 @@ class Cursor:
         self._results: list[Result] = []
         self._current: Result | None = None
         self._rows: Iterator[tuple[Any, ...]] | None = None
+        self._ready: Iterator[tuple[Any, ...]] = iter(())  # those of the batch that was reached
         self._fetched = 0
         self._closed = False
 
@@ -70,6 +71,24 @@ class Cursor:
                 self.lastrowid = connection.session.last_identity
         return self
 
+    def callproc(
+        self, name: str, parameters: Mapping[str, Any] | Sequence[Any] = ()
+    ) -> list[Any] | dict[str, Any]:
+        """Calls a procedure, with parameters in its order or by name. The rows that it gives are
+        then fetched as those of `execute` are. Returns a copy of the parameters, in which those
+        that are OUTPUT have the values that they ended with."""
+        from hartonomous.hql.scripts.call_procedure import call_procedure
+
+        self._begin()
+        connection = self.connection
+        with connection.lock:
+            try:
+                results, given = call_procedure(connection.session, name, parameters, self.messages)
+            finally:
+                self.lastrowid = connection.session.last_identity
+        self._take(results)
+        return given
+
     def _begin(self) -> None:
         self._check_open()
         self._drop_results()
@@ -84,7 +103,7 @@ class Cursor:
         self._next()
 
     def _next(self) -> None:
-        self._rows, self._fetched = None, 0
+        self._rows, self._ready, self._fetched = None, iter(()), 0
         self._current = self._results.pop(0) if self._results else None
         if self._current is not None:
             self.rowcount = self._current.row_count
@@ -138,6 +157,14 @@ class Cursor:
         self._fetched += len(rows)
         return rows
 
+    def fetch_ready(self) -> list[tuple[Any, ...]]:
+        """The rows that are computed already; if there are none, those that come next, as many as
+        come at once. An empty list at the end."""
+        with self.connection.lock:
+            rows = [*itertools.islice(self._python_rows(), 1), *self._ready]
+        self._fetched += len(rows)
+        return rows
+
     def __iter__(self) -> Self:
         return self
 
@@ -160,7 +187,8 @@ class Cursor:
         types = [field.type for field in result.fields]
         for batch in self._counted(result):
             columns = [to_python(batch.column(i), type_) for i, type_ in enumerate(types)]
-            yield from zip(*columns, strict=True)
+            self._ready = zip(*columns, strict=True)
+            yield from self._ready
 
     def _counted(self, result: Result) -> Iterator[pa.RecordBatch]:
         """The result's batches; at their end the number of rows is known."""
@@ -252,7 +280,7 @@ class Cursor:
         if self._current is not None:
             with self.connection.lock:
                 self._current.close()
-        self._results, self._current, self._rows = [], None, None
+        self._results, self._current, self._rows, self._ready = [], None, None, iter(())
 
     def _check_open(self) -> None:
         if self._closed:
