@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from hartonomous.hql.parameters import ParameterSet
     from hartonomous.hql.plan import BoundQuery
     from hartonomous.hql.result import Result
+    from hartonomous.hql.run import Prepared
     from hartonomous.hql.scripts.frame import Frame
     from hartonomous.hql.session import Session
     from hartonomous.storage.catalog import Catalog
     from hartonomous.storage.transaction import Transaction
 
-#: plans kept for one statement, one for each combination of parameter types
-VARIANTS_MAX = 8
+#: plans kept for one statement: one for each of its queries and values, and each combination of
+#: parameter types
+VARIANTS_MAX = 32
 
 
 class Memory:
@@ -49,7 +51,8 @@ class Memory:
 
 @dataclass(slots=True)
 class Context:
-    """One statement's run. `text` is the statement's own text."""
+    """One statement's run. `text` is the statement's own text; `prepared` is the statement, for
+    functions that it calls."""
 
     session: Session
     transaction: Transaction
@@ -58,6 +61,7 @@ class Context:
     memory: Memory
     text: str = ""
     messages: list[str] = field(default_factory=list)
+    prepared: Prepared | None = None
 
     @property
     def parameters(self) -> ParameterSet:

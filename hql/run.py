@@ -67,6 +67,7 @@ class Run:
             self.prepared.memory,
             self.prepared.text,
             self.messages,
+            self.prepared,
         )
 
     def start(self, session: Session, transaction: Transaction) -> Result:

@@ -185,7 +185,8 @@ def run_function(
     context: Context, routine: Routine, entry: RoutineEntry, row: Sequence[Any]
 ) -> Any:
     """What a scalar function's body returns, in Python's form, in the transaction of `context`."""
-    (prepared,) = context.session.prepare(entry.text)
+    prepared = context.prepared
+    assert prepared is not None, "a function is called by a statement"
     script = Script(
         context.session, context.frame, context.messages, context.limits, prepared, streams=False
     )
