@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -41,14 +42,27 @@ def start_query(
     prepared = _prepared(context, query, key, hidden, tables or {})
     if not assigning:
         _refuse_assignments(prepared.bound, query)
+    return start_plan(context, prepared, tables)
+
+
+def start_plan(context: Context, prepared: PreparedPlan, tables: Given | None = None) -> Result:
+    """Starts a plan in the context's transaction."""
     stream = prepared.start(
         context.transaction,
-        _values(context, prepared),
+        values_for(context, prepared.bound),
         context.limits,
         _sources(context, tables or {}),
         context=context,
     )
     return Result(stream.fields, stream, close=stream.close)
+
+
+def plan_query(context: Context, query: ast.Query) -> PreparedPlan:
+    """A query's plan, which the caller keeps as long as the catalog and the parameters' types
+    are the same."""
+    prepared = _prepared(context, query, None, False, {})
+    _refuse_assignments(prepared.bound, query)
+    return prepared
 
 
 def prepare_query(context: Context, query: ast.Query, *, key: Any) -> None:
@@ -78,7 +92,7 @@ def explain_query(context: Context, query: ast.Query, *, analyze: bool) -> list[
     return explain(
         prepared,
         context.transaction,
-        _values(context, prepared),
+        values_for(context, prepared.bound),
         context.limits,
         _sources(context, {}),
         analyze=analyze,
@@ -103,10 +117,10 @@ def _prepared(
     return found
 
 
-def _values(context: Context, prepared: PreparedPlan) -> Mapping[str, Any]:
+def values_for(context: Context, bound: BoundQuery) -> Mapping[str, Any]:
     """The values of parameters, and of what the query asks of the session (@@ROWCOUNT …)."""
     values = context.parameters.values
-    asked = prepared.bound.of_session
+    asked = bound.of_session
     if not asked:
         return values
     from hartonomous.hql.scripts.status import values_of
@@ -130,6 +144,7 @@ def bind_context(
 ) -> BindContext:
     """What names mean in a statement."""
     from hartonomous.hql.bind.context import BindContext
+    from hartonomous.hql.scripts.temporary import find_temporary
     from hartonomous.hql.syntax.parse import parse_query
 
     parameters = context.parameters
@@ -141,6 +156,7 @@ def bind_context(
         parameters=parameters.types,
         table_parameters=table_parameters,
         system_tables=SYSTEM_FIELDS,
+        temporary=partial(find_temporary, context.frame, context.catalog),
         parse_view=parse_query,
         hidden=hidden,
         database=context.session.database,

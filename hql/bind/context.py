@@ -11,7 +11,7 @@ from hartonomous.hql import ast, plan
 from hartonomous.hql.errors import BindFault, ExecutionFault, NotSupported
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.types import Type
-from hartonomous.storage.catalog import Catalog, TableEntry
+from hartonomous.storage.catalog import Catalog, Entry, TableEntry
 from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class BindContext:
         default_factory=dict
     )
     system_tables: Mapping[str, tuple[plan.Field, ...]] = field(default_factory=dict)
-    temporary: Callable[[str], TableEntry | None] | None = None
+    temporary: Callable[[str], Entry | None] | None = None
     parse_view: Callable[[str], ast.Query] | None = None
     hidden: bool = False
     database: Database | None = None

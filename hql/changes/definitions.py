@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.targets import (
     describe_kind,
     find_entry,
+    find_own_entry,
     place,
     refuse_system_table,
     split_name,
@@ -18,6 +19,7 @@ from hartonomous.hql.changes.targets import (
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.result import Result
+from hartonomous.hql.scripts.temporary import take_name
 from hartonomous.hql.syntax import trees
 from hartonomous.hql.types import BITS, Type, make_type
 from hartonomous.storage.catalog import (
@@ -48,7 +50,7 @@ NAME_CHARACTERS_MAX = 128
 def run_create_table(statement: CreateTable, context: Context) -> Result:
     """Makes the entry, binds its expressions, and adds it to the catalog."""
     check_new_name(context, statement.table)
-    if find_entry(context, statement.table) is not None:
+    if find_own_entry(context, statement.table) is not None:
         if statement.if_not_exists:
             return Result()
         raise place(AlreadyExists(f'"{statement.table}" already exists'), statement.table)
@@ -58,7 +60,10 @@ def run_create_table(statement: CreateTable, context: Context) -> Result:
 
 
 def create_table(context: Context, entry: TableEntry) -> TableEntry:
-    """Adds a table; a temporary one is the session's own."""
+    """Adds a table; a temporary one is the session's own, or the routine's that makes it."""
+    if entry.temporary:
+        name = take_name(context.frame, context.catalog, entry.name)
+        entry = entry if name == entry.name else replace(entry, name=name)
     created = context.transaction.create(entry)
     assert isinstance(created, TableEntry)
     return created
@@ -216,8 +221,6 @@ class Definition:
 
     def _bind_computed(self, definitions: Sequence[parts.ColumnDefinition], first: int = 0) -> None:
         """Types of computed columns, from their expressions over the other columns."""
-        from dataclasses import replace
-
         plain = tuple(
             Field(c.name, make(c.type), c.collation is not None)
             for c in self.columns
@@ -282,9 +285,7 @@ class Definition:
         name = self._name(constraint, f"{prefix}_{self.name.last}{shown}")
         self.keys.append(KeyEntry(self._take_id(), name, ids, constraint.kind))
         if is_primary:
-            from dataclasses import replace
-
-            self.columns = [replace(c, nullable=False) if c.id in ids else c for c in self.columns]
+                self.columns = [replace(c, nullable=False) if c.id in ids else c for c in self.columns]
 
     def _name(self, constraint: parts.Constraint, otherwise: str) -> str:
         taken = {fold(k.name) for k in self.keys} | {fold(c.name) for c in self.checks}

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.definitions import check_new_name, check_word, create_table
-from hartonomous.hql.changes.targets import find_entry, place, split_name
+from hartonomous.hql.changes.targets import find_own_entry, place, split_name
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.result import Result
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
@@ -23,7 +23,7 @@ def run_select_into(query: ast.Query, context: Context) -> Result:
     """The table has the query's names and types, no keys, and every column may be NULL."""
     query, name = _without_into(query)
     check_new_name(context, name)
-    if find_entry(context, name) is not None:
+    if find_own_entry(context, name) is not None:
         raise place(AlreadyExists(f'"{name}" already exists'), name)
     rows = context.query(query)
     assert rows.fields is not None

@@ -41,6 +41,20 @@ def place(error: Error, node: ast.Node) -> Error:
 def find_entry(context: Context, name: ast.ObjectName) -> Entry | None:
     """What the catalog has under a name."""
     schema, last = split_name(name)
+    if last.startswith("#") and len(name.parts) == 1:
+        from hartonomous.hql.scripts.temporary import find_temporary
+
+        return find_temporary(context.frame, context.catalog, last)
+    return context.catalog.find(schema, last)
+
+
+def find_own_entry(context: Context, name: ast.ObjectName) -> Entry | None:
+    """What has a name that a new table is to have: a caller's #temp table is no hindrance."""
+    schema, last = split_name(name)
+    if last.startswith("#") and len(name.parts) == 1:
+        from hartonomous.hql.scripts.temporary import find_own
+
+        return find_own(context.frame, context.catalog, last)
     return context.catalog.find(schema, last)
 
 

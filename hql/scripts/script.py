@@ -21,6 +21,7 @@ from hartonomous.hql.run import place
 from hartonomous.hql.scripts.errors import number_of
 from hartonomous.hql.scripts.frame import CALLS_MAX, Frame
 from hartonomous.hql.scripts.signals import Return
+from hartonomous.hql.scripts.temporary import drop_temporary
 from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class Script:
         finally:
             self.session.settings = settings
             self.frame.close()
+            drop_temporary(self.frame, self.session)
 
     def handle(self, error: Error, statements: Iterable[Statement]) -> Iterator[Result]:
         """Plays a CATCH for an error."""
