@@ -285,7 +285,7 @@ class Definition:
         name = self._name(constraint, f"{prefix}_{self.name.last}{shown}")
         self.keys.append(KeyEntry(self._take_id(), name, ids, constraint.kind))
         if is_primary:
-                self.columns = [replace(c, nullable=False) if c.id in ids else c for c in self.columns]
+            self.columns = [replace(c, nullable=False) if c.id in ids else c for c in self.columns]
 
     def _name(self, constraint: parts.Constraint, otherwise: str) -> str:
         taken = {fold(k.name) for k in self.keys} | {fold(c.name) for c in self.checks}

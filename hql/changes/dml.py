@@ -61,7 +61,7 @@ def run_insert(statement: Insert, context: Context) -> Result:
     if done is not None:
         return done
     table = get_table(context, statement.table)
-    columns = target_columns(table, statement.columns)
+    columns: Sequence[ColumnEntry] = target_columns(table, statement.columns)
     if statement.source is None:
         return _insert_defaults(statement, context, table)
     query = statement.source

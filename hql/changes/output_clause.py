@@ -80,8 +80,9 @@ def _store(context: Context, output: parts.Output, rows: Result) -> None:
 
     assert output.into is not None and rows.fields is not None
     table, given = get_table(context, output.into), len(rows.fields)
-    columns = dml.target_columns(table, output.columns)
-    columns = dml.without_identity_if(columns, given, output.columns)
+    columns = dml.without_identity_if(
+        dml.target_columns(table, output.columns), given, output.columns
+    )
     if len(columns) != given:
         rows.close()
         raise dml.column_count_fault("OUTPUT", output, table, columns, given)

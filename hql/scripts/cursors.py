@@ -106,7 +106,9 @@ class Cursor:
         is_own = not session.in_transaction
         transaction = session.open_transaction() if is_own else session.transaction
         limits = Limits(memory_bytes=context.limits.memory_bytes)
-        inner = Context(session, transaction, self.frame, limits, self.memory)
+        inner = Context(
+            session, transaction, self.frame, limits, self.memory, prepared=context.prepared
+        )
         before, transaction.variables = transaction.variables, self.frame.rows
         try:
             with context.limits.interrupting(limits.cancel):
@@ -139,7 +141,7 @@ class Cursor:
         finally:
             result.close()
         self._block = pa.Table.from_batches(batches, result.schema)
-        return self._block.num_rows
+        return int(self._block.num_rows)
 
     def close(self) -> None:
         """Lets rows and snapshot go. Idempotent."""
