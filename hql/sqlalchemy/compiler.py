@@ -19,6 +19,7 @@ from sqlalchemy import types as sa
 from sqlalchemy.sql import elements, expression, operators
 from sqlalchemy.sql import util as sql_util
 from sqlalchemy.sql.compiler import IdentifierPreparer, SQLCompiler
+from sqlalchemy.sql.sqltypes import NumericCommon
 
 from hartonomous.grammar.words import RESERVED
 
@@ -117,6 +118,13 @@ class HQLCompiler(SQLCompiler):
 
     # --- operators and functions ------------------------------------------------------------------
 
+    def visit_truediv_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        """Integers divide to integers in HQL; everything else to FLOAT."""
+        left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
+        if any(isinstance(side.type, NumericCommon) for side in (binary.left, binary.right)):
+            return f"{left} / {right}"
+        return f"{left} / CAST({right} AS FLOAT)"
+
     def visit_extract(self, extract: Any, **kw: Any) -> str:
         part = _PARTS.get(extract.field, extract.field)
         text = f"DATEPART({part}, {self.process(extract.expr, **kw)})"
@@ -136,12 +144,7 @@ class HQLCompiler(SQLCompiler):
         return f"POWER{self.function_argspec(fn, **kw)}"
 
     def visit_aggregate_strings_func(self, fn: Any, **kw: Any) -> str:
-        values = list(fn.clauses)
-        order_by = getattr(values[-1], "order_by", None)
-        text, separator = (self.process(value, **kw) for value in values[:2])
-        if order_by is None:
-            return f"STRING_AGG({text}, {separator})"
-        return f"STRING_AGG({text}, {separator}) WITHIN GROUP (ORDER BY {order_by})"
+        return super().visit_aggregate_strings_func(fn, use_function_name="STRING_AGG", **kw)
 
     def visit_empty_set_expr(self, element_types: Any, **kw: Any) -> str:
         nulls = (f"CAST(NULL AS {self._type_name(type_)})" for type_ in element_types)

@@ -96,9 +96,14 @@ class HQLDDLCompiler(DDLCompiler):
         return text.replace("CREATE OR REPLACE VIEW", "CREATE OR ALTER VIEW", 1)
 
     def visit_create_table_as(self, element: Any, **kw: Any) -> str:
-        raise exc.CompileError(
-            "HQL has no CREATE TABLE AS; SELECT … INTO t makes a table of a query"
-        )
+        """SELECT INTO: HQL has no CREATE TABLE AS."""
+        if element.temporary or element.if_not_exists:
+            raise exc.CompileError(
+                "SELECT … INTO makes a table of a query: there is no IF NOT EXISTS, and a temporary"
+                " table is one whose name begins with #"
+            )
+        query = self.sql_compiler.process(element.selectable, **{**kw, "literal_binds": True})
+        return f"SELECT * INTO {self.preparer.format_table(element.table)} FROM ({query}) AS source"
 
 
 def _setting(value: Any) -> str:

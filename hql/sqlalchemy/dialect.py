@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import pool, util
 from sqlalchemy.engine import default
 from sqlalchemy.engine.interfaces import IsolationLevel
-from sqlalchemy.sql.compiler import InsertmanyvaluesSentinelOpts
+from sqlalchemy.sql.compiler import AggregateOrderByStyle, InsertmanyvaluesSentinelOpts
 from sqlalchemy.sql.schema import Index
 
 from hartonomous.hql.sqlalchemy.compiler import HQLCompiler, HQLIdentifierPreparer
@@ -57,7 +57,7 @@ class HQLDialect(Reflection, default.DefaultDialect):
 
     default_schema_name = DEFAULT_SCHEMA
     max_identifier_length = 128
-    supports_alter = True
+    aggregate_order_by_style = AggregateOrderByStyle.WITHIN_GROUP
     supports_identity_columns = True
     supports_default_values = True
     supports_multivalues_insert = True
@@ -71,7 +71,6 @@ class HQLDialect(Reflection, default.DefaultDialect):
     delete_returning = True
     update_returning_multifrom = True
     delete_returning_multifrom = True
-    postfetch_lastrowid = False
     favor_returning_over_lastrowid = True
     # OUTPUT gives rows in the order of VALUES, which IDENTITY numbers too
     use_insertmanyvalues = True

@@ -1,7 +1,8 @@
 """What tables a database has, for SQLAlchemy's Inspector: from HQL's system tables.
 
 Names are found without case and given as they were first written. A UNIQUE constraint and a unique
-index are one thing in HQL, so both are reflected, each saying that it repeats the other.
+index are one thing in HQL, so each is reflected as both, the index saying that it repeats the
+constraint.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ class Reflection:
         self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any
     ) -> list[Any]:
         return [
-            {"name": name, "column_names": columns, "duplicates_index": name}
+            {"name": name, "column_names": columns}
             for name, kind, columns in self._indexes(connection, table_name, schema, **kw)
             if kind == "UNIQUE"
         ]

@@ -8,6 +8,7 @@ are those that SQLAlchemy wants. `type_of` is the way back, for reflection.
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,6 +127,34 @@ class GEOMETRY(sa.UserDefinedType[Any]):
 
     def get_col_spec(self, **_: Any) -> str:
         return "GEOMETRY"
+
+
+class Numeric(sa.Numeric[Any]):
+    """Numeric() comes back as Decimal, a quotient too, which HQL computes as FLOAT."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        if not self.asdecimal:
+            return super().result_processor(dialect, coltype)
+        return lambda value: Decimal(repr(value)) if isinstance(value, float) else value
+
+
+class Date(sa.Date):
+    def literal_processor(self, dialect: Dialect) -> Any:
+        return lambda value: f"CAST('{value.isoformat()}' AS DATE)"
+
+
+class Time(sa.Time):
+    def literal_processor(self, dialect: Dialect) -> Any:
+        return lambda value: f"CAST('{value.isoformat()}' AS TIME)"
+
+
+class DateTime(sa.DateTime):
+    def literal_processor(self, dialect: Dialect) -> Any:
+        def process(value: Any) -> str:
+            name = "DATETIME2" if value.tzinfo is None else "DATETIMEOFFSET"
+            return f"CAST('{value.isoformat(' ')}' AS {name})"
+
+        return process
 
 
 class JSONIndexType(sa.JSON.JSONIndexType):
@@ -260,6 +289,10 @@ class HQLTypeCompiler(GenericTypeCompiler):
 
 #: SQLAlchemy's types -> those that take their place
 COLSPECS: dict[type[TypeEngine[Any]], type[TypeEngine[Any]]] = {
+    sa.Numeric: Numeric,
+    sa.Date: Date,
+    sa.Time: Time,
+    sa.DateTime: DateTime,
     sa.JSON.JSONIndexType: JSONIndexType,
     sa.JSON.JSONPathType: JSONPathType,
 }
