@@ -29,6 +29,7 @@ from hartonomous.hql.operators.wide import WideStore
 from hartonomous.hql.plan import SelectBlock, TableFunction
 
 if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
     from hartonomous.hql.execute import PreparedPlan, Tables
     from hartonomous.hql.limits import Limits
 
@@ -61,12 +62,13 @@ def explain(
     tables: Tables | None = None,
     *,
     analyze: bool = False,
+    context: Context | None = None,
 ) -> list[str]:
     """The operator tree as lines. `analyze` runs the query, drops its rows, and adds to each
     operator its rows, its time and, for scans, bytes and what zone maps left out."""
     if analyze:
-        return _analyze(prepared, source, parameters, limits, tables)
-    execution = Execution(source, parameters, limits, tables or {})
+        return _analyze(prepared, source, parameters, limits, tables, context)
+    execution = Execution(source, parameters, limits, tables or {}, context=context)
     limits.start()
     try:
         return _operator(prepared.operator, prepared, execution).lines()
@@ -80,17 +82,22 @@ def _analyze(
     parameters: Mapping[str, Any],
     limits: Limits,
     tables: Tables | None,
+    context: Context | None,
 ) -> list[str]:
     prepared.tighten(limits, parameters)
     measured = Measured(limits.memory_bytes)
     try:
         started = time.perf_counter()
-        for _ in prepared.start(source, parameters, limits, tables, measured=measured):
+        for _ in prepared.start(
+            source, parameters, limits, tables, measured=measured, context=context
+        ):
             pass
         total = time.perf_counter() - started
     finally:
         measured.close()
-    execution = Execution(source, parameters, limits, tables or {}, measured=measured)
+    execution = Execution(
+        source, parameters, limits, tables or {}, measured=measured, context=context
+    )
     lines = _operator(prepared.operator, prepared, execution).lines()
     return [*lines, f"total {_time(total)}"]
 

@@ -96,6 +96,7 @@ def explain_query(context: Context, query: ast.Query, *, analyze: bool) -> list[
         context.limits,
         _sources(context, {}),
         analyze=analyze,
+        context=context,
     )
 
 

@@ -23,7 +23,7 @@ SKIPPED = re.compile(
 MEASURED = re.compile(r"\d+(\.\d+)?(?= (ms|µs|s|bytes|KiB|MiB)\b)")
 #: a column of the machine's own time, as INGEST has it
 TIMED = "Seconds"
-PLACE = re.compile(r" \(line \d+, column \d+\)")
+PLACE = re.compile(r" \((?:[^()]+, )?line \d+, column \d+[^()]*\)")
 PLAN_LINE = re.compile(r"(\w+: )?\| ")
 
 
