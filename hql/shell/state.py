@@ -99,9 +99,17 @@ class Shell:
         text, self.buffer = self.buffer, ""
         return read_ending(text).is_empty or self.run(text)
 
-    def run(self, text: str) -> bool:
-        """Runs HQL, batch by batch; False if a statement failed or was cancelled."""
-        self.last_text = text.strip()
+    def take_text(self) -> str:
+        """What was typed and not sent, else the last text that ran; the buffer is empty then."""
+        text, self.buffer = self.buffer, ""
+        return text if text.strip() else self.last_text
+
+    def run(self, text: str, *, remember: bool = True) -> bool:
+        """Runs HQL, batch by batch; False if a statement failed or was cancelled. `remember`: \\g
+        would run it again."""
+        self.was_interrupted = False
+        if remember:
+            self.last_text = text.strip()
         try:
             self._run(text)
         except Error as error:
@@ -160,6 +168,16 @@ class Shell:
         finally:
             self.out, self.terminal = before
             opened.close()
+
+    def write_lines(self, lines: Sequence[str]) -> None:
+        """Lines where results go, through the pager if there are many."""
+        from hartonomous.hql.shell import pager
+        from hartonomous.hql.shell.showing import ENDLESS
+
+        terminal = self.terminal or ENDLESS
+        mode = self.settings.pager if self.terminal is not None else "off"
+        pieces = iter([list(lines)])
+        pager.show(lambda: next(pieces, None), lambda: False, terminal, self.out, mode)
 
     def say(self, text: str) -> None:
         """A message for people, on stderr."""

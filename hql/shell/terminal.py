@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import IO
+from typing import TextIO
 
 from hartonomous.hql.shell.paint import has_colours, paint
 
@@ -43,7 +43,7 @@ class Terminal:
         return paint(text, look, self.has_colours and bool(text))
 
 
-def find_terminal(stream: IO[str], *, colours: bool = True) -> Terminal | None:
+def find_terminal(stream: TextIO, *, colours: bool = True) -> Terminal | None:
     """The terminal behind a stream, or None if a file or pipe is. `colours`: if it has them."""
     if not stream.isatty():
         return None

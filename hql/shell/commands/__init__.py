@@ -11,7 +11,39 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from hartonomous.hql.shell.commands.base import Arguments, Command, Refusal
+from hartonomous.hql.shell.commands.branch import BRANCH
+from hartonomous.hql.shell.commands.commands_list import COMMANDS_LIST
+from hartonomous.hql.shell.commands.connect import CONNECT
+from hartonomous.hql.shell.commands.conninfo import CONNINFO
+from hartonomous.hql.shell.commands.copy import COPY
+from hartonomous.hql.shell.commands.databases import DATABASES
+from hartonomous.hql.shell.commands.describe import DESCRIBE
+from hartonomous.hql.shell.commands.echo import ECHO
+from hartonomous.hql.shell.commands.edit import EDIT
+from hartonomous.hql.shell.commands.expanded import EXPANDED
+from hartonomous.hql.shell.commands.explain import EXPLAIN
+from hartonomous.hql.shell.commands.format import FORMAT
+from hartonomous.hql.shell.commands.functions import FUNCTIONS
+from hartonomous.hql.shell.commands.go import GO
+from hartonomous.hql.shell.commands.history import HISTORY
+from hartonomous.hql.shell.commands.include import INCLUDE
+from hartonomous.hql.shell.commands.include_relative import INCLUDE_RELATIVE
+from hartonomous.hql.shell.commands.indexes import INDEXES
+from hartonomous.hql.shell.commands.models import MODELS
+from hartonomous.hql.shell.commands.output import OUTPUT
+from hartonomous.hql.shell.commands.print_text import PRINT_TEXT
+from hartonomous.hql.shell.commands.procedures import PROCEDURES
 from hartonomous.hql.shell.commands.quit import QUIT
+from hartonomous.hql.shell.commands.reset import RESET
+from hartonomous.hql.shell.commands.schemas import SCHEMAS
+from hartonomous.hql.shell.commands.set_setting import SET
+from hartonomous.hql.shell.commands.system import SYSTEM
+from hartonomous.hql.shell.commands.tables import TABLES
+from hartonomous.hql.shell.commands.timing import TIMING
+from hartonomous.hql.shell.commands.unset_setting import UNSET
+from hartonomous.hql.shell.commands.views import VIEWS
+from hartonomous.hql.shell.commands.watch import WATCH
+from hartonomous.hql.shell.commands.working_folder import WORKING_FOLDER
 from hartonomous.hql.shell.settings import SettingFault
 from hartonomous.storage.errors import Error
 
@@ -19,7 +51,41 @@ if TYPE_CHECKING:
     from hartonomous.hql.shell.state import Shell
 
 #: in the order in which \? shows them
-COMMANDS: Final[tuple[Command, ...]] = (QUIT,)
+COMMANDS: Final[tuple[Command, ...]] = (
+    COMMANDS_LIST,
+    QUIT,
+    CONNINFO,
+    CONNECT,
+    DATABASES,
+    BRANCH,
+    DESCRIBE,
+    TABLES,
+    VIEWS,
+    INDEXES,
+    FUNCTIONS,
+    PROCEDURES,
+    SCHEMAS,
+    MODELS,
+    GO,
+    WATCH,
+    EXPLAIN,
+    COPY,
+    EDIT,
+    PRINT_TEXT,
+    RESET,
+    HISTORY,
+    INCLUDE,
+    INCLUDE_RELATIVE,
+    OUTPUT,
+    ECHO,
+    WORKING_FOLDER,
+    SYSTEM,
+    TIMING,
+    EXPANDED,
+    FORMAT,
+    SET,
+    UNSET,
+)
 
 #: by each of their names
 BY_NAME: Final[dict[str, Command]] = {name: c for c in COMMANDS for name in c.names}
@@ -86,14 +152,14 @@ def dispatch(shell: Shell, line: str) -> bool:
         shell.say(_unknown(line.split(maxsplit=1)[0]))
         return False
     try:
-        command.run(shell, given)
+        outcome = command.run(shell, given)
     except (Refusal, SettingFault) as fault:
         shell.say(f"\\{given.name}: {fault}")
         return False
     except Error as error:
         shell.report(error)
         return False
-    return True
+    return outcome is not False
 
 
 def _unknown(word: str) -> str:

@@ -1,11 +1,12 @@
 r"""Command: one backslash command of the shell, and the words behind its name.
 
-    def run(shell: Shell, given: Arguments) -> None:
+    def run(shell: Shell, given: Arguments) -> bool | None:
         …
 
     TIMING = Command(("timing",), "[on|off]", "…", "Settings", run, completes="switch")
 
-A command that cannot do what it is asked raises Refusal, or an Error of the database.
+A command that cannot do what it is asked raises Refusal, or an Error of the database; it gives
+False if something that it ran failed and said so.
 """
 
 from __future__ import annotations
@@ -53,14 +54,14 @@ class Command:
     r"""`names` without backslash, the usual one first; `group` is its heading in \?; `flags` are
     letters that may follow the name (`\dt+`). `takes_line`: the rest of the line is its own, also
     where there is a backslash in it. `completes` says what its arguments are, for completion:
-    one of "", "table", "view", "index", "function", "procedure", "schema", "model", "file",
-    "database", "format", "setting", "switch", "hql"."""
+    one of "", "command", "copy", "database", "file", "format", "function", "hql", "index", "model",
+    "procedure", "relation", "schema", "setting", "switch", "table", "view"."""
 
     names: tuple[str, ...]
     usage: str
     about: str
     group: str
-    run: Callable[[Shell, Arguments], None]
+    run: Callable[[Shell, Arguments], bool | None]
     flags: str = ""
     takes_line: bool = False
     completes: str = ""

@@ -1,0 +1,37 @@
+r"""\c: works with another database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hartonomous.hql.shell.commands.base import Arguments, Command
+
+if TYPE_CHECKING:
+    from hartonomous.hql.shell.state import Shell
+
+
+def _run(shell: Shell, given: Arguments) -> None:
+    from pathlib import Path
+
+    from hartonomous.hql import connect
+
+    name = given.word()
+    if name is not None:
+        session = shell.connection.session
+        path = None if name == ":memory:" else Path(name).expanduser()
+        opened = connect(
+            path, read_only=session.read_only, timeout=session.timeout, memory=session.memory
+        )
+        shell.connect(opened)
+    path_now = shell.connection.session.database.path
+    shell.say(f"You are connected to {path_now or ':memory:'}")
+
+
+CONNECT = Command(
+    ("c", "connect"),
+    "[DB]",
+    "go over to another database",
+    "Connection",
+    _run,
+    completes="database",
+)

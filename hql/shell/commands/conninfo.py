@@ -1,0 +1,30 @@
+r"""\conninfo: which database this is, and what the session may do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hartonomous.hql.shell.commands.base import Arguments, Command
+
+if TYPE_CHECKING:
+    from hartonomous.hql.shell.state import Shell
+
+
+def _run(shell: Shell, given: Arguments) -> None:
+    import os
+
+    given.words(0)
+    session = shell.connection.session
+    where = session.database.path or "memory (nothing is kept on disk)"
+    access = "reading only" if session.read_only else "reading and writing"
+    state = "a transaction is open" if session.in_transaction else "no transaction is open"
+    shell.write_lines(
+        [
+            f"Database {where}",
+            f"as {session.author}, {access}, process {os.getpid()}",
+            f"branch main, {state}",
+        ]
+    )
+
+
+CONNINFO = Command(("conninfo",), "", "which database this is", "Connection", _run)
