@@ -325,7 +325,9 @@ def bind_cast(node: ast.Cast, scope: Scope) -> plan.Expr:
     operand = unfold(scope.bind(node.operand))
     type_ = type_of(node.type, span, scope)
     if node.style is not None:
-        raise not_supported(span, "CONVERT with a style")
+        styled = _bind_style(node, operand, type_, span, scope)
+        if styled is not None:
+            return styled
     if operand.type == type_:
         return operand
     if not coerce.can_convert(operand.type, type_):
@@ -338,6 +340,27 @@ def bind_cast(node: ast.Cast, scope: Scope) -> plan.Expr:
         if converted is not None:
             return converted
     return plan.Cast(type=type_, span=span, operand=operand)
+
+
+def _bind_style(
+    node: ast.Cast, operand: plan.Expr, type_: Type, span: ast.Span, scope: Scope
+) -> plan.Expr | None:
+    """CONVERT with a style that changes something; None if it is a plain cast."""
+    from hartonomous.hql.functions.styles import styled
+
+    assert node.style is not None
+    style = scope.bind(node.style)
+    if not isinstance(style, plan.Constant):
+        raise not_supported(span, "CONVERT with a style that is no constant")
+    if style.value is None:
+        return plan.Constant(type=type_, span=span, value=None)
+    if not style.type.is_integer:
+        raise fault(style.span, f"a style is a whole number, not {style.type}", "TYPE_MISMATCH")
+    try:
+        function = styled(operand.type, type_, style.value, node.try_)
+    except Error as error:
+        locate(error, style.span)
+    return None if function is None else call(function, (operand,), span)
 
 
 def type_of(name: ast.TypeName, span: ast.Span, scope: Scope) -> Type:

@@ -101,7 +101,8 @@ def test_families_are_the_files() -> None:
     helpers = {"__init__", "base", "casts", "coerce", "document", "resolve", "vector_kernels"}
     helpers |= {"native_form", "geometry_kernels", "geometry_methods", "geometry_forms"}
     helpers |= {"models", "native_table", "vector_lengths"}
-    helpers |= {"by_value", "format_dates", "format_numbers", "messages", "windows_zones"}
+    helpers |= {"by_value", "format_dates", "format_numbers", "messages", "styles"}
+    helpers |= {"windows_zones"}
     assert {p.stem for p in folder.glob("*.py")} - helpers == {
         "aggregates", "bits", "code", "conditional", "dates", "embedding", "geometry", "json",
         "math",
