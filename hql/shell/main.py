@@ -32,7 +32,7 @@ DB is a folder; without it (or as :memory:) nothing is kept on disk.
 """
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
-FORMATS = ("table", "csv", "json", "arrow")
+FORMATS = ("table", "csv", "json", "arrow", "markdown")
 KINDS = ("TEXT", "CODE", "IMAGE", "AUDIO", "VIDEO")
 #: commands that HQL.md names and that this version does not have
 LATER = ("serve",)
@@ -180,6 +180,8 @@ def _run(text: str, options: argparse.Namespace, parameters: dict[str, Any] | No
         # What is there by now stays until the process ends, so the collector need not search it,
         # least of all at exit. The engine comes later: its bindings insist on being collected.
         gc.freeze()
+        if "\\" in text or sys.stdout.isatty():
+            return _run_as_typed(connection, text, options, parameters)
         try:
             run_script(connection, text, parameters, options.format, sys.stdout.buffer)
         except Error as error:
@@ -189,6 +191,28 @@ def _run(text: str, options: argparse.Namespace, parameters: dict[str, Any] | No
         finally:
             sys.stdout.flush()
     return DONE
+
+
+def _run_as_typed(
+    connection: Connection,
+    text: str,
+    options: argparse.Namespace,
+    parameters: dict[str, Any] | None,
+) -> int:
+    """Runs a text in which there may be backslash commands, or whose results a person sees."""
+    from hartonomous.hql.shell.state import Settings, Shell
+
+    shell = Shell(connection, Settings(format=options.format), parameters=parameters)
+    file = getattr(options, "file", "-")
+    shell.folder = None if file == "-" else Path(file).parent
+    try:
+        is_done = shell.enter(text) and shell.send()
+    finally:
+        shell.close()
+        sys.stdout.flush()
+    if shell.was_interrupted:
+        return INTERRUPTED
+    return DONE if is_done else FAILED
 
 
 def _connect(options: argparse.Namespace) -> Connection:
