@@ -54,7 +54,11 @@ def start_plan(context: Context, prepared: PreparedPlan, tables: Given | None = 
         _sources(context, tables or {}),
         context=context,
     )
-    return Result(stream.fields, stream, close=stream.close)
+    result = Result(stream.fields, stream, close=stream.close)
+    if stream.is_calling:
+        # the engine computes ahead in threads of its own, and a function runs in the session
+        result.spool()
+    return result
 
 
 def plan_query(context: Context, query: ast.Query) -> PreparedPlan:

@@ -6,11 +6,13 @@ A value is converted as an INSERT does it: by a CAST, but what is too long is an
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hartonomous.hql import ast
 from hartonomous.hql.bind.context import locate
 from hartonomous.hql.changes.completion import check_length
+from hartonomous.hql.queries import plan_query, start_plan, values_for
+from hartonomous.hql.scripts.quick import Quick, Unsure, compile_plan
 from hartonomous.hql.syntax import trees
 from hartonomous.hql.types import BIT, Type
 from hartonomous.hql.values import to_python
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from hartonomous.hql.context import Context
+    from hartonomous.hql.execute import PreparedPlan
     from hartonomous.hql.result import Result
+
+_MISSING: Final = object()
 
 
 def evaluate(
@@ -28,11 +33,34 @@ def evaluate(
 ) -> Any:
     """What an expression gives as `type_`, in Python's form. Its plan is kept with the statement
     under `key`; `name` stands in messages."""
-    query = ast.Query(ast.Values(((trees.cast(expression, type_),),)))
-    rows = context.query(query, key=(key, type_))
-    last, _ = last_row(rows, [name], [type_], [expression.span])
+    plan, quick = _planned(context, expression, type_, key)
+    if quick is not None:
+        try:
+            value = quick(values_for(context, plan.bound))
+        except Unsure:
+            value = _MISSING
+        if value is not _MISSING and (type_.a is None or value is None or len(value) <= type_.a):
+            return value
+    last, _ = last_row(start_plan(context, plan), [name], [type_], [expression.span])
     assert last is not None, "VALUES has one row"
     return last[0]
+
+
+def _planned(
+    context: Context, expression: ast.Expression, type_: Type, key: Any
+) -> tuple[PreparedPlan, Quick | None]:
+    """The expression's plan, and how it is computed without the engine if it is that plain."""
+    catalog = context.catalog
+    signature = context.parameters.signature, context.frame.tables_signature
+    full_key = (key, type_, signature)
+    found: tuple[PreparedPlan, Quick | None] | None = context.memory.find(catalog, full_key)
+    if found is None:
+        query = ast.Query(ast.Values(((trees.cast(expression, type_),),)))
+        plan = plan_query(context, query)
+        is_text = type_.kind == "NVARCHAR" or type_.a is None  # else a length means something else
+        found = plan, compile_plan(plan.bound.plan) if is_text else None
+        context.memory.keep(catalog, full_key, found)
+    return found
 
 
 def test(context: Context, condition: ast.Expression) -> bool:
