@@ -84,6 +84,11 @@ class Limits:
             raise
         return inner
 
+    @property
+    def outermost(self) -> Limits:
+        """The limits around all others."""
+        return self if self._outer is None else self._outer.outermost
+
     def __enter__(self) -> Limits:
         self.start()
         return self

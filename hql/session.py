@@ -133,6 +133,7 @@ class Session(Transactions):
         self.check_open()
         heard: list[str] = messages if messages is not None else []
         self.last_identity = None
+        self._running = None  # an open stream of an earlier text is not what `cancel` means now
         with Guard(self):
             check_count(text, parameters)
             own = frame if frame is not None else self.open_frame(parameters)
@@ -189,7 +190,7 @@ class Session(Transactions):
         """Runs a statement that holds or steers others, under its limits."""
         from hartonomous.hql.scripts.script import Script
 
-        limits = self._running = Limits(timeout=self.timeout, memory_bytes=self.memory)
+        limits = self.new_limits()
         limits.start()
         script = Script(self, frame, messages, limits, prepared)
         try:
@@ -208,10 +209,7 @@ class Session(Transactions):
         outer: Limits | None = None,
     ) -> Result:
         """Runs one statement that holds no others, under its limits or those around it."""
-        if outer is None:
-            limits = self._running = Limits(timeout=self.timeout, memory_bytes=self.memory)
-        else:
-            limits = outer.nested()
+        limits = self.new_limits() if outer is None else outer.nested()
         run = Run(prepared, frame, messages, limits)
         mark = run.mark()
         try:
@@ -236,6 +234,11 @@ class Session(Transactions):
             self.status.note_rows(self.status.rows)
             result.row_count = -1
         return result
+
+    def new_limits(self) -> Limits:
+        """Limits of an outermost statement, which `cancel` stops from now on."""
+        limits = self._running = Limits(timeout=self.timeout, memory_bytes=self.memory)
+        return limits
 
     def note_error(self) -> None:
         """A statement failed: with XACT_ABORT that ends the transaction."""
@@ -335,7 +338,7 @@ class Session(Transactions):
         def guarded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             with Guard(self):
                 try:
-                    yield from batches
+                    yield from self._cancellable(batches, run.limits.outermost)
                 except Error as error:
                     complete(error, run)
                     self.note_error()
@@ -348,6 +351,21 @@ class Session(Transactions):
         self._streams.add(result)
         result.prime()
         return result
+
+    def _cancellable(
+        self, batches: Iterator[pa.RecordBatch], limits: Limits
+    ) -> Iterator[pa.RecordBatch]:
+        """While a batch is computed, `cancel` stops the statement that it is of, also if others
+        were begun since."""
+        while True:
+            before, self._running = self._running, limits
+            try:
+                batch = next(batches, None)
+            finally:
+                self._running = before
+            if batch is None:
+                return
+            yield batch
 
     # --- life ------------------------------------------------------------------------------------
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from hartonomous.hql.changes.fast_insert import prepare_fast
 from hartonomous.hql.changes.plain_values import Unusual
 from hartonomous.hql.errors import ParameterFault
-from hartonomous.hql.limits import Limits
 from hartonomous.hql.parameters import check_count
 from hartonomous.hql.run import Prepared, Run, complete
 from hartonomous.hql.scripts.signals import Return
 from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
+    from hartonomous.hql.limits import Limits
     from hartonomous.hql.session import Session
 
 #: parameter sets that become one INSERT
@@ -80,9 +80,11 @@ def _run_all(
 
     changed = 0
     seen = False
+    limits = session.new_limits()
     for chunk in chunks:
+        limits.check()
         if len(statements) == 1 and isinstance(statements[0].statement, Insert):
-            done = _insert_chunk(session, statements[0], statements[0].statement, chunk)
+            done = _insert_chunk(session, statements[0], statements[0].statement, chunk, limits)
             if done is not None:
                 changed, seen = changed + done, True
                 continue
@@ -113,12 +115,12 @@ def _run_once(
 
 
 def _insert_chunk(
-    session: Session, prepared: Prepared, statement: Any, chunk: list[Given]
+    session: Session, prepared: Prepared, statement: Any, chunk: list[Given], limits: Limits
 ) -> int | None:
     """One INSERT for all sets, or None if a value needs the general way."""
     if statement.output is not None:
         return None
-    run = Run(prepared, session.open_frame(), [], Limits(timeout=session.timeout))
+    run = Run(prepared, session.open_frame(), [], limits)
     transaction = session.transaction
     context = run.context(session, transaction)
     fast = prepare_fast(statement, context)

@@ -57,10 +57,11 @@ def _parsed(session: Session, name: str) -> ObjectName:
     """The name as HQL reads it; PARAMETER if it is anything else, as a text would be run."""
     from hartonomous.hql.statements.execute import Execute
 
-    statements = [p.statement for p in session.prepare(f"EXEC {name}")]
-    if len(statements) == 1 and isinstance(statement := statements[0], Execute):
-        if statement == Execute(statement.procedure):
-            return statement.procedure
+    statement, *others = (p.statement for p in session.prepare(f"EXEC {name}"))
+    if isinstance(statement, Execute) and not others:
+        procedure = statement.procedure
+        if statement == Execute(procedure):
+            return procedure
     raise ParameterFault(
         f"{name!r} is no procedure's name", hint="its arguments come as the second parameter"
     )

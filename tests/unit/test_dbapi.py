@@ -438,6 +438,41 @@ def test_servers_are_not_supported_yet() -> None:
         hql.connect("hql://127.0.0.1:7433/")
 
 
+def test_cancel_reaches_a_stream_that_is_read_after_other_statements(db: Any) -> None:
+    pairs = "SELECT a.value, b.value AS c FROM GENERATE_SERIES(1, 300000) AS a, "
+    stream = db.execute(pairs + "GENERATE_SERIES(1, 300000) AS b").fetch_record_batches()
+    db.execute("SELECT 1").fetchall()
+    caught: list[Error] = []
+
+    def read() -> None:
+        try:
+            for _, _ in zip(range(20_000), stream, strict=False):
+                pass
+        except Error as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    while thread.is_alive():
+        db.cancel()
+        thread.join(0.01)
+    assert [error.code for error in caught] == ["CANCELLED"]
+
+
+def test_cancel_reaches_executemany(db: Any) -> None:
+    db.execute("CREATE TABLE t (a INT)")
+
+    def endless() -> Iterator[tuple[int]]:
+        for i in range(10_000_000):
+            if i == 100_000:
+                db.cancel()
+            yield (i,)
+
+    with pytest.raises(Cancelled):
+        db.executemany("INSERT INTO t VALUES (?)", endless())
+    assert db.execute("SELECT COUNT(*) FROM t").fetchall() == [(0,)]
+
+
 def test_closed(db: Any) -> None:
     cursor = db.execute("SELECT 1")
     cursor.close()
