@@ -74,9 +74,13 @@ class Run:
         """Runs the statement in a transaction."""
         context = self.context(session, transaction)
         if self.frame.rows is transaction.variables:  # usually both None
-            return self.prepared.statement.run(context)
-        with self.seeing(transaction):
-            return self.prepared.statement.run(context)
+            result = self.prepared.statement.run(context)
+        else:
+            with self.seeing(transaction):
+                result = self.prepared.statement.run(context)
+        if self.frame.rows is not None and self.limits.memory_bytes is not None:
+            self.limits.account(self.frame.rows.bytes)
+        return result
 
     @contextmanager
     def seeing(self, transaction: Transaction) -> Iterator[None]:

@@ -7,6 +7,7 @@ from hartonomous.hql.functions.base import Function
 from hartonomous.hql.functions.bits import BIT_FUNCTIONS
 from hartonomous.hql.functions.code import CODE
 from hartonomous.hql.functions.conditional import CONDITIONAL
+from hartonomous.hql.functions.cursors import CURSORS
 from hartonomous.hql.functions.dates import DATES
 from hartonomous.hql.functions.embedding import EMBEDDING
 from hartonomous.hql.functions.geometry import GEOMETRIES
@@ -43,7 +44,7 @@ FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
     ("Windows", WINDOWS),
     ("Tables", (*TABLES, *JSON_TABLES)),
     ("System", SYSTEM),
-    ("Session", SESSION),
+    ("Session", (*SESSION, *CURSORS)),
 )
 
 FUNCTIONS: dict[str, Function] = {f.name: f for _, family in FAMILIES for f in family}

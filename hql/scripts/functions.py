@@ -94,7 +94,7 @@ class Calls:
         found: dict[Any, Any] = {}
         values: list[Any] = []
         with self._lock:
-            for row in _rows(count, arguments, [p.type for p in routine.parameters]):
+            for row in argument_rows(count, arguments, [p.type for p in routine.parameters]):
                 key = _key(row)
                 if key not in found:
                     value = self._run(row)
@@ -110,7 +110,9 @@ class Calls:
         return run_function(self._context, self._routine, self._entry, row)
 
 
-def _rows(count: int, arguments: Sequence[Any], types: Sequence[Type]) -> Iterator[tuple[Any, ...]]:
+def argument_rows(
+    count: int, arguments: Sequence[Any], types: Sequence[Type]
+) -> Iterator[tuple[Any, ...]]:
     """The arguments of each row, in the form that `to_python` gives."""
     import pyarrow as pa
 

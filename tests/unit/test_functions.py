@@ -104,10 +104,10 @@ def test_families_are_the_files() -> None:
     helpers |= {"by_value", "format_dates", "format_numbers", "messages", "styles"}
     helpers |= {"windows_zones"}
     assert {p.stem for p in folder.glob("*.py")} - helpers == {
-        "aggregates", "bits", "code", "conditional", "dates", "embedding", "geometry", "json",
+        "aggregates", "bits", "code", "conditional", "cursors", "dates", "embedding", "geometry", "json",
         "math",
         "models_generate", "models_likelihood", "models_predict", "models_tokens",
-        "moments", "operators", "patterns", "spaces", "strings", "system", "text_forms",
+        "moments", "operators", "patterns", "session", "spaces", "strings", "system", "text_forms",
         "vectors", "windows",
     }  # fmt: skip
 
