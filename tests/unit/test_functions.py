@@ -104,8 +104,8 @@ def test_families_are_the_files() -> None:
     helpers |= {"by_value", "format_dates", "format_numbers", "messages", "styles"}
     helpers |= {"windows_zones"}
     assert {p.stem for p in folder.glob("*.py")} - helpers == {
-        "aggregates", "bits", "code", "conditional", "cursors", "dates", "embedding", "geometry", "json",
-        "math",
+        "aggregates", "bits", "code", "conditional", "cursors", "dates", "embedding", "geometry",
+        "json", "math",
         "models_generate", "models_likelihood", "models_predict", "models_tokens",
         "moments", "operators", "patterns", "session", "spaces", "strings", "system", "text_forms",
         "vectors", "windows",
