@@ -1,0 +1,43 @@
+"""A shell for tests: what was written, without a terminal."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from hartonomous.hql import connect
+from hartonomous.hql.shell.state import Settings, Shell
+from hartonomous.hql.shell.terminal import Terminal
+
+
+class TestShell(Shell):
+    """`shown(text)` enters a text and gives what it wrote. `columns` None: no terminal."""
+
+    __test__ = False
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        columns: int | None = 80,
+        has_unicode: bool = True,
+        has_colours: bool = False,
+    ) -> None:
+        self.written = io.BytesIO()
+        terminal = None
+        if columns is not None:
+            terminal = Terminal(
+                size=(columns, 24), has_unicode=has_unicode, has_colours=has_colours
+            )
+        settings = Settings(pager="off")
+        super().__init__(connect(path), settings, out=self.written, terminal=terminal)
+
+    def shown(self, text: str, *, fails: bool = False) -> str:
+        """What a text writes where results go; whether it fails is checked."""
+        self.written.seek(0)
+        self.written.truncate()
+        assert self.enter(text) is not fails, self.written.getvalue().decode()
+        return self.written.getvalue().decode()
+
+    def lines(self, text: str) -> list[str]:
+        return self.shown(text).splitlines()
