@@ -52,6 +52,11 @@ class Stream:
             self.close()  # StopIteration too: nothing is left to hold
             raise
 
+    @property
+    def is_calling(self) -> bool:
+        """Whether the rows need users' functions."""
+        return self._execution.is_calling
+
     def read_all(self) -> pa.Table:
         """All rows not taken yet."""
         return pa.Table.from_batches(list(self), schema=self.schema)

@@ -81,7 +81,7 @@ class Execution:
     """One run of a prepared plan. `tables` gives the rows of an ArrowSource by its key; the wide
     store belongs to this run alone. `context` is the statement's, for users' functions; `calls`
     keeps these apart, as the engine may call them in several threads. (A statement inside a
-    function has an execution of its own.)"""
+    function has an execution of its own.) `is_calling` says that there are such calls."""
 
     source: Source
     parameters: Mapping[str, Any]
@@ -92,6 +92,7 @@ class Execution:
     closers: list[Callable[[], None]] = field(default_factory=list)
     context: Context | None = None
     calls: threading.Lock = field(default_factory=threading.Lock)
+    is_calling: bool = False
 
     def close(self) -> None:
         """Gives back what the run holds, last first. Idempotent."""

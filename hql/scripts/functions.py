@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hartonomous.hql import ast
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.scripts.routines import Routine
+from hartonomous.hql.syntax import trees
 from hartonomous.hql.types import Type
 from hartonomous.storage.catalog import RoutineEntry
 
@@ -84,6 +86,8 @@ class Calls:
         self._context: Context = execution.context
         self._limits = execution.limits
         self._lock = execution.calls
+        self._is_stable = not _is_volatile(self._routine)
+        execution.is_calling = True
 
     def __call__(self, count: int, *arguments: Any) -> pa.Array:
         from hartonomous.hql.operators.values import as_array
@@ -95,7 +99,7 @@ class Calls:
         values: list[Any] = []
         with self._lock:
             for row in argument_rows(count, arguments, [p.type for p in routine.parameters]):
-                key = _key(row)
+                key = _key(row) if self._is_stable else len(values)
                 if key not in found:
                     value = self._run(row)
                     found[key] = None if value is None else parameter_value("", value)[1]
@@ -108,6 +112,18 @@ class Calls:
 
         self._limits.check()
         return run_function(self._context, self._routine, self._entry, row)
+
+
+def _is_volatile(routine: Routine) -> bool:
+    """Whether the body asks time or chance: then equal arguments need not give equal values."""
+    from hartonomous.hql import functions
+
+    for node in trees.walk(routine.body):
+        if isinstance(node, ast.FunctionCall):
+            found = functions.find(node.name.last)
+            if found is not None and found.volatile:
+                return True
+    return False
 
 
 def argument_rows(
