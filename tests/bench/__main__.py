@@ -20,6 +20,7 @@ BENCHMARKS = (
     "planning",
     "queries",
     "bulk_load",
+    "bulk_insert",
     "commits",
     "reopen",
     "spatial_index",
