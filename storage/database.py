@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from hartonomous.storage.wal import Wal
 
 _open: dict[tuple[Path, bool], Database] = {}
+#: those in memory that have a name; nobody but their users keeps them
+_named: weakref.WeakValueDictionary[str, Database] = weakref.WeakValueDictionary()
 _open_lock = threading.Lock()
 
 
@@ -65,7 +68,6 @@ class Database:
         self._memory: Objects | None = None
         self._uses = 1
         self._is_forked = False
-        self._key: tuple[Path, bool] | None = None  # where `_open` has it
         self._logs: dict[str, Log] = {}
 
     # --- opening and closing
@@ -91,23 +93,30 @@ class Database:
         text = ":memory:" if path is None else str(path)
         if text == ":memory:":
             return Database._in_memory(disk, clock)
-        is_memory = text.startswith(":memory:")
-        key = (Path(text), False) if is_memory else (Path(text).resolve(), read_only)
         with _open_lock:
-            found = _open.get(key)
+            if text.startswith(":memory:"):
+                return Database._in_named_memory(text, disk, clock)
+            from hartonomous.storage.folder import Folder
+
+            real = Path(text).resolve()
+            found = _open.get((real, read_only))
             if found is not None:
                 found._uses += 1
                 return found
-            if is_memory:
-                database = Database._in_memory(disk, clock)
-            else:
-                from hartonomous.storage.folder import Folder
-
-                make = Database._reader if read_only else Database._writer
-                database = make(Folder(disk, key[0]), clock)
-                database.checkpoint_bytes = checkpoint_bytes
-            _open[key], database._key = database, key
+            make = Database._reader if read_only else Database._writer
+            database = make(Folder(disk, real), clock)
+            database.checkpoint_bytes = checkpoint_bytes
+            _open[real, read_only] = database
             return database
+
+    @staticmethod
+    def _in_named_memory(name: str, disk: Disk, clock: Clock) -> Database:
+        found = _named.get(name)
+        if found is not None and found._uses > 0:
+            found._uses += 1
+            return found
+        database = _named[name] = Database._in_memory(disk, clock)
+        return database
 
     @staticmethod
     def cut_tail(path: str | Path, *, disk: Disk | None = None) -> int:
@@ -171,8 +180,8 @@ class Database:
             self._uses -= 1
             if self._uses != 0 or self._is_forked:
                 return
-            if self._key is not None:
-                _open.pop(self._key, None)
+            if self.path is not None:
+                _open.pop((self.path, self.read_only), None)
             try:
                 if self.wal is not None:
                     self._close_log(self.wal)
@@ -386,6 +395,7 @@ def _leave_to_parent() -> None:
         if database._lock is not None:
             database._lock.close()
     _open.clear()
+    _named.clear()
 
 
 os.register_at_fork(after_in_child=_leave_to_parent)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-import weakref
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -121,7 +120,6 @@ class HQLDialect(Reflection, default.DefaultDialect):
             with self._keeping:
                 if self._keeper is None:
                     self._keeper = hql.connect(database)
-                    weakref.finalize(self, self._keeper.close)
         return hql.connect(database, autocommit=False, **options)
 
     def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
