@@ -24,17 +24,19 @@ def functions_markdown() -> str:
 
 
 def _row(function: Function) -> str:
-    names = ", ".join(f"`{n}`" for n in (_signature(function), *_synonyms(function)))
+    names = ", ".join(f"`{n}`" for n in (signature(function), *synonyms(function)))
     return f"| {_cell(names)} | {_cell(function.doc)} | {_cell(f'`{function.example}`')} |"
 
 
-def _signature(function: Function) -> str:
+def signature(function: Function) -> str:
+    """The name with its parameters; an operator is its name alone."""
     if not function.name[0].isalpha() or function.name in _OPERATORS:
         return function.name
     return f"{function.name}({', '.join(function.parameters)})"
 
 
-def _synonyms(function: Function) -> list[str]:
+def synonyms(function: Function) -> list[str]:
+    """Other names of the same function."""
     return [s for s, name in SYNONYMS.items() if name == function.name]
 
 

@@ -12,8 +12,8 @@ from hartonomous.hql.frozen import frozen
 
 @frozen
 class Term:
-    """A part of a rule: `kind` is word (text as typed), rule, terminal (text is the name), sequence,
-    choice, optional, any (repeated, perhaps never), many (at least once)."""
+    """A part of a rule. `kind`: word (text as typed), rule or terminal (text is its name),
+    sequence, choice, optional, any (repeated, perhaps never), many (at least once)."""
 
     kind: str
     text: str = ""

@@ -1,6 +1,5 @@
-"""Synopses made from the grammar: what may be typed, with words in capitals, `[…]` around what may
-be left out, `{a | b}` around a choice, `[, …]` for more of the same, `<part>` for what has a synopsis
-of its own."""
+"""Synopses made from the grammar: what may be typed. Words in capitals are typed as they are, […]
+may be left out, {a | b} is a choice, [, …] more of the same, <part> has a synopsis of its own."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Statements. Adding one = grammar/statements/NAME.lark, NAME.py here, a line in STATEMENTS and a
-golden script. The key is the name of both files; the grammar rule is `NAME_statement`."""
+"""Statements. Adding one = grammar/statements/NAME.lark, NAME.py and NAME.md (its help) here, a line
+in STATEMENTS and a golden script. The key is the name of both files; the grammar rule is
+`NAME_statement`."""
 
 from __future__ import annotations
 
@@ -65,6 +66,7 @@ STATEMENTS = Registry(
         "explain": "Explain",
         "export_model": "ExportModel",
         "fetch": "Fetch",
+        "help": "Help",
         "if_else": "IfElse",
         "ingest": "Ingest",
         "insert": "Insert",

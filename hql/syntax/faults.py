@@ -103,6 +103,8 @@ def describe_unexpected(
     if fault.index <= PARSED_AGAIN_MAX:
         states = parser.states_before(tokens, start, fault.index)
         hint = _hint(tokens, parser, start, fault.index)
+    if tokens[0].upper == "HELP":
+        hint = "a topic of several words or a keyword stands in quotes: HELP 'create table'"
     expected = _expected(parser, parser.acceptable(states), is_first=fault.index == 0)
     message = f"{_called(text, token)}: expected {expected}"
     return _fault(text, token.start, message, hint)

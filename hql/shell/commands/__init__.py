@@ -25,6 +25,7 @@ from hartonomous.hql.shell.commands.explain import EXPLAIN
 from hartonomous.hql.shell.commands.format import FORMAT
 from hartonomous.hql.shell.commands.functions import FUNCTIONS
 from hartonomous.hql.shell.commands.go import GO
+from hartonomous.hql.shell.commands.help import HELP
 from hartonomous.hql.shell.commands.history import HISTORY
 from hartonomous.hql.shell.commands.include import INCLUDE
 from hartonomous.hql.shell.commands.include_relative import INCLUDE_RELATIVE
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 #: in the order in which \? shows them
 COMMANDS: Final[tuple[Command, ...]] = (
     COMMANDS_LIST,
+    HELP,
     QUIT,
     CONNINFO,
     CONNECT,
