@@ -12,7 +12,13 @@ from collections.abc import Callable, Iterable
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.buffer import CompletionState
+from prompt_toolkit.completion import (
+    CompleteEvent,
+    Completer,
+    Completion,
+    get_common_complete_suffix,
+)
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, completion_is_selected, has_focus, is_searching
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -65,18 +71,19 @@ class Editor:
     ) -> None:
         self.history = history
         self._prompt, self._toolbar = prompt, toolbar
+        completer = TextCompleter(complete)
         self._session: PromptSession[str] = PromptSession(
             message=lambda: [("class:prompt", prompt())],
             multiline=True,
             lexer=TextLexer() if colours else None,
-            completer=TextCompleter(complete),
+            completer=completer,
             complete_in_thread=True,
             complete_while_typing=True,
             reserve_space_for_menu=MENU_LINES,
             history=history,
             # a suggestion that cannot be told from what is written would be a lie
             auto_suggest=AutoSuggestFromHistory() if colours else None,
-            key_bindings=_bindings(is_to_send),
+            key_bindings=_bindings(is_to_send, completer),
             prompt_continuation=self._continuation,
             bottom_toolbar=lambda: toolbar(get_app().current_buffer.text),
             style=Style.from_dict(_LOOKS) if colours else Style([]),
@@ -145,7 +152,7 @@ def _is_worth_it(before: str) -> bool:
     return word >= LETTERS_MIN and not before[-LETTERS_MIN:].isdigit()
 
 
-def _bindings(is_to_send: Callable[[str], bool]) -> KeyBindings:
+def _bindings(is_to_send: Callable[[str], bool], completer: TextCompleter) -> KeyBindings:
     keys = KeyBindings()
     is_editing = has_focus("DEFAULT_BUFFER") & ~is_searching
 
@@ -174,5 +181,22 @@ def _bindings(is_to_send: Callable[[str], bool]) -> KeyBindings:
     @keys.add("tab", filter=is_editing & is_in_margin & ~completion_is_selected)
     def _indent(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text(INDENT)
+
+    @keys.add("tab", filter=is_editing & ~is_in_margin)
+    def _complete(event: KeyPressEvent) -> None:
+        """Not in a thread: what is typed behind the key must find the word completed."""
+        buffer = event.current_buffer
+        state = buffer.complete_state
+        if state is not None and len(state.completions) > 1:
+            buffer.complete_next()
+            return
+        asked = CompleteEvent(completion_requested=True)
+        found = list(completer.get_completions(buffer.document, asked))
+        if len(found) == 1:
+            buffer.apply_completion(found[0])
+        elif common := get_common_complete_suffix(buffer.document, found):
+            buffer.insert_text(common)
+        elif found:
+            buffer.complete_state = CompletionState(buffer.document, found)
 
     return keys

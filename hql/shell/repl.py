@@ -125,11 +125,11 @@ def read_and_run(shell: Shell) -> None:
         colours=shell.settings.colours and has_colours(sys.stderr),
     )
     while not shell.is_leaving:
-        names = Names(shell.connection.session, shell.frame.parameters)
-        text, shell.buffer = shell.buffer, ""
         try:
+            names = Names(shell.connection.session, shell.frame.parameters)
+            text, shell.buffer = shell.buffer, ""
             text = editor.read(text)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # a key, or a signal just before the editor has the terminal
             continue
         except EOFError:
             return
