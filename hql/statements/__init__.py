@@ -1,5 +1,5 @@
-"""Statements. Adding one = grammar/statements/NAME.lark, NAME.py and NAME.md (its help) here, a line
-in STATEMENTS and a golden script. The key is the name of both files; the grammar rule is
+"""Statements. Adding one = grammar/statements/NAME.lark, NAME.py and NAME.md (its help) here, a
+line in STATEMENTS and a golden script. The key is the name of both files; the grammar rule is
 `NAME_statement`."""
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Help(Statement):
         return cls(None if topic is None else ".".join(p.text for p in topic.parts), span=span)
 
     def __str__(self) -> str:
-        return line("HELP", "" if self.topic is None else str(Literal("STRING", self.topic)))
+        return line("HELP", "" if self.topic is None else str(Literal(self.topic, "STRING")))
 
     def run(self, context: Context) -> Result:
         """A row for each line of the topic's page, or a row for each topic."""
