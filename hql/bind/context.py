@@ -67,6 +67,7 @@ class Statement:
     __slots__ = (
         "arguments",
         "assignments",
+        "bodies",
         "bind_query",
         "context",
         "depth",
@@ -103,6 +104,8 @@ class Statement:
         self.of_session: dict[str, None] = {}
         self.views: tuple[str, ...] = ()
         self.span: ast.Span | None = None
+        #: bodies of functions that were bound in place
+        self.bodies = 0
         #: calls of functions that must be equal wherever they stand, as they are grouped by
         self.grouped_calls: set[tuple[str, tuple[plan.Expr, ...]]] = set()
         #: in a routine's body: what its parameters stand for; no other variables are seen there

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 #: nodes of an argument that may stand in several places
 COPIED_NODES_MAX = 64
+#: bodies of functions that one statement takes in; calls of more are run
+BODIES_MAX = 64
+#: bodies of table functions, which cannot be run
+TABLES_MAX = 512
 
 Bound = TypeVar("Bound")
 
@@ -86,6 +90,7 @@ def bind_scalar(node: ast.FunctionCall, entry: RoutineEntry, scope: Scope) -> pl
         routine.value is None
         or is_inside
         or is_grouped
+        or statement.bodies >= BODIES_MAX
         or not _may_copy(routine.value, routine, arguments)
     ):
         return _interpreted(entry, routine, arguments, span, scope)
@@ -299,6 +304,10 @@ def _bind_body(
             line=span.line,
             column=span.column,
         )
+    statement.bodies += 1
+    if statement.bodies > TABLES_MAX:
+        message = f"functions stand on functions {TABLES_MAX} times"
+        raise ExecutionFault(message, code="RECURSION", line=span.line, column=span.column)
     before = statement.views, statement.span, statement.arguments
     statement.views, statement.span = (*statement.views, fold(routine.title)), span
     named = zip(routine.parameters, arguments or (), strict=arguments is not None)
