@@ -16,6 +16,9 @@ from hartonomous.hql.functions.base import Function
 from hartonomous.hql.types import NULL, NVARCHAR
 from hartonomous.storage.catalog import fold
 
+#: parameters that take a bare word: `day` in DATEADD(day, …), `OBJECT` in ISJSON(j, OBJECT)
+_WORDS = frozenset(("part", "kind"))
+
 #: NULLIF inside NULLIF; each doubles the text below it
 NULLIF_DEPTH_MAX = 8
 
@@ -113,8 +116,12 @@ def bind_arguments(
     """Arguments in the order of the signature. `@x = e` is the argument `x` if the signature has
     one, else a comparison; optional arguments left out before a named one are NULL. `given`
     arguments (a method's target) come before."""
-    if nodes and not given and function.parameters[:1] == ("part",):
-        return [_bind_part(nodes[0], scope), *(unfold(scope.bind(n)) for n in nodes[1:])]
+    if not given and not _WORDS.isdisjoint(function.parameters):
+        words = {i for i, p in enumerate(function.parameters) if p in _WORDS}
+        return [
+            _bind_part(n, scope) if i in words else unfold(scope.bind(n))
+            for i, n in enumerate(nodes)
+        ]
     if not any(n.__class__ is ast.NamedArgument for n in nodes):
         return [unfold(scope.bind(n)) for n in nodes]
     places = {fold(p): i - given for i, p in enumerate(function.parameters)}

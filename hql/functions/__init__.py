@@ -12,6 +12,7 @@ from hartonomous.hql.functions.dates import DATES
 from hartonomous.hql.functions.embedding import EMBEDDING
 from hartonomous.hql.functions.geometry import GEOMETRIES
 from hartonomous.hql.functions.json import JSON_FUNCTIONS, JSON_TABLES
+from hartonomous.hql.functions.json_change import JSON_CHANGES
 from hartonomous.hql.functions.math import MATH
 from hartonomous.hql.functions.models_generate import GENERATE
 from hartonomous.hql.functions.models_likelihood import LIKELIHOODS
@@ -35,7 +36,7 @@ FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
     ("Numbers", (*MATH, *BIT_FUNCTIONS)),
     ("Strings", (*STRINGS, *TEXT_FORMS, *PATTERNS)),
     ("Dates and times", (*DATES, *MOMENTS)),
-    ("JSON", JSON_FUNCTIONS),
+    ("JSON", (*JSON_FUNCTIONS, *JSON_CHANGES)),
     ("Vectors", VECTORS),
     ("Geometry", GEOMETRIES),
     ("Meaning", (*EMBEDDING, *SPACE_FUNCTIONS, *CODE)),

@@ -223,4 +223,4 @@ def _number(sql: str, style: int) -> str:
     """Exponents have three digits."""
     form = {0: "%.6g", 1: "%.7e", 2: "%.15e"}[style]
     text = f"printf('{form}', CAST({sql} AS DOUBLE))"
-    return rf"regexp_replace({text}, 'e([-+])(\d\d)$', 'e\g0\2')".replace(r"\g", r"\1")
+    return rf"regexp_replace({text}, 'e([-+])(\d\d)$', 'e\10\2')"

@@ -12,6 +12,7 @@ from typing import Any
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.functions.geometry import TO_TEXT
+from hartonomous.hql.functions.json_values import value_sql
 from hartonomous.hql.functions.vectors import FROM_VECTOR
 from hartonomous.hql.lower.native import Natives
 from hartonomous.hql.types import NVARCHAR, Type
@@ -81,29 +82,11 @@ def _object(tree: dict[str, Any], values: list[str], nulls: bool, is_row: bool =
 
 def _value(column: str, type_: Type, natives: Natives) -> str:
     """The SQL of a value as JSON text; NULL stays NULL."""
-    if type_.is_exact or type_.kind in ("BIT", "JSON"):
-        return f"CAST({column} AS VARCHAR)"
-    if type_.is_float:
-        return f"CASE WHEN isfinite({column}) THEN CAST(to_json({column}) AS VARCHAR) END"
     if type_.kind == "VECTOR":
         return natives.call_sql(FROM_VECTOR, NVARCHAR, type_, column)
     if type_.kind == "GEOMETRY":  # well-known text has nothing to escape
         return f"'\"' || {natives.call_sql(TO_TEXT, NVARCHAR, type_, column)} || '\"'"
-    if type_.kind == "VARBINARY":
-        return f"'\"' || base64({column}) || '\"'"
-    if type_.kind == "UNIQUEIDENTIFIER":
-        h = f"lower(hex({column}))"
-        cuts = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
-        parts = " || '-' || ".join(f"substr({h}, {start}, {size})" for start, size in cuts)
-        return f"'\"' || {parts} || '\"'"
-    if type_.kind in ("DATETIME2", "DATETIMEOFFSET"):
-        zone = "Z" if type_.kind == "DATETIMEOFFSET" else ""
-        return f"'\"' || replace(CAST({column} AS VARCHAR), ' ', 'T') || '{zone}\"'"
-    if type_.is_temporal:
-        return f"'\"' || CAST({column} AS VARCHAR) || '\"'"
-    if type_.kind == "NULL":
-        return "CAST(NULL AS VARCHAR)"
-    return f"CAST(to_json({column}) AS VARCHAR)"
+    return value_sql(column, type_)
 
 
 def _text(text: str) -> str:
