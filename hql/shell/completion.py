@@ -58,19 +58,23 @@ def complete(text: str, cursor: int, names: Names) -> list[Candidate]:
     place = Place(text, cursor, names)
     if place.is_nowhere:
         return []
-    found = list(place.offers())
-    ranked = sorted(
-        ((rank, name.order, i, name) for i, name in enumerate(found)
-         if (rank := _match(place.prefix, name)) is not None),
+    return ranked(place.offers(), place.prefix, place.start)
+
+
+def ranked(names: Iterable[Name], prefix: str, start: int) -> list[Candidate]:
+    """Those names that fit what is written at `start`, the likeliest first, each once."""
+    found = sorted(
+        ((rank, name.order, i, name) for i, name in enumerate(names)
+         if (rank := _match(prefix, name)) is not None),
         key=lambda entry: entry[:3],
     )  # fmt: skip
     unique: dict[str, Candidate] = {}
-    for _, _, _, name in ranked:
-        unique.setdefault(name.text.casefold(), Candidate(name.text, place.start, name.what))
+    for _, _, _, name in found:
+        unique.setdefault(name.text.casefold(), Candidate(name.text, start, name.what))
         if len(unique) == OFFERED_MAX:
             break
     offered = list(unique.values())
-    if len(offered) == 1 and offered[0].text == place.prefix:
+    if len(offered) == 1 and offered[0].text == prefix:
         return []  # it stands there already
     return offered
 

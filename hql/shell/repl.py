@@ -95,6 +95,25 @@ def run_typed(shell: Shell, text: str) -> bool:
     except KeyboardInterrupt:  # between statements, or in a command
         shell.say("cancelled")
         return False
+    finally:
+        if shell.connection.session.is_closed:
+            connect_again(shell)
+
+
+def connect_again(shell: Shell) -> None:
+    """A fault of ours closes the connection: the shell goes on with a new one."""
+    from hartonomous.hql import connect
+    from hartonomous.storage.errors import Error
+
+    session = shell.connection.session
+    path = session.database.path
+    try:
+        shell.connect(connect(path, read_only=session.read_only, timeout=session.timeout))
+        what = "with an empty database" if path is None else f'to "{path}"'
+        shell.say(f"connected again {what}")
+    except Error as error:
+        shell.report(error)
+        shell.is_leaving = True
 
 
 def is_to_send(text: str) -> bool:
@@ -109,7 +128,7 @@ def is_to_send(text: str) -> bool:
 
 def read_and_run(shell: Shell) -> None:
     """The loop of a terminal that can move its cursor."""
-    from hartonomous.hql.shell.completion import complete
+    from hartonomous.hql.shell.completion_commands import complete_typed
     from hartonomous.hql.shell.completion_names import Names
     from hartonomous.hql.shell.editing import Editor
     from hartonomous.hql.shell.history import StatementHistory, history_path
@@ -117,7 +136,7 @@ def read_and_run(shell: Shell) -> None:
     names = Names(shell.connection.session)
     history = StatementHistory(history_path())
     editor = Editor(
-        lambda text, cursor: complete(text, cursor, names),
+        lambda text, cursor: complete_typed(text, cursor, names),
         history,
         lambda: prompt(shell.connection),
         lambda text: toolbar(shell.connection, text),

@@ -9,6 +9,7 @@ import pytest
 
 from hartonomous import hql
 from hartonomous.hql.shell.completion import Candidate, complete
+from hartonomous.hql.shell.completion_commands import complete_typed
 from hartonomous.hql.shell.completion_names import Names
 
 SETUP = """
@@ -152,3 +153,40 @@ def test_places_in_any_text(names: Names) -> None:
     for cursor in range(len(text) + 1):
         complete(text, cursor, names)
         complete(text[:cursor], cursor, names)
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("marked", "expected"),
+    [
+        (r"\tim|", [r"\timing"]),
+        (r"SELECT 1 AS a \gx|", []),
+        (r"\timing |", ["on", "off"]),
+        (r"\format mark|", ["markdown"]),
+        (r"\d cust|", ["customers", "PK_customers"]),
+        (r"\dv |", ["big"]),
+        (r"\set null|", []),
+        (r"\set nul|", ["null"]),
+        (r"\h create tab|", ["CREATE TABLE"]),
+        (r"\explain SELECT tot| FROM orders", ["total"]),
+        (r"\copy ord|", ["orders"]),
+        (r"\nothing |", []),
+        ("SELECT 1;\n\\timing of|", ["off"]),
+        ("\\timing on\nSEL|", ["SELECT"]),
+    ],
+)  # fmt: skip
+def test_commands(names: Names, marked: str, expected: list[str]) -> None:
+    cursor = marked.index("|")
+    text = marked.replace("|", "", 1)
+    found = complete_typed(text, cursor, names)
+    assert [candidate.text for candidate in found] == expected
+    for candidate in found:
+        assert text[candidate.start : cursor] in ("", marked[candidate.start : cursor])
+
+
+def test_commands_files(names: Names, tmp_path: Path) -> None:
+    (tmp_path / "script.hql").touch()
+    text = f"\\i {tmp_path}/scr"
+    assert [c.text for c in complete_typed(text, len(text), names)] == [f"{tmp_path}/script.hql"]
