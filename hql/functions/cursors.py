@@ -9,7 +9,6 @@ from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.functions.resolve import P, exactly, resolver
 from hartonomous.hql.types import INT, NVARCHAR
-from hartonomous.storage.catalog import fold
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,6 +34,8 @@ class Statuses:
         return pa.array([self._status(*row) for row in rows], pa.int32())
 
     def _status(self, scope: str | None, name: str | None) -> int | None:
+        from hartonomous.storage.catalog import fold  # with pyarrow
+
         if scope is None or name is None:
             return None
         owners = {"local": self.context.frame.cursors, "global": self.context.session.cursors}
