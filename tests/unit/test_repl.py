@@ -1,0 +1,89 @@
+"""The shell's loop, without a terminal."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hartonomous import hql
+from hartonomous.hql.copying.progress import describe
+from hartonomous.hql.shell.repl import connect_again, is_to_send, prompt, run_startup, run_typed
+from hartonomous.hql.shell.state import Shell
+from hartonomous.hql.shell.toolbar import how_to_send, toolbar
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(hql.connect(tmp_path / "atlas.hdb"), out=io.BytesIO())
+
+
+def test_commands_are_sent_with_their_line() -> None:
+    assert is_to_send(r"\d")
+    assert is_to_send("SELECT 1 \\g")
+    assert is_to_send("SELECT 1 FROM\n\\dt")
+    assert not is_to_send(r"SELECT '\d")
+    assert not is_to_send("SELECT 1")
+
+
+def test_prompt_and_toolbar(shell: Shell) -> None:
+    assert prompt(shell.connection) == "atlas> "
+    shell.enter("BEGIN TRAN;")
+    assert prompt(shell.connection) == "atlas*> "
+    line = "".join(part[1] for part in toolbar(shell.connection, ""))
+    assert "atlas.hdb │ branch main │ in transaction" in line
+    shell.enter("ROLLBACK;")
+    line = "".join(part[1] for part in toolbar(shell.connection, "BEGIN SELECT 1;\n"))
+    assert "no transaction" in line
+    assert "END is missing" in line
+
+
+def test_how_a_text_is_sent() -> None:
+    assert how_to_send("SELECT 1;") == ""
+    assert how_to_send("SELECT 1\n") == "; or an empty line sends"
+    assert how_to_send("CREATE PROC p AS SELECT 1;") == "GO or an empty line ends the definition"
+    assert how_to_send("SELECT '") == "a string is open"
+
+
+def test_the_connection_is_made_again(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_typed(shell, "CREATE TABLE t (a INT);")
+    shell.connection.session.close()
+    run_typed(shell, "SELECT * FROM t;")
+    assert "connected again" in capsys.readouterr().err
+    assert run_typed(shell, "SELECT * FROM t;")
+
+
+def test_leaving_where_there_is_no_connection_to_be_had(
+    shell: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.connection.session.close()
+    shutil.rmtree(tmp_path / "atlas.hdb")
+    (tmp_path / "atlas.hdb").write_text("no folder")
+    connect_again(shell)
+    assert shell.is_leaving
+    assert "error[" in capsys.readouterr().err
+
+
+def test_the_startup_file(shell: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "rc"
+    run_startup(shell, path)  # there is none
+    path.write_text("\\timing on\nCREATE TABLE t (a INT);\nINSERT INTO t\nVALUES (1)\n")
+    run_startup(shell, path)
+    assert shell.settings.timing
+    assert "1 row affected" in capsys.readouterr().err
+    path.write_text("SELECT nothing;\n")
+    run_startup(shell, path)
+    assert not shell.is_leaving
+    assert "UNKNOWN_COLUMN" in capsys.readouterr().err
+
+
+def test_progress_lines_fit_the_terminal() -> None:
+    line = describe("COPY numbers.csv", 1_500_000, 30.0, 0.25, 100)
+    assert line.startswith("COPY numbers.csv  1,500,000 rows  50,000 rows/s  ━━━━━───")
+    assert line.endswith("25 %  1:30 left")
+    for width in range(10, 120):
+        assert len(describe("COPY a very long name.csv", 10**9, 9_999.0, 0.4, width)) < width
+    assert "left" not in describe("INGEST", 5, 1.0, None, 80)
+    assert describe("x", 1, 7_200.0, 0.5, 80).endswith("2:00:00 left")
