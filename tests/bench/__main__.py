@@ -16,6 +16,7 @@ from harness import machine
 
 HERE = Path(__file__).parent
 BENCHMARKS = (
+    "cancel",
     "cold_start",
     "planning",
     "queries",
