@@ -75,12 +75,12 @@ def find_function(name: ast.ObjectName, span: ast.Span, scope: Scope) -> Functio
         if len(name.parts) > 2 or schema not in ("dbo", fold(scope.statement.context.schema)):
             full = ".".join(p.text for p in name.parts)
             known = [v.alias for s in scope.chain() for v in s.sources]
-            hint = nearest(name.parts[-2].text, known)
+            hint, own = nearest(name.parts[-2].text, known), routines.names(scope)
             raise fault(
                 span,
                 f'there is no function "{full}", and no column "{full.rpartition(".")[0]}"',
                 "UNKNOWN_FUNCTION",
-                hint or nearest(text, routines.names(scope)),
+                hint or nearest(full, own) or nearest(text, own),
             )
     function = functions.find(text)
     if function is None:

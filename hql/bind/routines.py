@@ -66,8 +66,13 @@ def describe_use(name: ast.ObjectName, scope: Scope) -> str | None:
 
 
 def names(scope: Scope) -> list[str]:
-    """Users' functions, for hints."""
-    return [e.name for e in scope.statement.context.catalog.routines() if e.routine != "PROCEDURE"]
+    """Users' functions as a call names them, for hints."""
+    context = scope.statement.context
+    return [
+        e.name if fold(e.schema) == fold(context.schema) else f"{e.schema}.{e.name}"
+        for e in context.catalog.routines()
+        if e.routine != "PROCEDURE"
+    ]
 
 
 # --- scalar functions ----------------------------------------------------------------------------
