@@ -16,6 +16,7 @@ def _run(shell: Shell, given: Arguments) -> None:
         shell.redirect(target or None)
     except OSError as fault:
         raise Refusal(f"{target}: {fault.strerror}") from fault
+    shell.say(f"results go to {target or 'the screen'}")
 
 
 OUTPUT = Command(
