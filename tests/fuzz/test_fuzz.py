@@ -24,7 +24,7 @@ from hartonomous.hql.syntax.parse import parse_batch
 from hartonomous.storage.errors import Error
 
 HERE = Path(__file__).parent
-LIMIT = 5.0  # seconds that a statement may take
+LIMIT = 2.0  # seconds that a statement may take
 HUNG = 60.0  # seconds after which it is not coming back
 PARAMETERS = {"x": 3, "p": "text"}
 
