@@ -19,6 +19,7 @@ from hartonomous.hql.functions.models_likelihood import LIKELIHOODS
 from hartonomous.hql.functions.models_predict import PREDICT
 from hartonomous.hql.functions.models_tokens import DETOKENIZE, TOKENIZE
 from hartonomous.hql.functions.moments import MOMENTS
+from hartonomous.hql.functions.names import NAMES
 from hartonomous.hql.functions.operators import OPERATORS
 from hartonomous.hql.functions.patterns import PATTERNS
 from hartonomous.hql.functions.session import SESSION
@@ -44,7 +45,7 @@ FAMILIES: tuple[tuple[str, tuple[Function, ...]], ...] = (
     ("Aggregates", AGGREGATES),
     ("Windows", WINDOWS),
     ("Tables", (*TABLES, *JSON_TABLES)),
-    ("System", SYSTEM),
+    ("System", (*SYSTEM, *NAMES)),
     ("Session", (*SESSION, *CURSORS)),
 )
 
@@ -66,14 +67,20 @@ SYNONYMS = {
     "IFNULL": "ISNULL",
     "LN": "LOG",
     "OCTET_LENGTH": "DATALENGTH",
+    "ORIGINAL_LOGIN": "SYSTEM_USER",
     "POW": "POWER",
     "REPEAT": "REPLICATE",
+    "SESSION_USER": "CURRENT_USER",
     "STDDEV": "STDEV",
     "STDDEV_POP": "STDEVP",
     "STDDEV_SAMP": "STDEV",
     "SUBSTR": "SUBSTRING",
+    "SUSER_NAME": "SYSTEM_USER",
+    "SUSER_SNAME": "SYSTEM_USER",
     "SYSDATETIME": "GETDATE",
     "SYSUTCDATETIME": "GETDATE",
+    "USER": "CURRENT_USER",
+    "USER_NAME": "CURRENT_USER",
     "VARIANCE": "VAR",
     "VAR_POP": "VARP",
     "VAR_SAMP": "VAR",

@@ -35,7 +35,7 @@ class ByValue:
         ]
         known: dict[tuple[Any, ...], Any] = {}
         out = []
-        for values in zip(*filled, strict=True):
+        for values in zip(*filled, strict=True) if filled else [()]:
             if values not in known:
                 known[values] = self._value(values)
             out.append(known[values])

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.functions.operators import REMAINDER
-from hartonomous.hql.functions.resolve import P, approximate, number, resolver, scalar, whole
+from hartonomous.hql.functions.resolve import (
+    P,
+    approximate,
+    number,
+    raise_sql,
+    resolver,
+    scalar,
+    whole,
+)
 from hartonomous.hql.types import FLOAT, INT, Type, decimal
 
 if TYPE_CHECKING:
@@ -28,6 +36,11 @@ def _whole_part(types: Sequence[Type]) -> Type:
         return given
     assert given.a is not None and given.b is not None
     return decimal(max(1, min(38, given.a - given.b + 1)), 0)
+
+
+def _sign(types: Sequence[Type]) -> Type:
+    """Of a DECIMAL, which may have no digit before the point, one digit."""
+    return decimal(1, 0) if types[0].kind == "DECIMAL" else types[0]
 
 
 def _rounded(types: Sequence[Type]) -> Type:
@@ -59,7 +72,18 @@ def _render_round(args: Sequence[str], types: Sequence[Type], result: Type, span
 
 
 def _render_log(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
-    return f"ln({args[0]})" if len(args) == 1 else f"(ln({args[0]}) / ln({args[1]}))"
+    if len(args) == 1:
+        return f"ln({args[0]})"
+    wrong = raise_sql("BAD_VALUE", span, "LOG: there is no logarithm to base 1", "DOUBLE")
+    return f"(CASE WHEN {args[1]} = 1 THEN {wrong} ELSE ln({args[0]}) / ln({args[1]}) END)"
+
+
+def _render_power(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
+    """The engine gives NaN for a power that is no real number."""
+    base, exponent = args
+    wrong = raise_sql("BAD_VALUE", span, "a negative number has whole powers only", "DOUBLE")
+    is_none = f"{base} < 0 AND isfinite({exponent}) AND {exponent} <> trunc({exponent})"
+    return f"(CASE WHEN {is_none} THEN {wrong} ELSE power({base}, {exponent}) END)"
 
 
 _ROUND_PARAMETERS = (
@@ -84,11 +108,11 @@ MATH: tuple[Function, ...] = (
            "Rounded to `digits` after the point (negative: before it), halves away from zero; "
            "`cut` other than 0 cuts off. A DECIMAL with digits that are no constant gives FLOAT.",
            "ROUND(2.345, 2)", resolve=_resolve_round),
-    scalar("SIGN", _X, 0, "sign({0})", "-1, 0 or 1.", "SIGN(-3)", cast=True),
+    scalar("SIGN", _X, _sign, "sign({0})", "-1, 0 or 1.", "SIGN(-3)", cast=True),
     scalar("MOD", (P("left", number), P("right", number)), 0, "({0} % {1})",
            "The remainder, as the operator %.", "MOD(7, 3)", resolve=REMAINDER),
     scalar("POWER", (P("base", approximate), P("exponent", approximate)), FLOAT,
-           "power({0}, {1})", "base to the power of exponent.", "POWER(2, 10)"),
+           _render_power, "base to the power of exponent.", "POWER(2, 10)"),
     _float("SQRT", "sqrt({0})", "The square root.", "SQRT(2)"),
     _float("SQUARE", "power({0}, CAST(2 AS DOUBLE))", "The square.", "SQUARE(3)"),
     _float("EXP", "exp({0})", "e to the power of the number.", "EXP(1)"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hartonomous.hql.errors import BindFault
 from hartonomous.hql.functions.base import Function
+from hartonomous.hql.functions.by_value import ByValue
 from hartonomous.hql.functions.resolve import (
     P,
     exactly,
@@ -20,6 +23,8 @@ from hartonomous.hql.types import BIGINT, BIT, INT, NVARCHAR, VARBINARY, Type
 
 if TYPE_CHECKING:
     from hartonomous.hql.ast import Span
+    from hartonomous.hql.bind.context import BindContext
+    from hartonomous.hql.plan import Expr
 
 _T = (P("text", text),)
 _STRING = exactly(NVARCHAR)
@@ -131,6 +136,25 @@ def _render_hash(args: Sequence[str], types: Sequence[Type], result: Type, span:
     return f"(CASE upper({args[0]}) {whens} END)"
 
 
+def _digest(algorithm: str, value: str | bytes) -> bytes | None:
+    if algorithm.upper() != "SHA2_512":
+        return None
+    import hashlib
+
+    return hashlib.sha512(value.encode() if isinstance(value, str) else value).digest()
+
+
+_HASH_512 = ByValue(_digest, VARBINARY)
+
+
+def _hash_of(function: Function, arguments: Sequence[Expr], context: BindContext) -> Function:
+    """The engine has no SHA-512: where that is what a constant names, Python computes it."""
+    algorithm = getattr(arguments[0], "value", None)
+    if not isinstance(algorithm, str) or algorithm.upper() != "SHA2_512":
+        return function
+    return replace(function, render=None, kernel=_HASH_512)
+
+
 _ONE_SIDE = (*_T, P("characters", _STRING, optional=True))
 _COUNTED = (*_T, P("count", whole))
 
@@ -197,15 +221,32 @@ STRINGS: tuple[Function, ...] = (
            "1 when the text begins so.", "STARTS_WITH('hello', 'he')"),
     scalar("ENDS_WITH", (*_T, P("part", _STRING)), BIT, "ends_with({0}, {1})",
            "1 when the text ends so.", "ENDS_WITH('hello', 'lo')"),
-    scalar("HASHBYTES", (P("algorithm", _STRING), P("value", text_or_binary)), VARBINARY,
-           _render_hash,
-           "Digest of bytes or of a string's UTF-8: 'MD5', 'SHA1' or 'SHA2_256'.",
-           "HASHBYTES('MD5', 'abc')"),
+    replace(
+        scalar("HASHBYTES", (P("algorithm", _STRING), P("value", text_or_binary)), VARBINARY,
+               _render_hash,
+               "Digest of bytes or of a string's UTF-8: 'MD5', 'SHA1', 'SHA2_256' or, as a "
+               "constant, 'SHA2_512'; NULL for another.", "HASHBYTES('MD5', 'abc')"),
+        in_catalog=_hash_of),
 )  # fmt: skip
 
 
 def _render_split(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
     return f"(SELECT unnest(string_split({args[0]}, {args[1]})) AS value)"
+
+
+def _render_numbered(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
+    pieces = f"string_split({args[0]}, {args[1]})"
+    return f"(SELECT unnest({pieces}) AS value, unnest(range(1, len({pieces}) + 1)) AS ordinal)"
+
+
+def _numbered(function: Function, arguments: Sequence[Expr], context: BindContext) -> Function:
+    """With a third argument of 1 the pieces have their numbers."""
+    if len(arguments) < 3:
+        return function
+    wanted = getattr(arguments[2], "value", "?")
+    if wanted not in (0, 1, None):
+        raise BindFault("STRING_SPLIT: the third argument is the constant 0 or 1", code="ARGUMENTS")
+    return _NUMBERED if wanted else function
 
 
 def _render_series(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
@@ -215,15 +256,30 @@ def _render_series(args: Sequence[str], types: Sequence[Type], result: Type, spa
     return f"(SELECT generate_series AS value FROM generate_series({args[0]}, {args[1]}, {step}))"
 
 
+_split_arguments = resolver(
+    "STRING_SPLIT",
+    (P("text", text), P("separator", _STRING), P("enable_ordinal", whole, optional=True)),
+    NVARCHAR,
+)
+_NUMBERED = Function(
+    name="STRING_SPLIT",
+    kind="table",
+    resolve=_split_arguments,
+    render=_render_numbered,
+    columns=(("value", NVARCHAR), ("ordinal", BIGINT)),
+)
+
 #: table functions render to a relation in parentheses whose columns are named as in `columns`
 TABLES: tuple[Function, ...] = (
     Function(
         name="STRING_SPLIT",
         kind="table",
-        resolve=resolver("STRING_SPLIT", (P("text", text), P("separator", _STRING)), NVARCHAR),
+        resolve=_split_arguments,
         render=_render_split,
-        parameters=("text", "separator"),
-        doc="The pieces of a text between separators, one row each.",
+        in_catalog=_numbered,
+        parameters=("text", "separator", "enable_ordinal"),
+        doc="The pieces of a text between separators, one row each; with 1 also the number of "
+        "each, `ordinal`.",
         example="SELECT value FROM STRING_SPLIT('a,b', ',')",
         columns=(("value", NVARCHAR),),
     ),

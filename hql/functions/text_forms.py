@@ -179,9 +179,13 @@ def _name_part(name: str, part: int) -> str | None:
 
 
 def _message(form: str | None, *arguments: Any) -> str | None:
-    from hartonomous.hql.functions.messages import format_message
+    from hartonomous.hql.scripts.message_format import MessageFormat, format_message
 
-    return None if form is None else format_message(form, arguments)
+    try:
+        return None if form is None else format_message(form, arguments)
+    except MessageFormat as fault:
+        message = f"FORMATMESSAGE: {fault}"
+        raise ExecutionFault(message, code="BAD_VALUE", hint=fault.hint) from None
 
 
 def _message_argument(given: Type) -> Type | None:

@@ -102,14 +102,14 @@ def test_families_are_the_files() -> None:
     helpers = {"__init__", "base", "casts", "coerce", "document", "resolve", "vector_kernels"}
     helpers |= {"native_form", "geometry_kernels", "geometry_methods", "geometry_forms"}
     helpers |= {"models", "native_table", "vector_lengths"}
-    helpers |= {"by_value", "format_dates", "format_numbers", "messages", "styles"}
+    helpers |= {"by_value", "format_dates", "format_numbers", "styles"}
     helpers |= {"json_values", "windows_zones"}
     assert {p.stem for p in folder.glob("*.py")} - helpers == {
         "aggregates", "bits", "code", "conditional", "cursors", "dates", "embedding", "geometry",
         "json", "json_change", "math",
         "models_generate", "models_likelihood", "models_predict", "models_tokens",
-        "moments", "operators", "patterns", "session", "spaces", "strings", "system", "text_forms",
-        "vectors", "windows",
+        "moments", "names", "operators", "patterns", "session", "spaces", "strings", "system",
+        "text_forms", "vectors", "windows",
     }  # fmt: skip
 
 
