@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,6 +133,7 @@ def read_and_run(shell: Shell) -> None:
     from hartonomous.hql.shell.completion_names import Names
     from hartonomous.hql.shell.editing import Editor
     from hartonomous.hql.shell.history import StatementHistory, history_path
+    from hartonomous.hql.shell.keyboard import Keyboard
 
     names = Names(shell.connection.session)
     history = StatementHistory(history_path())
@@ -143,20 +145,23 @@ def read_and_run(shell: Shell) -> None:
         is_to_send,
         colours=shell.settings.colours and has_colours(sys.stderr),
     )
-    while not shell.is_leaving:
-        try:
-            names = Names(shell.connection.session, shell.frame.parameters)
-            text, shell.buffer = shell.buffer, ""
-            text = editor.read(text)
-        except KeyboardInterrupt:  # a key, or a signal just before the editor has the terminal
-            continue
-        except EOFError:
-            return
-        if history.trouble:
-            shell.say(history.trouble)
-            history.trouble = None
-        shell.history = history.get_strings()
-        run_typed(shell, text)
+    keyboard = Keyboard()
+    with keyboard.hushed():
+        while not shell.is_leaving:
+            try:
+                names = Names(shell.connection.session, shell.frame.parameters)
+                text, shell.buffer = shell.buffer, ""
+                text = editor.read(text)
+            except KeyboardInterrupt:  # a key, or a signal just before the editor has the terminal
+                continue
+            except EOFError:
+                return
+            if history.trouble:
+                shell.say(history.trouble)
+                history.trouble = None
+            shell.history = history.get_strings()
+            with keyboard.lent() if "\\" in text else nullcontext():
+                run_typed(shell, text)
 
 
 def prompt(connection: Connection) -> str:
