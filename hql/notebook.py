@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -134,6 +134,7 @@ class HQLMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
+        self._notebook = shell
         self._connection: Connection | None = None
 
     @property
@@ -163,12 +164,13 @@ class HQLMagics(Magics):
         last = results[-1] if results else None
         if target is None:
             return last
-        self.shell.user_ns[target[1]] = last
+        self._notebook.user_ns[target[1]] = last
         return None
 
     def _run(self, text: str) -> Iterator[Rows]:
         text, expressions = split_expressions(text)
-        parameters = {name: self.shell.ev(code) for name, code in expressions.items()}
+        value_of: Callable[[str], Any] = self._notebook.ev
+        parameters = {name: value_of(code) for name, code in expressions.items()}
         messages: list[str] = []
         connection = self.connection
         with connection.lock:

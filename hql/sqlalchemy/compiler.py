@@ -108,13 +108,13 @@ class HQLCompiler(SQLCompiler):
 
     # --- parameters -------------------------------------------------------------------------------
 
-    def bindparam_string(self, name: str, **kw: Any) -> str:
+    def bindparam_string(self, name: str, *args: Any, **kw: Any) -> str:
         """Names that HQL has not for parameters, such as those of columns with strange names, are
         written with the numbers of their strange characters."""
         if not kw.get("escaped_from") and not _PARAMETER.fullmatch(name):
             kw["escaped_from"] = name
             name = "p_" + re.sub(r"\W", lambda match: f"_{ord(match[0]):x}_", name)
-        return super().bindparam_string(name, **kw)
+        return super().bindparam_string(name, *args, **kw)
 
     # --- operators and functions ------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ class HQLDDLCompiler(DDLCompiler):
             raise exc.CompileError("HQL has no foreign keys yet: ADD CONSTRAINT cannot make one")
         return super().visit_add_constraint(create, **kw)
 
-    def visit_create_index(self, create: Any, include_schema: bool = False, **kw: Any) -> str:
+    def visit_create_index(self, create: Any, *args: Any, **kw: Any) -> str:
         """`Index("ix", t.c.place, hql_using="RTREE")` names an access method; `hql_with` holds its
         settings as a dict."""
         index = create.element

@@ -44,7 +44,7 @@ class Reflection:
 
     def _rows(
         self, connection: Connection, query: str, schema: str | None, name: str = ""
-    ) -> list[Row[Any]]:
+    ) -> list[Any]:
         given = {"schema": schema or DEFAULT_SCHEMA, "name": name}
         parameters = {key: value for key, value in given.items() if f":{key}" in query}
         return list(connection.exec_driver_sql(query, parameters))
@@ -93,7 +93,9 @@ class Reflection:
         return self._names(connection, query, schema)
 
     @reflection.cache
-    def get_temp_table_names(self, connection: Connection, **kw: Any) -> list[str]:
+    def get_temp_table_names(
+        self, connection: Connection, schema: str | None = None, **kw: Any
+    ) -> list[str]:
         query = "SELECT name FROM sys.tables WHERE is_temporary = 1 ORDER BY name"
         return self._names(connection, query, None)
 

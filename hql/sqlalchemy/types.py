@@ -61,7 +61,7 @@ class UNIQUEIDENTIFIER(sa.Uuid[Any]):
     __visit_name__ = "UNIQUEIDENTIFIER"
 
     def __init__(self, as_uuid: bool = True) -> None:
-        super().__init__(as_uuid=as_uuid)
+        super().__init__(as_uuid=as_uuid)  # type: ignore[call-overload]
 
 
 class VECTOR(sa.UserDefinedType[Any]):

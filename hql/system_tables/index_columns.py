@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 
 def _index_columns(context: Context) -> list[Row]:
-    return [
-        (table.id or None, table.schema, table.name, index.name, number, names[column])
-        for table in sorted_tables(context)
-        for names in [{c.id: c.name for c in table.columns}]
-        for index in (*table.keys, *table.indexes)
-        for number, column in enumerate(index.columns, 1)
-    ]
+    rows: list[Row] = []
+    for table in sorted_tables(context):
+        names = {column.id: column.name for column in table.columns}
+        indexes = [(key.name, key.columns) for key in table.keys]
+        indexes += [(index.name, index.columns) for index in table.indexes]
+        for name, columns in indexes:
+            place = (table.id or None, table.schema, table.name, name)
+            rows += [(*place, number, names[c]) for number, c in enumerate(columns, 1)]
+    return rows
 
 
 INDEX_COLUMNS = of_tuples(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import re
 import threading
 import uuid
 import warnings
@@ -392,3 +393,9 @@ def test_foreign_keys_are_not_pretended(engine: sa.Engine) -> None:
     sa.Table("book", metadata, sa.Column("author_id", sa.Integer), key)
     with pytest.raises(exc.CompileError, match="foreign keys"), engine.connect() as connection:
         connection.execute(sa.schema.AddConstraint(key))
+
+
+def test_the_document_runs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "SQLALCHEMY.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(compile(example, "docs/SQLALCHEMY.md", "exec"), {"__name__": "example"})

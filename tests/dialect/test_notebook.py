@@ -58,10 +58,8 @@ def test_results_and_variables(shell: Any) -> None:
 def test_tables_and_vectors_as_parameters(shell: Any) -> None:
     shell.user_ns["frame"] = pa.table({"id": [1, 2], "v": [[1.0, 0.0], [0.0, 1.0]]})
     shell.user_ns["query"] = np.array([0, 1], np.float32)
-    run(
-        shell,
-        "%%hql\nCREATE TABLE t (id INT, v VECTOR(2));\nINSERT INTO t SELECT id, CAST(v AS VECTOR(2)) FROM {frame}",
-    )
+    run(shell, "%hql CREATE TABLE t (id INT, v VECTOR(2))")
+    run(shell, "%%hql\nINSERT INTO t\nSELECT id, CAST(v AS VECTOR(2)) FROM {frame}")
     nearest = run(
         shell, "%hql SELECT TOP (1) id FROM t ORDER BY VECTOR_DISTANCE('cosine', v, {query})"
     )

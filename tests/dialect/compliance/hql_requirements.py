@@ -6,80 +6,27 @@ from sqlalchemy.testing import exclusions
 from sqlalchemy.testing.requirements import SuiteRequirements
 
 #: what HQL has, and SQLAlchemy takes for absent unless told otherwise
-PRESENT = [
-    "autocommit",
-    "binary_literals",
-    "check_constraint_reflection",
-    "column_collation_reflection",
-    "computed_columns",
-    "computed_columns_reflect_persisted",
-    "create_table_as",
-    "computed_columns_stored",
-    "computed_columns_virtual",
-    "create_or_replace_view",
-    "ctes",
-    "ctes_on_dml",
-    "ctes_with_update_delete",
-    "ctes_with_values",
-    "date_historic",
-    "datetime_historic",
-    "datetime_literals",
-    "datetime_timezone",
-    "dbapi_lastrowid",
-    "datetime_timezone_historic",
-    "delete_from",
-    "except_",
-    "expression_server_defaults",
-    "fetch_expression",
-    "fetch_first",
-    "fetch_no_order_by",
-    "fetch_percent",
-    "fetch_ties",
-    "float_is_numeric",
-    "has_temp_table",
-    "identity_columns",
-    "implicit_default_schema",
-    "index_ddl_if_exists",
-    "indexes_check_column_order",
-    "infinity_floats",
-    "inline_check_constraint_reflection",
-    "intersect",
-    "isolation_level",
-    "json_type",
-    "nullsordering",
-    "nvarchar_types",
-    "order_by_label_with_expression",
-    "precision_numerics_enotation_small",
-    "precision_numerics_many_significant_digits",
-    "reflects_pk_names",
-    "savepoints",
-    "schema_create_delete",
-    "schema_reflection",
-    "schemas",
-    "server_defaults",
-    "skip_autocommit_rollback",
-    "supports_bitwise_and",
-    "supports_bitwise_not",
-    "supports_bitwise_or",
-    "supports_bitwise_xor",
-    "table_ddl_if_exists",
-    "table_value_constructor",
-    "temp_table_names",
-    "timestamp_microseconds",
-    "percent_schema_names",
-    "precision_numerics_retains_significant_digits",
-    "unicode_ddl",
-    "unique_constraints_reflect_as_index",
-    "unique_index_reflect_as_unique_constraints",
-    "update_from",
-    "uuid_data_type",
-    "view_column_reflection",
-    "view_reflection",
-    "views",
-    "window_functions",
-    "window_range",
-    "window_range_numeric",
-]
+PRESENT = """
+    autocommit binary_literals check_constraint_reflection column_collation_reflection
+    computed_columns computed_columns_reflect_persisted computed_columns_stored
+    computed_columns_virtual create_or_replace_view create_table_as ctes ctes_on_dml
+    ctes_with_update_delete ctes_with_values date_historic datetime_historic
+    datetime_literals datetime_timezone datetime_timezone_historic dbapi_lastrowid
+    delete_from except_ expression_server_defaults fetch_expression fetch_first
+    fetch_no_order_by fetch_percent fetch_ties float_is_numeric has_temp_table
+    identity_columns implicit_default_schema index_ddl_if_exists indexes_check_column_order
+    infinity_floats inline_check_constraint_reflection intersect isolation_level json_type
+    nullsordering nvarchar_types order_by_label_with_expression percent_schema_names
+    precision_numerics_enotation_small precision_numerics_many_significant_digits
+    precision_numerics_retains_significant_digits reflects_pk_names savepoints
+    schema_create_delete schema_reflection schemas server_defaults skip_autocommit_rollback
+    supports_bitwise_and supports_bitwise_not supports_bitwise_or supports_bitwise_xor
+    table_ddl_if_exists table_value_constructor temp_table_names timestamp_microseconds
+    unicode_ddl unique_constraints_reflect_as_index
+    unique_index_reflect_as_unique_constraints update_from uuid_data_type
+    view_column_reflection view_reflection views window_functions window_range
+    window_range_numeric
+""".split()  # noqa: SIM905
 
 #: what HQL has not -> why
 ABSENT = {
