@@ -70,7 +70,7 @@ class Session(Transactions):
         memory: int | None = None,
         author: str | None = None,
     ) -> None:
-        super().__init__(database, author if author is not None else _system_user())
+        super().__init__(database, author)
         self.autocommit = autocommit
         self.timeout = timeout
         self.memory = memory
@@ -394,13 +394,3 @@ class Session(Transactions):
         finally:
             self._texts.clear()
             self.database.close()
-
-
-def _system_user() -> str:
-    import os
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a user whom the system's list does not name
-        return f"uid {os.getuid()}"

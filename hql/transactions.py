@@ -23,9 +23,9 @@ class Transactions:
     """What a session knows of its transactions. `streaming` are its cursors whose rows are to
     come."""
 
-    def __init__(self, database: Database, author: str) -> None:
+    def __init__(self, database: Database, author: str | None) -> None:
         self.database = database
-        self.author = author
+        self.author = author if author is not None else _system_user()
         self.is_closed = False
         self.streaming: weakref.WeakSet[Cursor] = weakref.WeakSet()
         self._temporary = TempStore()
@@ -143,3 +143,13 @@ class Transactions:
         if self._transaction is None:
             raise TransactionFault(f"{what}: no transaction is open", hint="BEGIN TRAN opens one")
         return self._transaction
+
+
+def _system_user() -> str:
+    import os
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a user whom the system's list does not name
+        return f"uid {os.getuid()}"
