@@ -58,7 +58,8 @@ class Tracer:
     def trace(self, tokens: Sequence[Token], start: str = "batch") -> Trace:
         """How far the tokens, without $END, can be read."""
         with self._lock:
-            self._taken = taken = []
+            taken: list[tuple[str, int]] = []
+            self._taken = taken
             self._numbers = {id(token): number for number, token in enumerate(tokens)}
             try:
                 self.parser.parse([*tokens, _STOP], start)
