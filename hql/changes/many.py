@@ -15,9 +15,11 @@ from hartonomous.hql.errors import ParameterFault
 from hartonomous.hql.parameters import check_count
 from hartonomous.hql.run import Prepared, Run, complete
 from hartonomous.hql.scripts.signals import Return
-from hartonomous.storage.errors import Error
+from hartonomous.storage.errors import DataError, Error, ProgrammingError
 
 if TYPE_CHECKING:
+    from hartonomous.hql.changes.fast_insert import FastInsert
+    from hartonomous.hql.context import Context
     from hartonomous.hql.limits import Limits
     from hartonomous.hql.session import Session
 
@@ -127,14 +129,26 @@ def _insert_chunk(
     if fast is None or fast.is_constant:
         return None
     try:
-        arrays = fast.arrays_of_sets(chunk)
-    except (Unusual, KeyError):
-        return None
-    try:
         with session.undoing(transaction):
-            count, _ = fast.insert(context, arrays)
+            count = _store(fast, context, chunk)
+    except (DataError, ProgrammingError):
+        return None  # one set after the other says which value it is
     except Error as error:
         complete(error, run)
         raise
+    if count is None:
+        return None
     session.note_change(prepared.text)
     return count
+
+
+def _store(fast: FastInsert, context: Context, chunk: list[Given]) -> int | None:
+    try:
+        arrays = fast.arrays_of_sets(chunk)
+    except KeyError:
+        return None
+    except Unusual:
+        from hartonomous.hql.changes.converted_rows import insert_converted
+
+        return insert_converted(fast, context, chunk)
+    return fast.insert(context, arrays)[0]
