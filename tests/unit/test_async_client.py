@@ -210,3 +210,14 @@ def test_closing_lets_the_thread_go() -> None:
         if thread.name.startswith("hql_"):
             thread.join(10)
             assert not thread.is_alive()
+
+
+def test_every_method_of_cursors_is_there() -> None:
+    from hartonomous.hql.clients import AsyncCursor
+    from hartonomous.hql.dbapi_cursor import Cursor
+
+    absent = {n for n in vars(Cursor) if n[0] != "_" and not hasattr(AsyncCursor, n)}
+    # what does nothing, other names, and what the asynchronous cursor itself is made with; the
+    # protocol's `arraysize` is an annotation only
+    assert absent - {"arraysize"} == {"setinputsizes", "setoutputsize", "df", "pl", "fetch_ready"}
+    assert "arraysize" in AsyncCursor.__annotations__
