@@ -398,3 +398,16 @@ def test_a_statement_with_half_a_surrogate_pair_is_kept_without_it(tmp_path: Pat
     assert db.commits()["Statement"][0].as_py() == "SELECT '?'"
     assert db.verify() == []
     db.close()
+
+
+def test_a_name_in_memory_is_shared_while_somebody_has_it_open() -> None:
+    first, second = Database.open(":memory:shared"), Database.open(":memory:shared")
+    assert first is second is not Database.open(":memory:other")
+    with_table(first, (1, "a"))
+    first.close()
+    third = Database.open(":memory:shared")
+    assert third is second
+    second.close()
+    third.close()
+    assert Database.open(":memory:shared") is not third
+    assert Database.open(":memory:") is not Database.open(":memory:")
