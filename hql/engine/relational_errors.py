@@ -101,6 +101,8 @@ _PATTERNS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
      "a negative number has whole powers only"),
     (r"out of range for numeric function|out of range!", "BAD_VALUE", (),
      "a number is outside the domain of a function"),
+    (r"maximum total string size", "OVERFLOW", (),
+     "the texts of a result are over 2 GiB together"),
     (r"Cannot create a string of size: '(\d+)'", "OVERFLOW", ("REPLICATE",),
      "a string of {0} bytes is too long"),
     (r"^(missing [\])].*|unexpected \).*|(?:invalid|bad|no argument for) .*|trailing \\.*"

@@ -108,7 +108,9 @@ _JSON_KINDS = {
 def _resolve_is_json(
     types: Sequence[Type], constants: Sequence[Any]
 ) -> tuple[Type, tuple[Type, ...]]:
-    resolved = resolver("ISJSON", (_JSON, P("kind", _STRING, optional=True)), INT)(types, constants)
+    resolved = resolver("ISJSON", (_JSON, P("json_kind", _STRING, optional=True)), INT)(
+        types, constants
+    )
     if len(types) == 2 and str(constants[1]).lower() not in _JSON_KINDS:
         raise BindFault("ISJSON: the kind is VALUE, ARRAY, OBJECT or SCALAR", code="ARGUMENTS")
     return resolved
@@ -188,7 +190,7 @@ JSON_FUNCTIONS: tuple[Function, ...] = (
            "1 when there is something at the path, null too.",
            """JSON_PATH_EXISTS('{"a": null}', '$.a')""",
            resolve=_with_path("JSON_PATH_EXISTS", INT, is_needed=True)),
-    scalar("ISJSON", (_JSON, P("kind", _STRING, optional=True)), INT, _render_is_json,
+    scalar("ISJSON", (_JSON, P("json_kind", _STRING, optional=True)), INT, _render_is_json,
            "1 when the text is a JSON object or array, or of the kind that is given: VALUE (any), "
            "ARRAY, OBJECT, SCALAR (a string or number).", "ISJSON('[1, 2]')",
            resolve=_resolve_is_json),

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import BindFault, ExecutionFault
 from hartonomous.hql.functions.base import Function, Resolver
-from hartonomous.hql.functions.resolve import P, exactly, raise_sql, resolver, scalar, text, whole
+from hartonomous.hql.functions.resolve import (
+    P,
+    bounded_sql,
+    exactly,
+    raise_sql,
+    resolver,
+    scalar,
+    text,
+    whole,
+)
 from hartonomous.hql.types import BIT, FLOAT, INT, NVARCHAR, Type
 
 if TYPE_CHECKING:
@@ -186,7 +195,9 @@ def _render_part(args: Sequence[str], types: Sequence[Type], result: Type, span:
 
 def _render_replace(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
     rest, by = _rest("REGEXP_REPLACE", args, 3, span), _argument(args, 2, "''")
-    done = f"regexp_replace({rest}, {_pattern(args, 4)}, {by}, 'g')"
+    replaced = f"regexp_replace({rest}, {_pattern(args, 4)}, {by}, 'g')"
+    size = f"2 * (CAST(strlen({args[0]}) AS HUGEINT) + 1) * strlen({by})"  # \\1 may be all of it
+    done = bounded_sql(size, replaced, span)
     return f"(left({args[0]}, {args[3]} - 1) || {done})" if len(args) > 3 else done
 
 

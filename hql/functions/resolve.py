@@ -100,6 +100,17 @@ def raise_sql(code: str, span: Span, message: str, result: str, detail: str = ""
     return f"CAST(error({mark}{f' || {detail}' if detail else ''}) AS {result})"
 
 
+#: bytes of a text that a function may make of little: REPLICATE, SPACE, REPLACE
+MADE_BYTES_MAX = 1 << 24
+
+
+def bounded_sql(size: str, sql: str, span: Span) -> str:
+    """SQL of the text `sql` whose length in bytes is at most `size`, or OVERFLOW."""
+    message = f"a text of over {MADE_BYTES_MAX:,} bytes is too long to be made"
+    wrong = raise_sql("OVERFLOW", span, message, "VARCHAR")
+    return f"(CASE WHEN {size} > {MADE_BYTES_MAX} THEN {wrong} ELSE {sql} END)"
+
+
 def describe(types: Sequence[Type]) -> str:
     return ", ".join(str(t) for t in types)
 

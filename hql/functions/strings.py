@@ -10,7 +10,9 @@ from hartonomous.hql.errors import BindFault
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.functions.by_value import ByValue
 from hartonomous.hql.functions.resolve import (
+    MADE_BYTES_MAX,
     P,
+    bounded_sql,
     exactly,
     raise_sql,
     resolver,
@@ -124,6 +126,29 @@ def _render_character(args: Sequence[str], types: Sequence[Type], result: Type, 
     return f"(CASE WHEN {valid} THEN chr(CAST({code} AS INTEGER)) END)"
 
 
+def _render_repeated(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
+    """NULL for a negative count; the engine would count on with an empty text."""
+    value, count = args
+    size = f"CAST(strlen({value}) AS HUGEINT) * {count}"
+    made = bounded_sql(size, f"repeat({value}, {count})", span)
+    return f"(CASE WHEN {count} >= 0 THEN CASE WHEN {value} = '' THEN '' ELSE {made} END END)"
+
+
+def _render_blanks(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
+    return _render_repeated(["' '", args[0]], types, result, span)
+
+
+def _render_replaced(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
+    """Where the text could grow beyond bounds, how often `part` occurs is counted first."""
+    value, part, by = args
+    grown = f"(strlen({by}) - strlen({part}))"
+    found = f"(strlen({value}) - strlen(replace({value}, {part}, ''))) // strlen({part})"
+    most = f"CAST(strlen({value}) AS HUGEINT) * (strlen({by}) + 1)"
+    size = f"(CASE WHEN {grown} <= 0 OR {most} <= {MADE_BYTES_MAX} OR {part} = '' THEN 0 "
+    size += f"ELSE strlen({value}) + CAST({found} AS HUGEINT) * {grown} END)"
+    return bounded_sql(size, f"replace({value}, {part}, {by})", span)
+
+
 def _render_concat(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
     return f"concat({', '.join(args)})"
 
@@ -186,13 +211,13 @@ STRINGS: tuple[Function, ...] = (
            "Where `part` begins in `text`, from `start` on; 0 if nowhere.",
            "CHARINDEX('l', 'hello')"),
     scalar("REPLACE", (*_T, P("part", _STRING), P("by", _STRING)), NVARCHAR,
-           "replace({0}, {1}, {2})", "With every `part` replaced.",
+           _render_replaced, "With every `part` replaced.",
            "REPLACE('hello', 'l', 'L')"),
     scalar("REPLICATE", _COUNTED, NVARCHAR,
-           "(CASE WHEN {1} >= 0 THEN repeat({0}, {1}) END)",
+           _render_repeated,
            "Repeated; NULL for a negative count.", "REPLICATE('ab', 3)"),
     scalar("SPACE", (P("count", whole),), NVARCHAR,
-           "(CASE WHEN {0} >= 0 THEN repeat(' ', {0}) END)", "Blanks.", "SPACE(3) + '|'"),
+           _render_blanks, "Blanks; NULL for a negative count.", "SPACE(3) + '|'"),
     scalar("REVERSE", _T, NVARCHAR, "reverse({0})",
            "Backwards; accents stay with their letters.", "REVERSE('abc')"),
     scalar("STUFF", (*_T, P("start", whole), P("length", whole), P("by", _STRING)), NVARCHAR,
