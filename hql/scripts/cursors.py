@@ -111,6 +111,7 @@ class Cursor:
         )
         before, transaction.variables = transaction.variables, self.frame.rows
         try:
+            context.limits.start()  # the cursor's own have no end: rows may be fetched tomorrow
             with context.limits.interrupting(limits.cancel):
                 result = inner.query(self.query, key="cursor")
                 assert result.fields is not None
@@ -181,6 +182,7 @@ class Cursor:
             self._at += 1
             return True
         try:
+            context.limits.start()
             with context.limits.interrupting(opened.limits.cancel):
                 batch = next(self._stream, None)
         except BaseException:
