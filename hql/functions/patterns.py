@@ -195,9 +195,9 @@ def _render_part(args: Sequence[str], types: Sequence[Type], result: Type, span:
 
 def _render_replace(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
     rest, by = _rest("REGEXP_REPLACE", args, 3, span), _argument(args, 2, "''")
-    replaced = f"regexp_replace({rest}, {_pattern(args, 4)}, {by}, 'g')"
     size = f"2 * (CAST(strlen({args[0]}) AS HUGEINT) + 1) * strlen({by})"  # \\1 may be all of it
-    done = bounded_sql(size, replaced, span)
+    bounded = bounded_sql(size, by, span)
+    done = f"regexp_replace({rest}, {_pattern(args, 4)}, {bounded}, 'g')"
     return f"(left({args[0]}, {args[3]} - 1) || {done})" if len(args) > 3 else done
 
 

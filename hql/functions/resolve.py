@@ -104,10 +104,11 @@ def raise_sql(code: str, span: Span, message: str, result: str, detail: str = ""
 MADE_BYTES_MAX = 1 << 24
 
 
-def bounded_sql(size: str, sql: str, span: Span) -> str:
-    """SQL of the text `sql` whose length in bytes is at most `size`, or OVERFLOW."""
+def bounded_sql(size: str, sql: str, span: Span, type_: str = "VARCHAR") -> str:
+    """`sql`, an argument of what makes a text of at most `size` bytes, or OVERFLOW. Around the
+    argument and not the call, since the engine computes what is constant in branches too."""
     message = f"a text of over {MADE_BYTES_MAX:,} bytes is too long to be made"
-    wrong = raise_sql("OVERFLOW", span, message, "VARCHAR")
+    wrong = raise_sql("OVERFLOW", span, message, type_)
     return f"(CASE WHEN {size} > {MADE_BYTES_MAX} THEN {wrong} ELSE {sql} END)"
 
 

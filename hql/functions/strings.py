@@ -130,8 +130,8 @@ def _render_repeated(args: Sequence[str], types: Sequence[Type], result: Type, s
     """NULL for a negative count; the engine would count on with an empty text."""
     value, count = args
     size = f"CAST(strlen({value}) AS HUGEINT) * {count}"
-    made = bounded_sql(size, f"repeat({value}, {count})", span)
-    return f"(CASE WHEN {count} >= 0 THEN CASE WHEN {value} = '' THEN '' ELSE {made} END END)"
+    times = f"(CASE WHEN {count} < 0 THEN NULL WHEN {value} = '' THEN 0 ELSE {count} END)"
+    return f"repeat({value}, {bounded_sql(size, times, span, 'BIGINT')})"
 
 
 def _render_blanks(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
@@ -146,7 +146,7 @@ def _render_replaced(args: Sequence[str], types: Sequence[Type], result: Type, s
     most = f"CAST(strlen({value}) AS HUGEINT) * (strlen({by}) + 1)"
     size = f"(CASE WHEN {grown} <= 0 OR {most} <= {MADE_BYTES_MAX} OR {part} = '' THEN 0 "
     size += f"ELSE strlen({value}) + CAST({found} AS HUGEINT) * {grown} END)"
-    return bounded_sql(size, f"replace({value}, {part}, {by})", span)
+    return f"replace({value}, {part}, {bounded_sql(size, by, span)})"
 
 
 def _render_concat(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
