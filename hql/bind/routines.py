@@ -15,21 +15,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from hartonomous.hql import ast, functions, plan
 from hartonomous.hql.bind.columns import derive
 from hartonomous.hql.bind.context import VIEW_DEPTH_MAX, BindContext, Statement, fault, nearest
 from hartonomous.hql.bind.conversions import cast, implicit, unfold
+from hartonomous.hql.bind.routine_arguments import place_arguments, wrong_count
 from hartonomous.hql.bind.scope import Scope
 from hartonomous.hql.bind.walk import operands, subquery
 from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.scripts.routines import Parameter, Routine, find_routine, read_routine
 from hartonomous.hql.syntax import trees
 from hartonomous.storage.catalog import RoutineEntry, fold
 from hartonomous.storage.errors import Error
-
-if TYPE_CHECKING:
-    from hartonomous.hql.scripts.routines import Parameter, Routine
 
 #: nodes of an argument that may stand in several places
 COPIED_NODES_MAX = 64
@@ -44,8 +43,6 @@ Bound = TypeVar("Bound")
 def find_function(name: ast.ObjectName, scope: Scope) -> RoutineEntry | None:
     """The user's function or procedure that a call names. Without a schema, the system's functions
     come first."""
-    from hartonomous.hql.scripts.routines import find_routine
-
     context = scope.statement.context
     entry = find_routine(context.catalog, name, context.schema)
     if entry is None or (len(name.parts) == 1 and functions.find(name.last) is not None):
@@ -80,7 +77,7 @@ def names(scope: Scope) -> list[str]:
 
 def bind_scalar(node: ast.FunctionCall, entry: RoutineEntry, scope: Scope) -> plan.Expr:
     """The value of a call."""
-    span, routine = scope.span(node), _read(entry, scope.span(node))
+    span, routine = scope.span(node), read_routine(entry)
     if routine.returns is None:
         _refuse(routine, span, "value")
     if node.over is not None or node.distinct or node.filter or node.within:
@@ -147,7 +144,7 @@ def bind_table(
 ) -> tuple[plan.Source, tuple[str, ...]]:
     """The rows of a call as a source, and the names of its columns. `seen` is what the arguments
     may see."""
-    span, routine = scope.span(node), _read(entry, scope.span(node))
+    span, routine = scope.span(node), read_routine(entry)
     if routine.query is None:
         _refuse(routine, span, "table")
     if node.schema:
@@ -211,10 +208,10 @@ def bind_arguments(
         raise wrong_count(routine, len(nodes), span)
     bound: list[plan.Expr] = []
     for parameter, place in _pairs(routine, given):
-        node = None if place is None else nodes[place]
-        if node is None or isinstance(node, ast.Default):
+        if place is None:
             value = _default(routine, parameter, scope, span)
         else:
+            node = nodes[place]
             value = unfold(scope.bind(node.value if isinstance(node, ast.NamedArgument) else node))
         what = f"{routine.title}: @{parameter.name}"
         bound.append(cast(implicit(value, parameter.type, what), parameter.type))
@@ -229,49 +226,9 @@ def _named(node: ast.Expression) -> str | None:
     return node.name if isinstance(node, ast.NamedArgument) else None
 
 
-def place_arguments(
-    routine: Routine, names: Sequence[str | None], spans: Sequence[ast.Span]
-) -> dict[str, int]:
-    """Folded parameter → which argument it gets; `names` are those that the arguments came with.
-    ARGUMENTS for too many, unknown names, and what is given twice."""
-    places: dict[str, int] = {}
-    for number, (name, span) in enumerate(zip(names, spans, strict=True)):
-        if name is None:
-            if number >= len(routine.parameters):
-                raise wrong_count(routine, len(names), span)
-            if any(n is not None for n in names[:number]):
-                message = f"{routine.title}: an argument without a name follows one with a name"
-                raise fault(span, message, "ARGUMENTS", "name all that follow, too")
-            key = fold(routine.parameters[number].name)
-        else:
-            key = fold(name)
-            if routine.find_parameter(name) is None:
-                known = [f"@{p.name}" for p in routine.parameters]
-                hint = nearest(f"@{name}", known) or "there are: " + (", ".join(known) or "none")
-                message = f"{routine.title} has no parameter @{name}"
-                raise fault(span, message, "ARGUMENTS", hint)
-            if key in places:
-                raise fault(span, f"{routine.title}: @{name} is given twice", "ARGUMENTS")
-        places[key] = number
-    return places
-
-
-def wrong_count(routine: Routine, given: int, span: ast.Span) -> Exception:
-    """ARGUMENTS for a call with too many or too few."""
-    shown = ", ".join(
-        f"[@{p.name} {p.type}]" if p.default is not None else f"@{p.name} {p.type}"
-        for p in routine.parameters
-    )
-    plural = "" if given == 1 else "s"
-    message = f"{routine.title} takes ({shown}), not {given} argument{plural}"
-    return fault(span, message, "ARGUMENTS")
-
-
 def _default(routine: Routine, parameter: Parameter, scope: Scope, span: ast.Span) -> plan.Expr:
-    if parameter.default is None:
-        message = f"{routine.title}: @{parameter.name} has no default"
-        raise fault(span, message, "ARGUMENTS")
     default = parameter.default
+    assert default is not None, parameter
     return _bind_body(routine, None, scope, span, lambda inner: unfold(inner.bind(default)))
 
 
@@ -400,12 +357,6 @@ def _look(argument: plan.Expr) -> tuple[bool, bool]:
         is_whole |= isinstance(node, plan.Aggregate | plan.Window)
         stack.extend(operands(node))
     return is_whole, has_query or (is_native and has_column) or count > COPIED_NODES_MAX
-
-
-def _read(entry: RoutineEntry, span: ast.Span) -> Routine:
-    from hartonomous.hql.scripts.routines import read_routine
-
-    return read_routine(entry)
 
 
 def _refuse(routine: Routine, span: ast.Span, wanted: str) -> None:

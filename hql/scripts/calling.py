@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
 from hartonomous.hql.bind.context import fault, nearest
-from hartonomous.hql.bind.routines import place_arguments, wrong_count
+from hartonomous.hql.bind.routine_arguments import place_arguments, wrong_count
 from hartonomous.hql.scripts.frame import Frame
 from hartonomous.hql.scripts.routines import (
     PROCEDURE,
