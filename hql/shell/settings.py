@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hartonomous.hql.frozen import frozen
+
 #: how rows are written
 FORMATS: Final = ("table", "csv", "json", "arrow", "markdown")
 #: numbers of a vector that may be shown
@@ -47,7 +49,7 @@ class Settings:
         return ("off", "on")[value] if isinstance(value, bool) else str(value)
 
 
-@dataclass(frozen=True)
+@frozen
 class Setting:
     """What a setting is for, what it may be (empty: any text or number), and how that is read."""
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from hartonomous.hql.frozen import frozen
 
 if TYPE_CHECKING:
     from hartonomous.hql.shell.state import Shell
@@ -24,7 +25,7 @@ class Refusal(Exception):
     """A command cannot do what it is asked; the message says why."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Arguments:
     """What a command was called with: `name` without flags, `flags` out of "S+x", and the rest of
     the line as it was written."""
@@ -49,7 +50,7 @@ class Arguments:
         return words[0] if words else None
 
 
-@dataclass(frozen=True)
+@frozen
 class Command:
     r"""`names` without backslash, the usual one first; `group` is its heading in \?; `flags` are
     letters that may follow the name (`\dt+`). `takes_line`: the rest of the line is its own, also
