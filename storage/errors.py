@@ -21,7 +21,6 @@ Error
     └── NotSupportedError               HQL that this version does not have
 """
 
-
 #: places of a chain of calls that a message shows; of a longer one the innermost and the last
 CALLS_SHOWN_MAX = 6
 

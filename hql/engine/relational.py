@@ -57,6 +57,8 @@ _STOP_TRIES, _STOP_PAUSE = 500, 0.01
 _FOREIGN_ERRORS = (duckdb.Error, pa.ArrowException, OSError)
 #: what the engine makes of Ctrl-C if it sees the signal before our watchdog has interrupted it
 _SIGNALLED = "Query interrupted"
+#: how its error ends if the piece of Python that it ran was interrupted
+_INSIDE = "failed: KeyboardInterrupt:"
 
 Compute = Callable[[list[pa.Array]], pa.Array]
 
@@ -260,7 +262,10 @@ class Cursor:
         return json.loads(self._connection.get_profiling_information(format="json"))
 
     def fault(self, error: BaseException, sql: str, plan: Any) -> BaseException:
-        """The error of ours that an engine error means."""
+        """The error of ours that an engine error means. Ctrl-C that came while the engine ran a
+        piece of Python is raised as itself."""
+        if str(error).rstrip().endswith(_INSIDE):
+            raise KeyboardInterrupt from error
         from hartonomous.hql.engine.relational_errors import translate  # 20 ms of patterns
 
         return locate(translate(error, sql, NATIVE_CALLS.failure), plan)
