@@ -14,6 +14,7 @@ from hartonomous.hql.functions.operators import REMAINDER
 from hartonomous.hql.functions.resolve import (
     P,
     approximate,
+    check_count,
     number,
     raise_sql,
     resolver,
@@ -25,6 +26,7 @@ from hartonomous.hql.types import FLOAT, INT, Type, decimal
 if TYPE_CHECKING:
     from hartonomous.hql.ast import Span
 
+_PAIR = (P("left", number), P("right", number))
 _X = (P("number", number),)
 _F = (P("number", approximate),)
 
@@ -78,6 +80,13 @@ def _render_log(args: Sequence[str], types: Sequence[Type], result: Type, span: 
     return f"(CASE WHEN {args[1]} = 1 THEN {wrong} ELSE ln({args[0]}) / ln({args[1]}) END)"
 
 
+def _resolve_remainder(
+    types: Sequence[Type], constants: Sequence[Any]
+) -> tuple[Type, tuple[Type, ...]]:
+    check_count("MOD", _PAIR, len(types), 2, 2)
+    return REMAINDER(types, constants)
+
+
 def _render_power(args: Sequence[str], types: Sequence[Type], result: Type, span: Span) -> str:
     """The engine gives NaN for a power that is no real number."""
     base, exponent = args
@@ -109,8 +118,8 @@ MATH: tuple[Function, ...] = (
            "`cut` other than 0 cuts off. A DECIMAL with digits that are no constant gives FLOAT.",
            "ROUND(2.345, 2)", resolve=_resolve_round),
     scalar("SIGN", _X, _sign, "sign({0})", "-1, 0 or 1.", "SIGN(-3)", cast=True),
-    scalar("MOD", (P("left", number), P("right", number)), 0, "({0} % {1})",
-           "The remainder, as the operator %.", "MOD(7, 3)", resolve=REMAINDER),
+    scalar("MOD", _PAIR, 0, "({0} % {1})",
+           "The remainder, as the operator %.", "MOD(7, 3)", resolve=_resolve_remainder),
     scalar("POWER", (P("base", approximate), P("exponent", approximate)), FLOAT,
            _render_power, "base to the power of exponent.", "POWER(2, 10)"),
     _float("SQRT", "sqrt({0})", "The square root.", "SQRT(2)"),

@@ -56,7 +56,7 @@ def _two(name: str, types: Sequence[Type]) -> tuple[Type, Type]:
 def _resolve_distance(types: Sequence[Type], constants: Sequence[Any]) -> _Resolved:
     if len(types) != 3:
         raise BindFault("VECTOR_DISTANCE takes (metric, a, b)", code="ARGUMENTS")
-    if constants[0] not in METRICS:
+    if not isinstance(constants[0], str) or constants[0] not in METRICS:
         raise BindFault(
             "VECTOR_DISTANCE: the metric is the constant 'cosine', 'euclidean' or 'dot'",
             code="ARGUMENTS",
