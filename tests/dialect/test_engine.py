@@ -6,7 +6,9 @@ from __future__ import annotations
 import datetime
 import decimal
 import re
+import sys
 import threading
+import types
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -395,7 +397,9 @@ def test_foreign_keys_are_not_pretended(engine: sa.Engine) -> None:
         connection.execute(sa.schema.AddConstraint(key))
 
 
-def test_the_document_runs() -> None:
+def test_the_document_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (Path(__file__).parents[2] / "docs" / "SQLALCHEMY.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    exec(compile(example, "docs/SQLALCHEMY.md", "exec"), {"__name__": "example"})
+    module = types.ModuleType("example")  # where SQLAlchemy looks for what annotations name
+    monkeypatch.setitem(sys.modules, "example", module)
+    exec(compile(example, "docs/SQLALCHEMY.md", "exec"), module.__dict__)
