@@ -115,9 +115,12 @@ class Shell:
         except Error as error:
             self.report(error, text)
             return False
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
+            from hartonomous.hql.shell.running import Interrupted
+
             self.was_interrupted = True
-            self.say("cancelled")
+            is_late = isinstance(interrupt, Interrupted) and interrupt.is_done
+            self.say("it was done before it could be cancelled" if is_late else "cancelled")
             return False
         except OSError as fault:
             if self.out is self._home[0]:
