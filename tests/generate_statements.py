@@ -240,7 +240,7 @@ others = st.one_of(
     of("verify_database"),
     of("checkpoint"),
     of("show_commits"),
-    of("help", maybe(one_of('create table', 'LEN', 'sys.tables', "it's"))),
+    of("help", maybe(one_of("create table", "LEN", "sys.tables", "it's"))),
     of("update_statistics", objects),
 )
 script_statements = st.one_of(

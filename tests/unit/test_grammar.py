@@ -16,7 +16,13 @@ from hartonomous.grammar.keywords import describe, free_keywords, keywords
 from hartonomous.grammar.later import STATEMENTS as LATER
 from hartonomous.grammar.lexer import tokenize
 from hartonomous.grammar.tables import Rule, Tables, decode, digest_of, encode, join_fragments
-from hartonomous.grammar.words import CALL_WORDS, LATER_WORDS, RESERVED, STATEMENT_WORDS
+from hartonomous.grammar.words import (
+    CALL_WORDS,
+    FREE_STATEMENT_WORDS,
+    LATER_WORDS,
+    RESERVED,
+    STATEMENT_WORDS,
+)
 from hartonomous.hql.errors import NotSupported, SyntaxFault
 from hartonomous.hql.statements import STATEMENTS
 from hartonomous.hql.syntax.parse import get_parser, parse_batch
@@ -131,7 +137,7 @@ def test_reserved_words_are_keywords() -> None:
     parser = get_parser()
     begin = [parser.tables.starts["batch"]]
     firsts = {w for t in parser.acceptable(begin) for w in [t.strip("_").split("__")[0]]}
-    assert firsts - {"LPAR", "SEMICOLON", "$END"} == STATEMENT_WORDS
+    assert firsts - {"LPAR", "SEMICOLON", "$END"} == STATEMENT_WORDS | FREE_STATEMENT_WORDS
 
 
 @pytest.mark.parametrize("word", [*FREE, *sorted(LATER_WORDS)])
