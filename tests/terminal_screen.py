@@ -97,7 +97,9 @@ class Screen:
         self.clear()
         self.type(text + ENTER)
         self.wait_for(shows)
-        self.wait_until(lambda: len(self.lines()) > 1, "a second line")
+        # before it is written the cursor stands behind an empty prompt too
+        written = text.split(ENTER)[-1].strip()[:20]
+        self.wait_until(lambda: written in self.text(), "what was typed")
         self.wait_for_prompt()
         return self.text()
 

@@ -34,7 +34,7 @@ def columns_of(
     """The values of parameters, by parameter; None unless all sets are tuples, lists or dicts of
     one shape that holds these parameters and no others."""
     classes = set(map(type, sets))
-    if len(set(map(len, sets))) != 1 or not (classes <= {tuple, list} or classes == {dict}):
+    if not (classes <= {tuple, list} or classes == {dict}) or len(set(map(len, sets))) != 1:
         return None
     first = named(sets[0])
     if set(names) != set(first):

@@ -53,9 +53,10 @@ class Progress:
 
     def _draw(self, line: str) -> None:
         _shown.add(id(self))
-        self.stream.write("\r" + line.ljust(self._length))
+        # known before it is written: a Ctrl-C in between leaves nothing that close() does not wipe
+        before, self._length = self._length, max(self._length, len(line))
+        self.stream.write("\r" + line.ljust(before))
         self.stream.flush()
-        self._length = len(line)
 
     def close(self) -> None:
         """Wipes the line."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: the only branch there is
 BRANCH = "main"
 
+#: what is left of a long path: what is said behind it must not leave the screen
+PATH_CHARACTERS_MAX = 30
+
 _WAITS = {
     "END": "END is missing",
     "'": "a string is open",
@@ -35,7 +38,7 @@ def toolbar(connection: Connection, text: str) -> StyleAndTextTuples:
     session = connection.session
     path = session.database.path
     parts = [
-        ":memory:" if path is None else str(path),
+        ":memory:" if path is None else _cut(str(path)),
         f"branch {BRANCH}",
     ]
     if session.read_only:
@@ -50,6 +53,11 @@ def toolbar(connection: Connection, text: str) -> StyleAndTextTuples:
     if hint:
         line.append(("class:bottom-toolbar", f"│ {hint} "))
     return line
+
+
+def _cut(path: str) -> str:
+    """The end of a path."""
+    return path if len(path) <= PATH_CHARACTERS_MAX else f"…{path[1 - PATH_CHARACTERS_MAX :]}"
 
 
 def transaction_state(connection: Connection) -> str:

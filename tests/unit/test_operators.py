@@ -14,7 +14,7 @@ import pytest
 from query_world import World, tuples, vectors
 
 from hartonomous.hql import types
-from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.errors import ExecutionFault, ResourceFault
 from hartonomous.hql.execute import execute
 from hartonomous.hql.limits import Limits
 from hartonomous.hql.operators.nearest_rows import NearestRows
@@ -103,7 +103,7 @@ def test_nearest_rows_check_their_counts_and_limits(world: World) -> None:
             world.rows(text, {"a": a, "b": b}, types=types_)
     assert len(world.rows(text, {"a": 199, "b": 3}, types=types_)) == 1
     assert world.rows(text, {"a": 3, "b": 0}, types=types_) == []
-    with pytest.raises(ExecutionFault, match="memory limit"):
+    with pytest.raises(ResourceFault, match="memory limit"):
         world.rows(text, {"a": 0, "b": 9}, types=types_, limits=Limits(memory_bytes=100))
 
 
