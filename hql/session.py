@@ -244,6 +244,7 @@ class Session(Transactions):
         """A statement failed: with XACT_ABORT that ends the transaction."""
         if self.settings.xact_abort and self._transaction is not None:
             self.rollback()
+            self.was_undone = True
 
     def read(
         self,
@@ -316,7 +317,7 @@ class Session(Transactions):
         function; what the session says of itself stays as that statement sees it."""
         before = self._transaction, self._changed, self.status, self.last_identity
         settings = self.settings
-        self._transaction, self._changed, self.status = transaction, [], Status()
+        self._transaction, self._changed, self.status = transaction, [], self.status.copy()
         self.settings = Settings()  # an error ends the transaction when it reaches that statement
         try:
             yield

@@ -31,6 +31,8 @@ class Transactions:
         self._temporary = TempStore()
         self._transaction: Transaction | None = None  # the open one
         self._depth = 0  # how many BEGIN TRAN it has
+        #: an error ended the last one: the ROLLBACK that a script has for it finds none
+        self.was_undone = False
         self._name: str | None = None
         self._savepoints: dict[str, Savepoint] = {}
         self._changed: list[str] = []
@@ -66,6 +68,7 @@ class Transactions:
         if self._transaction is not None:
             return
         self._transaction = self.open_transaction()
+        self.was_undone = False
         self._savepoints = {}
         self._changed = []
         self._name = fold(name) if name is not None else None
@@ -86,8 +89,11 @@ class Transactions:
         try:
             transaction.commit(statement=statement, author=self.author)
         except Conflict:
+            self._let_go(transaction)
+            self.was_undone = True
             raise
         except BaseException:
+            self._let_go(transaction)
             transaction.rollback()
             raise
 
@@ -95,9 +101,13 @@ class Transactions:
         """Undoes the open transaction."""
         transaction, self._transaction = self._get_transaction("ROLLBACK"), None
         self._depth = 0
+        self._let_go(transaction)
+        transaction.rollback()
+
+    def _let_go(self, transaction: Transaction) -> None:
+        """Closes the cursors that read what is undone."""
         for cursor in list(self.streaming):
             cursor.undone(transaction)
-        transaction.rollback()
 
     def save(self, name: str) -> None:
         """Sets a savepoint; one of the same name is moved."""
@@ -128,6 +138,7 @@ class Transactions:
         except Conflict:
             if self._transaction is not None:
                 self.rollback()
+                self.was_undone = True
             raise
         except BaseException:
             if self._transaction is not None:

@@ -78,11 +78,25 @@ def _run_all(
     chunks: Iterator[list[Given]],
     messages: list[str],
 ) -> int:
+    limits = session.new_limits()
+    limits.start()
+    try:
+        return _run_chunks(session, statements, chunks, messages, limits)
+    finally:
+        limits.stop()
+
+
+def _run_chunks(
+    session: Session,
+    statements: tuple[Prepared, ...],
+    chunks: Iterator[list[Given]],
+    messages: list[str],
+    limits: Limits,
+) -> int:
     from hartonomous.hql.statements.insert import Insert
 
     changed = 0
     seen = False
-    limits = session.new_limits()
     for chunk in chunks:
         limits.check()
         if len(statements) == 1 and isinstance(statements[0].statement, Insert):
@@ -91,6 +105,7 @@ def _run_all(
                 changed, seen = changed + done, True
                 continue
         for given in chunk:
+            limits.check()
             done = _run_once(session, statements, given, messages)
             if done is not None:
                 changed, seen = changed + done, True

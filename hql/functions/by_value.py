@@ -16,6 +16,17 @@ from hartonomous.hql.types import Type
 BATCH_ROWS: Final = 4096
 
 
+def key_of(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Equal for rows of the same arguments, to the bit: 0.0 and -0.0 are two."""
+    return tuple([_bits(value) for value in row])
+
+
+def _bits(value: Any) -> Any:
+    if isinstance(value, float):
+        return value.hex()
+    return value.tobytes() if hasattr(value, "tobytes") else (type(value), value)
+
+
 class ByValue:
     """The kernel of `compute`: arrays and scalars in, an array of `type_` out; one row if all are
     scalars. With `nulls`, `compute` is called for NULLs too and gets None."""
@@ -36,9 +47,10 @@ class ByValue:
         known: dict[tuple[Any, ...], Any] = {}
         out = []
         for values in zip(*filled, strict=True) if filled else [()]:
-            if values not in known:
-                known[values] = self._value(values)
-            out.append(known[values])
+            key = key_of(values)
+            if key not in known:
+                known[key] = self._value(values)
+            out.append(known[key])
         return pa.array(out, self.type.arrow)
 
     def _value(self, values: tuple[Any, ...]) -> Any:

@@ -6,7 +6,8 @@ callproc("dbo.p", [1, None])      DECLARE @total INT = ?;        for OUTPUT para
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import ParameterFault
@@ -31,6 +32,8 @@ def call_procedure(
     routine = _find(session, _parsed(session, name))
     by_name = isinstance(given, Mapping)
     values = named(given)
+    if by_name:
+        _check_names(values)
     names = list(values) if by_name else _names(routine, len(values))
     passed = dict(zip(names, values.values(), strict=True))
     outputs = _outputs(routine, names)
@@ -51,6 +54,13 @@ def call_procedure(
     if by_name:
         return results, dict(zip(given, passed.values(), strict=True))
     return results, list(passed.values())
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """PARAMETER for a key that is no name: it would be read as HQL."""
+    for name in names:
+        if not re.fullmatch(r"[\w$#]+", name):
+            raise ParameterFault(f"{name!r} is no parameter's name")
 
 
 def _parsed(session: Session, name: str) -> ObjectName:

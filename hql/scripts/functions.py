@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from hartonomous.hql import ast
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.base import Function
+from hartonomous.hql.functions.by_value import key_of
 from hartonomous.hql.scripts.routines import Routine
 from hartonomous.hql.syntax import trees
 from hartonomous.hql.types import Type
-from hartonomous.storage.catalog import RoutineEntry
+from hartonomous.storage.catalog import Catalog, RoutineEntry
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,7 +87,7 @@ class Calls:
         self._context: Context = execution.context
         self._limits = execution.limits
         self._lock = execution.calls
-        self._is_stable = not _is_volatile(self._routine)
+        self._is_stable = not _is_volatile(self._routine, self._context.catalog, {entry.id})
         execution.is_calling = True
 
     def __call__(self, count: int, *arguments: Any) -> pa.Array:
@@ -99,7 +100,7 @@ class Calls:
         values: list[Any] = []
         with self._lock:
             for row in argument_rows(count, arguments, [p.type for p in routine.parameters]):
-                key = _key(row) if self._is_stable else len(values)
+                key = key_of(row) if self._is_stable else len(values)
                 if key not in found:
                     value = self._run(row)
                     found[key] = None if value is None else parameter_value("", value)[1]
@@ -114,14 +115,26 @@ class Calls:
         return run_function(self._context, self._routine, self._entry, row)
 
 
-def _is_volatile(routine: Routine) -> bool:
-    """Whether the body asks time or chance: then equal arguments need not give equal values."""
+def _is_volatile(routine: Routine, catalog: Catalog, seen: set[int]) -> bool:
+    """Whether the body asks time or chance, itself or by users' functions that it calls: then equal
+    arguments need not give equal values. `seen` are the ids of routines that were looked at."""
     from hartonomous.hql import functions
+    from hartonomous.hql.scripts.routines import find_routine, read_routine
 
     for node in trees.walk(routine.body):
-        if isinstance(node, ast.FunctionCall):
-            found = functions.find(node.name.last)
-            if found is not None and found.volatile:
+        if not isinstance(node, ast.FunctionCall):
+            continue
+        found = functions.find(node.name.last) if len(node.name.parts) == 1 else None
+        if found is not None:
+            if found.volatile:
+                return True
+            continue
+        entry = find_routine(catalog, node.name)
+        if entry is None:
+            return True  # a method, or a function that is not there: nothing is known of it
+        if entry.id not in seen:
+            seen.add(entry.id)
+            if _is_volatile(read_routine(entry), catalog, seen):
                 return True
     return False
 
@@ -142,14 +155,3 @@ def argument_rows(
         else:
             columns.append(to_python(argument, type_))
     return zip(*columns, strict=True) if columns else iter([()] * count)
-
-
-def _key(row: tuple[Any, ...]) -> Any:
-    """Equal for rows of the same arguments, to the bit."""
-    return tuple([_bits(v) for v in row])
-
-
-def _bits(value: Any) -> Any:
-    if isinstance(value, float):
-        return value.hex()
-    return value.tobytes() if hasattr(value, "tobytes") else (type(value), value)

@@ -38,6 +38,14 @@ class Status:
         self._rows = 0
         self._last: Result | None = None
 
+    def copy(self) -> Status:
+        """The same, apart from now on."""
+        made = Status()
+        made.error, made.fetched, made.cursor_rows = self.error, self.fetched, self.cursor_rows
+        made.identity, made.caught = self.identity, list(self.caught)
+        made.note_rows(self.rows)
+        return made
+
     def note(self, result: Result) -> None:
         """A statement ended well. Its rows may still be counted."""
         self.error = 0

@@ -107,12 +107,16 @@ def _blocks(tokens: Sequence[Token]) -> int:
 
 
 def _is_definition(tokens: Sequence[Token]) -> bool:
-    """Whether the batch defines a routine whose body is neither a block nor a RETURN alone."""
+    """Whether the batch defines a routine whose body is neither a block nor, of a function, a
+    RETURN alone."""
     words = [token.upper for token in tokens]
     for place, word in enumerate(words):
         if word in ("CREATE", "ALTER"):
             what = place + (3 if words[place + 1 : place + 3] == ["OR", "ALTER"] else 1)
             if what < len(words) and words[what] in _ROUTINE:
-                body = next((w for w in words[what:] if w in STATEMENT_WORDS), "")
-                return body not in ("BEGIN", "RETURN")
+                rest = words[what:]
+                body = next((i for i, w in enumerate(rest) if w in STATEMENT_WORDS), len(rest))
+                first, second = [*rest[body : body + 2], "", ""][:2]
+                is_block = first == "BEGIN" and second not in {*_TRANSACTION, "TRY"}
+                return not (is_block or (first == "RETURN" and rest[0] == "FUNCTION"))
     return False

@@ -41,8 +41,19 @@ LATER = ("serve",)
 COLLECTED_OBJECTS_MIN = 50_000
 
 
+class _WithoutFrames:
+    """An import hook that hides pandas, which pyarrow imports where it is installed to ask whether
+    values are its frames: a quarter of a second, and the shell has no data frames."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("the shell has no data frames", name=name)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The `hql` command; gives the exit code."""
+    if arguments is None:
+        sys.meta_path.insert(0, _WithoutFrames())
     words = sys.argv[1:] if arguments is None else arguments
     try:
         return _dispatch(words)

@@ -26,9 +26,13 @@ class Rollback(Statement):
         return line("ROLLBACK TRAN", self.savepoint) if self.savepoint else "ROLLBACK"
 
     def run(self, context: Context) -> Result:
-        """Undoes the open transaction, or what came after a savepoint."""
-        if self.savepoint is None:
-            context.session.rollback()
+        """Undoes the open transaction, or what came after a savepoint. Once after an error that
+        ended the transaction it finds none, and that is no error: CATCH has the first to tell."""
+        session = context.session
+        if self.savepoint is not None:
+            session.rollback_to(self.savepoint.text)
+        elif session.was_undone and not session.in_transaction:
+            session.was_undone = False
         else:
-            context.session.rollback_to(self.savepoint.text)
+            session.rollback()
         return Result()

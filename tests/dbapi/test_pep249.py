@@ -275,6 +275,14 @@ def test_callproc(db: Any) -> None:
     }
 
 
+def test_callproc_takes_names_of_parameters_only(db: Any) -> None:
+    db.execute("CREATE TABLE kept (a INT); CREATE PROCEDURE p @a INT AS SELECT @a")
+    for key in ("a = 1; DROP TABLE kept --", "a b", ""):
+        with pytest.raises(hql.ProgrammingError):
+            db.cursor().callproc("p", {key: 1})
+    assert db.execute("SELECT COUNT(*) FROM kept").fetchall() == [(0,)]
+
+
 @pytest.mark.parametrize("name", ["nothing", "p 1", "p; SELECT 1", "p @a", "", "p -- x\n 1"])
 def test_callproc_takes_a_name_only(db: Any, name: str) -> None:
     db.execute("CREATE PROCEDURE p @a INT = 1 AS SELECT @a")

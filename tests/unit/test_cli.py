@@ -35,6 +35,17 @@ def test_rows_go_to_stdout_and_counts_to_stderr() -> None:
     assert done.stderr.splitlines() == ["hello", "(1 row)"]
 
 
+def test_pandas_is_not_loaded() -> None:
+    """pyarrow imports it where it is installed, which takes longer than all else."""
+    code = (
+        "import sys; sys.argv[1:] = ['-c', 'SELECT 1']\n"
+        "from hartonomous.hql.shell.main import main\n"
+        "main(); print(sys.modules.get('pandas'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.endswith("None\n"), done.stdout + done.stderr
+
+
 def test_a_folder_keeps_what_was_done(tmp_path: Path) -> None:
     database = tmp_path / "d.hdb"
     run("-c", "CREATE TABLE t (a INT); INSERT INTO t VALUES (1), (2)", database)

@@ -37,6 +37,26 @@ def test_functions_in_many_threads_of_the_engine(db: Connection) -> None:
     assert rows == [(ones + 10000,)]
 
 
+def test_chance_that_another_function_asks_is_chance(db: Connection) -> None:
+    db.execute("CREATE TABLE t (a INT); INSERT INTO t SELECT value FROM GENERATE_SERIES(1, 50)")
+    db.execute("CREATE FUNCTION chance() RETURNS FLOAT AS BEGIN RETURN RAND() END")
+    db.execute(
+        "CREATE FUNCTION later() RETURNS FLOAT AS BEGIN DECLARE @y FLOAT = chance(); RETURN @y END"
+    )
+    assert db.execute("SELECT COUNT(DISTINCT later()) FROM t").fetchall() == [(50,)]
+
+
+def test_a_function_sees_the_error_that_is_dealt_with(db: Connection) -> None:
+    db.execute("CREATE FUNCTION told() RETURNS NVARCHAR(99) AS BEGIN RETURN ERROR_MESSAGE() END")
+    db.execute(
+        "CREATE FUNCTION told_later() RETURNS NVARCHAR(99) AS "
+        "BEGIN DECLARE @m NVARCHAR(99) = ERROR_MESSAGE(); RETURN @m END"
+    )
+    text = "BEGIN TRY THROW 50001, 'gone', 1; END TRY "
+    text += "BEGIN CATCH SELECT told(), told_later(); END CATCH"
+    assert db.execute(text).fetchall() == [("gone", "gone")]
+
+
 def test_equal_arguments_are_computed_once_unless_chance_is_asked(db: Connection) -> None:
     db.execute(
         "CREATE FUNCTION by_chance(@n INT) RETURNS FLOAT AS BEGIN DECLARE @r FLOAT = RAND(); "

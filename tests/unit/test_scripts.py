@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import threading
 from collections.abc import Iterator
@@ -139,6 +140,15 @@ def test_a_script_that_nobody_reads_on_is_over(db: Any) -> None:
     next(results)
     results.close()
     assert db.execute("SELECT @@TRANCOUNT AS n").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("text", ["INSERT INTO t VALUES (?)", "IF ? > 0 INSERT INTO t VALUES (1)"])
+def test_executemany_has_a_time_limit(text: str) -> None:
+    with hql.connect(":memory:", timeout=0.2) as db:
+        db.execute("CREATE TABLE t (a INT)")
+        with pytest.raises(Cancelled, match="time limit"):
+            db.executemany(text, ((i,) for i in itertools.count()))
+        assert db.execute("SELECT COUNT(*) FROM t").fetchall() == [(0,)]
 
 
 def test_executemany_runs_scripts(db: Any) -> None:
