@@ -26,12 +26,12 @@ class Rollback(Statement):
         return line("ROLLBACK TRAN", self.savepoint) if self.savepoint else "ROLLBACK"
 
     def run(self, context: Context) -> Result:
-        """Undoes the open transaction, or what came after a savepoint. Once after an error that
-        ended the transaction it finds none, and that is no error: CATCH has the first to tell."""
+        """Undoes the open transaction, or what came after a savepoint. In the CATCH of an error
+        that ended the transaction it finds none, and that is no error: the first is to be told."""
         session = context.session
         if self.savepoint is not None:
             session.rollback_to(self.savepoint.text)
-        elif session.was_undone and not session.in_transaction:
+        elif session.was_undone and session.status.caught and not session.in_transaction:
             session.was_undone = False
         else:
             session.rollback()
