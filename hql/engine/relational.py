@@ -170,6 +170,8 @@ class Engine:
         self._connection: Any = connection
         connection.execute(
             "SET GLOBAL ieee_floating_point_ops = false; SET GLOBAL TimeZone = 'UTC';"
+            # to order by a constant is to leave the order open
+            "SET GLOBAL order_by_non_integer_literal = true;"
             "SET enable_external_access = false"
         )
         if not profiles:  # which is a setting of each cursor; files stay barred without the lock
