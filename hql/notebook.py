@@ -25,6 +25,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.display import display
 
 from hartonomous import hql
+from hartonomous.hql.shell.running import count_rows
 from hartonomous.hql.values import format_value, to_python
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Rows:
         ]
 
     def _count(self) -> str:
-        count = f"{len(self):,} row{_plural(len(self))}"
+        count = count_rows(len(self))
         return f"{count}, {ROWS_SHOWN} shown" if len(self) > ROWS_SHOWN else count
 
     def __repr__(self) -> str:
@@ -100,10 +101,6 @@ class Rows:
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
             f"<p>{self._count()}</p>"
         )
-
-
-def _plural(count: int) -> str:
-    return "" if count == 1 else "s"
 
 
 def _short(text: str) -> str:
@@ -180,7 +177,7 @@ class HQLMagics(Magics):
                         assert result.fields is not None
                         yield Rows(result.fields, result.to_table())
                     elif result.row_count >= 0:
-                        print(f"{result.row_count:,} row{_plural(result.row_count)} changed")
+                        print(f"{count_rows(result.row_count)} changed")
             finally:
                 for message in messages:
                     print(message)

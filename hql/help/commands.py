@@ -18,6 +18,5 @@ def topics() -> Iterator[Topic]:
 
 
 def _page(command: Command) -> str:
-    flags = f"[{command.flags}]" if command.flags else ""
-    names = " or ".join(f"\\{name}{flags}" for name in command.names)
+    names = " or ".join(f"\\{name}{command.shown_flags}" for name in command.names)
     return f"{names} {command.usage}".rstrip() + f"\n\n{command.about}"

@@ -68,13 +68,17 @@ TYPES: Final[dict[str, tuple[str, str, str]]] = {
 
 def topics() -> Iterator[Topic]:
     for kind, (_, about, _) in TYPES.items():
-        others = tuple(word for word, meant in SYNONYMS.items() if meant == kind)
-        yield Topic(kind, "type", about, partial(page, kind), others)
+        yield Topic(kind, "type", about, partial(page, kind), _others(kind))
+
+
+def _others(kind: str) -> tuple[str, ...]:
+    """Other words for the same type."""
+    return tuple(word for word, meant in SYNONYMS.items() if meant == kind)
 
 
 def page(kind: str) -> str:
     written, about, example = TYPES[kind]
-    others = [word for word, meant in SYNONYMS.items() if meant == kind]
+    others = _others(kind)
     lines = [f"{written}    (type)", "", about]
     if others:
         lines.append(f"Also written {', '.join(others)}.")

@@ -66,3 +66,8 @@ class Command:
     flags: str = ""
     takes_line: bool = False
     completes: str = ""
+
+    @property
+    def shown_flags(self) -> str:
+        """`[S+]`, or nothing."""
+        return f"[{self.flags}]" if self.flags else ""

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING
 
 from hartonomous.hql.shell.commands.base import Arguments, Command
 from hartonomous.hql.shell.commands.listing import Pattern, result_of
+from hartonomous.hql.shell.toolbar import BRANCH as CURRENT
 
 if TYPE_CHECKING:
     from hartonomous.hql.shell.state import Shell
-
-
-#: the branch that sessions work on
-CURRENT = "main"
 
 
 def _run(shell: Shell, given: Arguments) -> None:

@@ -17,7 +17,7 @@ def _run(shell: Shell, given: Arguments) -> None:
     chosen = [c for c in COMMANDS if not word or word in c.names]
     if not chosen:
         raise Refusal(f"there is no command \\{word}")
-    heads = [f"\\{c.names[0]}{_flags(c)} {c.usage}".rstrip() for c in chosen]
+    heads = [f"\\{c.names[0]}{c.shown_flags} {c.usage}".rstrip() for c in chosen]
     columns = max(map(len, heads))
     lines: list[str] = []
     group = ""
@@ -28,10 +28,6 @@ def _run(shell: Shell, given: Arguments) -> None:
         others = "".join(f", also \\{name}" for name in command.names[1:])
         lines.append(f"  {head.ljust(columns)}  {command.about}{others}")
     shell.write_lines(lines)
-
-
-def _flags(command: Command) -> str:
-    return f"[{command.flags}]" if command.flags else ""
 
 
 COMMANDS_LIST = Command(
