@@ -149,13 +149,29 @@ class EmbeddedConnection(AsyncConnection):
     async def transaction(self) -> AsyncIterator[Self]:
         """A transaction for an `async with` block: committed at its end, undone if the block
         raises. Other tasks' statements on this connection fall into it."""
-        await self.do(self.connection.begin)
+        # Told on the worker's thread: a task that is cancelled does not hear what was still done.
+        is_open = False
+
+        def begin() -> None:
+            nonlocal is_open
+            self.connection.begin()
+            is_open = True
+
+        def commit() -> None:
+            nonlocal is_open
+            try:
+                self.connection.commit()
+            finally:
+                is_open = self.connection.in_transaction
+
         try:
+            await self.do(begin)
             yield self
+            await self.do(commit)
         except BaseException:
-            await self.rollback()
+            if is_open:
+                await self.rollback()
             raise
-        await self.commit()
 
     async def close(self) -> None:
         """Waits for what runs, undoes an open transaction, lets the database go. Idempotent."""

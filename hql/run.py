@@ -143,12 +143,12 @@ def complete(error: Error, run: Run) -> None:
         why = run.limits.error()
         error.code, error.message, error.hint = why.code, why.message, why.hint
         error.args = (error.message,)
-    place(error, run.prepared.statement, run.frame)
+    note_routine(error, run.prepared.statement, run.frame)
     if isinstance(error, Conflict) and error.hint is None:
         error.hint = "the transaction is rolled back; run it again"
 
 
-def place(error: Error, statement: Statement, frame: Frame) -> None:
+def note_routine(error: Error, statement: Statement, frame: Frame) -> None:
     """The innermost statement that an error passes gives it the place: its own, if the error does
     not know better, and the text that both are in."""
     if not error.is_placed:

@@ -30,7 +30,7 @@ from hartonomous.hql.run import (
     Prepared,
     Run,
     complete,
-    place,
+    note_routine,
     shorten,
     step_aside,
 )
@@ -137,6 +137,7 @@ class Session(Transactions):
         with Guard(self):
             check_count(text, parameters)
             own = frame if frame is not None else self.open_frame(parameters)
+            own.declared.clear()  # a DECLARE of an earlier text is not this one's, run again
             try:
                 yield from self._play_text(text, own, heard)
             finally:
@@ -196,7 +197,7 @@ class Session(Transactions):
         try:
             yield from prepared.statement.play(script)
         except Error as error:
-            place(error, prepared.statement, frame)
+            note_routine(error, prepared.statement, frame)
             raise
         finally:
             script.finish()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
-from hartonomous.hql.run import place
+from hartonomous.hql.run import note_routine
 from hartonomous.hql.scripts.errors import number_of
 from hartonomous.hql.scripts.frame import CALLS_MAX, Frame
 from hartonomous.hql.scripts.signals import Return
@@ -77,7 +77,7 @@ class Script:
             try:
                 yield from prepared.statement.play(inner)
             except Error as error:
-                place(error, prepared.statement, self.frame)
+                note_routine(error, prepared.statement, self.frame)
                 raise
             return
         self._settle()

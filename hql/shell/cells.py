@@ -4,12 +4,14 @@ terminal's cursor; and how wide texts are there."""
 from __future__ import annotations
 
 import sys
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
+from hartonomous.hql.text_width import character_width
+from hartonomous.hql.text_width import width as width
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from hartonomous.hql.types import Type
 
 #: numbers of a vector that a table shows
@@ -74,15 +76,9 @@ def visible(text: str) -> str:
     return text.translate(_VISIBLE)
 
 
-def width(text: str) -> int:
-    """Columns on a terminal: East Asian wide characters take two, combining ones none."""
-    return len(text) if text.isascii() else sum(map(_character_width, text))
-
-
-def _character_width(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Cf", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+def visible_lines(text: str) -> str:
+    """A message of one or several lines as a terminal only shows it."""
+    return text if text.isprintable() else text.translate(_VISIBLE_LINES)
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
@@ -115,7 +111,7 @@ def _take(text: str, columns: int) -> str:
         return text[:columns]
     used = 0
     for index, character in enumerate(text):
-        used += _character_width(character)
+        used += character_width(character)
         if used > columns:
             return text[:index]
     return text

@@ -42,7 +42,11 @@ class StatementHistory(History):
         if path is not None:
             try:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
+                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+                try:
+                    os.fchmod(file, 0o600)  # one that was there may have been readable by others
+                finally:
+                    os.close(file)
                 _shorten(path)
             except OSError as error:
                 self.trouble = f"the history is not kept: {error}"

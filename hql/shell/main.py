@@ -255,15 +255,17 @@ def _constant(text: str) -> Any:
         return None
     if len(text) >= 2 and text[0] == text[-1] == "'":
         return text[1:-1].replace("''", "'")
+    if not text.isascii() or "_" in text:  # Python would read numbers in `٣` and `1_000`
+        return text
     try:
         return int(text)
     except ValueError:
         pass
     try:
-        number = Decimal(text) if text.isascii() else None
+        number = Decimal(text)
     except InvalidOperation:
-        number = None
-    if number is None or not number.is_finite():
+        return text
+    if not number.is_finite():
         return text
     return float(text) if "e" in text.lower() else number
 

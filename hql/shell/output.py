@@ -12,7 +12,14 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
-from hartonomous.hql.shell.cells import VECTOR_NUMBERS_MAX, cell_texts, pad, visible, width
+from hartonomous.hql.shell.cells import (
+    VECTOR_NUMBERS_MAX,
+    cell_texts,
+    pad,
+    visible,
+    visible_lines,
+    width,
+)
 
 if TYPE_CHECKING:
     from hartonomous.hql.plan import Field
@@ -157,6 +164,8 @@ def _header(fields: Sequence[Field], widths: Sequence[int], right: Sequence[bool
 
 
 def say(text: str) -> None:
-    """A message for people, on stderr."""
-    sys.stderr.write(text.rstrip("\n") + "\n")
+    """A message for people, on stderr. What would move a terminal's cursor is made visible there;
+    a file or pipe gets what was said."""
+    text = text.rstrip("\n") + "\n"
+    sys.stderr.write(visible_lines(text) if sys.stderr.isatty() else text)
     sys.stderr.flush()

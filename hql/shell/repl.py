@@ -103,13 +103,11 @@ def run_typed(shell: Shell, text: str) -> bool:
 
 def connect_again(shell: Shell) -> None:
     """A fault of ours closes the connection: the shell goes on with a new one."""
-    from hartonomous.hql import connect
     from hartonomous.storage.errors import Error
 
-    session = shell.connection.session
-    path = session.database.path
+    path = shell.connection.session.database.path
     try:
-        shell.connect(connect(path, read_only=session.read_only, timeout=session.timeout))
+        shell.connect_to(path)
         what = "with an empty database" if path is None else f'to "{path}"'
         shell.say(f"connected again {what}")
     except Error as error:

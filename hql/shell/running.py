@@ -3,9 +3,12 @@ messages to stderr, Ctrl-C to the statement."""
 
 from __future__ import annotations
 
+import contextlib
 import re
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from hartonomous.hql.shell.output import FORMATS, say
@@ -20,6 +23,9 @@ T = TypeVar("T")
 
 #: seconds between two looks at whether a statement still runs, to show the time that it takes
 TICK_S = 0.1
+
+#: what a statement that runs is waited for by: its end, or a person's impatience
+_DONE, _CTRL_C = "done", "Ctrl-C"
 
 #: a place in the text that a person sent, among those that called a routine
 _OWN_LINE = re.compile(r"line (\d+)")
@@ -117,9 +123,9 @@ def interruptibly(connection: Connection, work: Callable[[], T], *, shows_time: 
 
     outcome: list[T] = []
     failure: list[BaseException] = []
-    # Not join(): in Python 3.11 one that a signal interrupts takes the thread for ended, and the
-    # next one returns while it still runs (bpo-45274).
-    is_done = threading.Event()
+    # A queue, as its put() may be called by a handler of signals; and not join(): in Python 3.11
+    # one that a signal interrupts takes the thread for ended (bpo-45274).
+    heard: SimpleQueue[str] = SimpleQueue()
 
     def target() -> None:
         try:
@@ -127,24 +133,49 @@ def interruptibly(connection: Connection, work: Callable[[], T], *, shows_time: 
         except BaseException as error:
             failure.append(error)
         finally:
-            is_done.set()
+            heard.put(_DONE)
 
     waiting = Waiting("running, Ctrl-C cancels")
     is_interrupted = False
-    threading.Thread(target=target, name="hql statement").start()
-    while not is_done.is_set():
-        try:
-            while not is_done.wait(TICK_S if shows_time and waiting.is_shown else None):
+    with _hearing_ctrl_c(heard):
+        threading.Thread(target=target, name="hql statement").start()
+        while (event := _next_event(heard, shows_time and waiting.is_shown)) is not _DONE:
+            if event is _CTRL_C:
+                is_interrupted = True
+                connection.cancel()
+            else:
                 waiting.tick()
-        except KeyboardInterrupt:
-            is_interrupted = True
-            connection.cancel()
-    waiting.close()
-    if is_interrupted:
+        waiting.close()
+    if is_interrupted or not heard.empty():  # one more, when it was done
         raise Interrupted(is_done=not failure)
     if failure:
         raise failure[0]
     return outcome[0]
+
+
+@contextlib.contextmanager
+def _hearing_ctrl_c(heard: SimpleQueue[str]) -> Iterator[None]:
+    """Ctrl-C is an event, however often and whenever it comes, and no exception: one in the middle
+    of cancelling would leave while the thread still works. Signals are the main thread's, and who
+    ignores this one (a job in the background of a script) goes on ignoring it."""
+    before = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or before in (signal.SIG_IGN, None):
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: heard.put(_CTRL_C))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _next_event(heard: SimpleQueue[str], ticks: bool) -> str | None:
+    """What comes next; None when it is time to look at the clock."""
+    try:
+        return heard.get(timeout=TICK_S if ticks else None)
+    except Empty:
+        return None
 
 
 def count_rows(count: int) -> str:

@@ -11,6 +11,7 @@ from hartonomous.grammar.later import find_later
 from hartonomous.grammar.lexer import END, GO, QUOTED, WORD, LexicalFault, Token
 from hartonomous.grammar.words import LATER_WORDS, RESERVED
 from hartonomous.hql.errors import NotSupported, SyntaxFault
+from hartonomous.hql.text_width import width
 
 #: characters of a line that are shown around the caret
 SHOWN_MAX = 80
@@ -142,7 +143,7 @@ def show_line(text: str, start: int) -> str:
         before = "…" if first else ""
         after = "…" if first + SHOWN_MAX < len(line) else ""
         line, column = line[first : first + SHOWN_MAX], column - first
-    return f"  {before}{line}{after}\n  {' ' * (column + len(before))}^"
+    return f"  {before}{line}{after}\n  {' ' * width(before + line[:column])}^"
 
 
 # --- what could stand there ----------------------------------------------------------------------

@@ -116,6 +116,62 @@ def test_transactions(tmp_path: Path) -> None:
     run(main())
 
 
+def test_a_task_cancelled_as_its_transaction_begins_leaves_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        async with await hql.connect_async() as db:
+            connection, loop = db.connection, asyncio.get_running_loop()
+            begin, told = connection.begin, threading.Event()
+
+            def begin_and_be_cancelled() -> None:
+                begin()
+                loop.call_soon_threadsafe(task.cancel)
+                assert told.wait(60)
+
+            monkeypatch.setattr(connection, "begin", begin_and_be_cancelled)
+            monkeypatch.setattr(connection, "cancel", told.set)
+
+            async def work() -> None:
+                async with db.transaction():
+                    raise AssertionError("the block is not entered")
+
+            task = asyncio.create_task(work())
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert not db.in_transaction
+
+    run(main())
+
+
+def test_a_task_cancelled_before_its_commit_has_its_turn_undoes_all() -> None:
+    async def main() -> None:
+        async with await hql.connect_async() as db:
+            await db.execute("CREATE TABLE t (a INT)")
+            gate = threading.Event()
+
+            async def work() -> None:
+                async with db.transaction():
+                    await db.execute("INSERT INTO t VALUES (1)")
+                    others.append(asyncio.create_task(db.do(gate.wait)))
+                    await asyncio.sleep(0.01)  # the gate is in front of the commit
+
+            others: list[asyncio.Task[bool]] = []
+            task = asyncio.create_task(work())
+            while not others:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            task.cancel()
+            await asyncio.sleep(0.05)
+            gate.set()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert not db.in_transaction
+            assert await (await db.execute("SELECT * FROM t")).fetchall() == []
+
+    run(main())
+
+
 def test_the_loop_goes_on_while_a_statement_runs() -> None:
     async def main() -> None:
         async with await hql.connect_async() as db:

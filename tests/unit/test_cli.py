@@ -233,7 +233,10 @@ def test_a_closed_pipe_is_quiet() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("5", 5), ("-1.5", "-1.5"), ("1e3", 1000.0), ("NULL", None), ("'5'", "5"), ("abc", "abc")],
+    [
+        *(("5", 5), ("-1.5", "-1.5"), ("1e3", 1000.0), ("NULL", None), ("'5'", "5"), ("abc", "abc")),
+        *(("1_000", "1_000"), ("1_0.5", "1_0.5"), ("٣", "٣"), ("nan", "nan")),
+    ],
 )
 def test_constants_of_param(text: str, value: Any) -> None:
     from hartonomous.hql.shell.main import _constant

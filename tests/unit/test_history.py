@@ -69,3 +69,11 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert history_path() == Path("/x/y")
     monkeypatch.setenv("HQL_HISTORY", "")
     assert history_path() is None
+
+
+def test_a_file_that_others_could_read_becomes_the_users_own(tmp_path: Path) -> None:
+    path = tmp_path / "history"
+    path.write_text("")
+    path.chmod(0o644)
+    StatementHistory(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600

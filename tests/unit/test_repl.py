@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
+import signal
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hartonomous import hql
 from hartonomous.hql.copying.progress import describe
+from hartonomous.hql.errors import BindFault
+from hartonomous.hql.shell.faults import describe as describe_error
 from hartonomous.hql.shell.repl import connect_again, is_to_send, prompt, run_startup, run_typed
+from hartonomous.hql.shell.running import Interrupted, interruptibly
 from hartonomous.hql.shell.state import Shell
 from hartonomous.hql.shell.toolbar import how_to_send, toolbar
 
@@ -53,6 +61,72 @@ def test_the_connection_is_made_again(shell: Shell, capsys: pytest.CaptureFixtur
     run_typed(shell, "SELECT * FROM t;")
     assert "connected again" in capsys.readouterr().err
     assert run_typed(shell, "SELECT * FROM t;")
+
+
+def test_another_connection_has_the_options_of_the_one_before(tmp_path: Path) -> None:
+    shell = Shell(
+        hql.connect(tmp_path / "a.hdb", timeout=50.0, memory=1 << 28, author="ada"),
+        out=io.BytesIO(),
+    )
+    shell.connection.session.close()
+    connect_again(shell)
+    assert shell.enter(rf"\c {tmp_path / 'b.hdb'}")
+    session = shell.connection.session
+    assert (session.timeout, session.memory, session.author) == (50.0, 1 << 28, "ada")
+    assert session.database.path == tmp_path / "b.hdb"
+
+
+def test_ctrl_c_however_often_and_whenever_it_comes(shell: Shell) -> None:
+    """Signals are sent from the statement's own thread, so each comes at a known moment."""
+
+    def press() -> None:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGINT)
+
+    class Slow:
+        """A connection whose cancel() takes long enough to be interrupted."""
+
+        cancelled = 0
+
+        def cancel(self) -> None:
+            self.cancelled += 1
+            press()
+
+    def work() -> int:
+        os.kill(os.getpid(), signal.SIGINT)
+        while not slow.cancelled:
+            time.sleep(0.001)
+        return 5
+
+    slow: Any = Slow()
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted) as caught:
+        interruptibly(slow, work)
+    assert caught.value.is_done
+    assert signal.getsignal(signal.SIGINT) is before
+    assert interruptibly(slow, lambda: 6) == 6
+
+
+def test_data_in_messages_moves_no_cursor(
+    shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not shell.enter("THROW 50001, '\x1b[2J\nsecond', 1;")
+    shown = capsys.readouterr().err
+    assert "\\e[2J\nsecond\n" in shown
+    assert shown.endswith("| THROW 50001, '\\e[2J\n      ^\n")  # a caret, though a line ends in it
+    shell.enter("PRINT '\x1b[2J';")
+    assert capsys.readouterr().err == "\x1b[2J\n"  # no terminal: what was said
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    shell.enter("PRINT N'\x1b[2J\nsecond é';")
+    assert capsys.readouterr().err.endswith("\\e[2J\nsecond é\n")
+
+
+def test_carets_stand_below_wide_characters() -> None:
+    error = BindFault("no", line=1, column=12)
+    assert describe_error(error, "SELECT N'日', x").endswith(f"{' ' * 18}^\n")
+    with pytest.raises(hql.Error) as fault:
+        hql.connect().execute("SELECT N'日本' FROM FROM")
+    assert str(fault.value).split("\n")[2].startswith(" " * 22 + "^")
 
 
 def test_leaving_where_there_is_no_connection_to_be_had(

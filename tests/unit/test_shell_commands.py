@@ -96,7 +96,9 @@ def test_help_of_one_command(shell: TestShell) -> None:
         (r"\i", r"\i: which file?"),
         (r"\g", r"\g: there is nothing to run yet"),
         (r"\watch", r"\watch: there is nothing to run yet"),
-        (r"\watch often", r"\watch: 'often' is no number of seconds or runs"),
+        (r"\watch often", r"\watch: 'often' is no number of seconds"),
+        (r"\watch c=0.5", r"\watch: '0.5' is no number of runs"),
+        (r"\watch c=0", r"\watch: '0' is no number of runs"),
         (r"\explain", r"\explain: there is nothing to explain yet"),
         (r"\copy t", r"\copy: write \copy TABLE FROM FILE, \copy TABLE TO FILE or \copy"),
         (r"\o /nowhere/at/all", r"\o: /nowhere/at/all: No such file or directory"),
@@ -292,6 +294,15 @@ def test_variables_live_until_go(shell: TestShell) -> None:
     assert shell.enter("\\dt\nSET @x = @x + 1;")
     assert "│ 5 │" in shell.shown("SELECT @x AS x;")
     assert not shell.enter("GO\nSELECT @x AS x;")
+
+
+def test_a_declare_that_is_typed_again_is_refused(shell: TestShell, capsys: Errors) -> None:
+    assert shell.enter("DECLARE @x INT = 4;")
+    assert shell.enter("SET @x = 5;")
+    assert not shell.enter("DECLARE @x INT = 4;")
+    assert "@x is declared already" in capsys.readouterr().err
+    assert "│ 5 │" in shell.shown("SELECT @x AS x;")
+    assert shell.enter("WHILE @x < 9 BEGIN DECLARE @y INT = @x; SET @x = @y + 1; END;")
 
 
 def test_places_of_errors_are_those_of_the_whole_text(shell: TestShell, capsys: Errors) -> None:

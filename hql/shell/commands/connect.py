@@ -13,16 +13,9 @@ if TYPE_CHECKING:
 def _run(shell: Shell, given: Arguments) -> None:
     from pathlib import Path
 
-    from hartonomous.hql import connect
-
     name = given.word()
     if name is not None:
-        session = shell.connection.session
-        path = None if name == ":memory:" else Path(name).expanduser()
-        opened = connect(
-            path, read_only=session.read_only, timeout=session.timeout, memory=session.memory
-        )
-        shell.connect(opened)
+        shell.connect_to(None if name == ":memory:" else Path(name).expanduser())
     path_now = shell.connection.session.database.path
     shell.say(f"You are connected to {path_now or ':memory:'}")
 

@@ -22,7 +22,7 @@ def _run(shell: Shell, given: Arguments) -> bool:
     for word in given.words(2):
         name, mark, value = word.rpartition("=")
         if name in ("c", "count"):
-            count = int(_number(value))
+            count = _count(value)
         elif name in ("", "i", "interval"):
             seconds = _number(value)
         else:
@@ -52,8 +52,14 @@ def _number(text: str) -> float:
     except ValueError:
         number = -1.0
     if not 0.01 <= number <= 86_400:
-        raise Refusal(f"{text!r} is no number of seconds or runs")
+        raise Refusal(f"{text!r} is no number of seconds")
     return number
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise Refusal(f"{text!r} is no number of runs")
+    return int(text)
 
 
 WATCH = Command(
