@@ -204,6 +204,17 @@ class Disk:
         with translated(f'rename "{source.name}" to', target):
             os.rename(source, target)
 
+    def do_link(self, source: Path, target: Path) -> bool:
+        """Give a file a second name; False where the file system cannot, and then nothing was
+        done. Durable when the target's folder is synced."""
+        try:
+            os.link(source, target)
+        except OSError as fault:
+            if fault.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
+                return False
+            raise fault_of(fault, f'link "{source}" to', target) from fault
+        return True
+
     def do_remove(self, path: Path) -> None:
         """Remove a file; no error if it is gone."""
         with translated("remove", path), contextlib.suppress(FileNotFoundError):

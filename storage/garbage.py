@@ -40,11 +40,26 @@ class Garbage:
         self._suspects: set[str] = set()
         self._watching = threading.Lock()
         self._watched: weakref.WeakSet[Snapshot | Transaction] = weakref.WeakSet()
+        self._held: Counter[str] = Counter()
 
     def watch(self, snapshot: Snapshot | Transaction) -> None:
         """While it lives, the models that it saw at its start stay readable."""
         with self._watching:
             self._watched.add(snapshot)
+
+    @contextmanager
+    def holding(self, names: Iterable[str]) -> Iterator[None]:
+        """Meanwhile these objects stay."""
+        held = list(names)
+        with self._lock:
+            self._held.update(held)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.subtract(held)
+                for name in [n for n in held if self._held[n] <= 0]:
+                    del self._held[name]
 
     @contextmanager
     def writing(self, objects: list[str]) -> Iterator[None]:
@@ -104,7 +119,7 @@ class Garbage:
         """Objects of the head, the manifest and open transactions; of models in any snapshot."""
         database = self._database
         head, manifest = database.commits_path.head, database.manifest
-        kept = set(self._pending)
+        kept = set(self._pending) | set(self._held)
         kept |= names_of(head) | model_objects(objects, head.catalog.entries.values())
         if manifest is not None and database.manifest_name is not None:
             kept |= object_names(objects, database.manifest_name)

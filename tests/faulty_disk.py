@@ -135,6 +135,13 @@ class FaultyDisk(TwoStepDisk):
 
         self._names.append(NameChange(target.parent, undo))
 
+    def do_link(self, source: Path, target: Path) -> bool:
+        self._step("link", target)
+        linked = super().do_link(source, target)
+        if linked:
+            self._names.append(NameChange(target.parent, lambda: target.unlink(missing_ok=True)))
+        return linked
+
     def do_remove(self, path: Path) -> None:
         if not path.exists():
             return
