@@ -19,6 +19,9 @@ from hartonomous.storage.errors import Error
 CAST = "CAST"
 SUBQUERY = "SUBQUERY"
 
+#: the classes of plans, below which there may be expressions
+_NODES = frozenset(kind for kind in vars(plan).values() if is_dataclass(kind))
+
 
 def locate(error: Error, root: Any) -> Error:
     """`error` with line and column, if it has `site`s and the plan has one place of these kinds
@@ -75,7 +78,7 @@ def _expressions(node: Any, sites: tuple[str, ...]) -> Iterator[plan.Expr]:
             yield current.arguments[0]
         if isinstance(current, tuple):
             stack.extend(current)
-        elif is_dataclass(current) and type(current).__module__ == plan.__name__:
+        elif type(current) in _NODES:
             stack.extend(getattr(current, f.name) for f in fields(current))
 
 

@@ -17,39 +17,25 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import datetime
-import itertools
 import json
-import math
 import os
-import re
 import shutil
 import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from hartonomous.hql.engine.literals import inline
+from hartonomous.hql.engine.native_calls import CALL_FUNCTIONS, LATE_FUNCTION, NATIVE_CALLS
 from hartonomous.hql.engine.places import locate
-from hartonomous.hql.functions.resolve import quote
-from hartonomous.hql.types import Type
 
 #: rows in a batch of a result
 BATCH_ROWS = 65_536
-
-#: relational type of a native call's result -> name of the Arrow function that runs it
-_CALL_FUNCTIONS = {
-    name: f"__hql_call_{name.lower()}"
-    for name in ("DOUBLE", "FLOAT", "BIGINT", "INTEGER", "BOOLEAN", "VARCHAR", "BLOB")
-}
-
-#: runs what must be called for each row where it stands and never beforehand: results are texts
-_LATE_FUNCTION = "__hql_call_late"
 
 #: how long a cursor that another thread uses is asked to stop: 5 s
 _STOP_TRIES, _STOP_PAUSE = 500, 0.01
@@ -59,84 +45,6 @@ _FOREIGN_ERRORS = (duckdb.Error, pa.ArrowException, OSError)
 _SIGNALLED = "Query interrupted"
 #: how its error ends if the piece of Python that it ran was interrupted
 _INSIDE = "failed: KeyboardInterrupt:"
-
-Compute = Callable[[list[pa.Array]], pa.Array]
-
-
-class NativeCalls:
-    """The native calls that fragments may make at this moment, by number; safe across threads."""
-
-    def __init__(self) -> None:
-        self._numbers = itertools.count(1)
-        self._computes: dict[int, Compute] = {}
-        self._failures: dict[int, BaseException] = {}
-
-    def register(self, compute: Compute) -> int:
-        """A number under which a fragment's SQL reaches `compute`, which takes the arguments'
-        arrays (without the number; a constant is repeated) and gives an array as long. It may be
-        called from several threads."""
-        number = next(self._numbers)
-        self._computes[number] = compute
-        return number
-
-    def release(self, number: int) -> None:
-        """The call is over. Idempotent."""
-        self._computes.pop(number, None)
-        self._failures.pop(number, None)
-
-    def run(self, numbers: pa.ChunkedArray, *arguments: pa.ChunkedArray) -> pa.Array:
-        """What the engine calls for each vector of rows."""
-        number = numbers[0].as_py()
-        compute = self._computes.get(number)
-        assert compute is not None, f"native call {number} was released"
-        try:
-            return compute([_one_chunk(a) for a in arguments])
-        except BaseException as failure:
-            raise self.put_aside(number, failure) from failure
-
-    def put_aside(self, number: int, failure: BaseException) -> RuntimeError:
-        """What to raise into the engine, which keeps only the text of an exception; translate()
-        finds the rest here."""
-        from hartonomous.hql.engine.relational_errors import CALL_MARK
-
-        self._failures[number] = failure
-        return RuntimeError(f"{CALL_MARK}{number}:")
-
-    def failure(self, number: int) -> BaseException | None:
-        """What a call raised, once."""
-        return self._failures.pop(number, None)
-
-
-def _one_chunk(array: pa.ChunkedArray) -> pa.Array:
-    return array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
-
-
-def as_texts(values: pa.Array) -> pa.Array:
-    """The results of a late call as the engine takes them: nothing is lost."""
-    type_ = values.type
-    if pa.types.is_binary(type_) or pa.types.is_fixed_size_binary(type_):
-        return pa.array([None if v is None else v.hex() for v in values.to_pylist()], pa.string())
-    if pa.types.is_timestamp(type_):
-        values = values.cast(pa.timestamp("us"))
-    return values.cast(pa.string())
-
-
-#: the process's table of native calls
-NATIVE_CALLS = NativeCalls()
-
-
-def native_call_sql(
-    result: Type, number: int | str, arguments: Sequence[str], *, late: bool = False
-) -> str:
-    """SQL of native call `number`; wide arguments and results are handles. The engine computes a
-    call of constants when it plans, but for a `late` one, whose results are texts (`as_texts`);
-    one without arguments gets a 0."""
-    if late:
-        text = f"{_LATE_FUNCTION}({', '.join([str(number), *(arguments or ['0'])])})"
-        if result.relational == "BLOB":
-            return f"from_hex({text})"
-        return text if result.is_string else f"CAST({text} AS {result.relational})"
-    return f"{_CALL_FUNCTIONS[result.relational]}({', '.join([str(number), *arguments])})"
 
 
 class Engine:
@@ -177,11 +85,11 @@ class Engine:
         if not profiles:  # which is a setting of each cursor; files stay barred without the lock
             connection.execute("SET lock_configuration = true")
         # no parameters: any number of arguments of any types
-        for result, name in (*_CALL_FUNCTIONS.items(), ("BIGINT", "__hql_intern")):
+        for result, name in (*CALL_FUNCTIONS.items(), ("BIGINT", "__hql_intern")):
             arrow: Any = {"type": "arrow", "null_handling": "special"}  # stubs want enumerations
             connection.create_function(name, NATIVE_CALLS.run, None, result, **arrow)
         late = {**arrow, "side_effects": True}
-        connection.create_function(_LATE_FUNCTION, NATIVE_CALLS.run, None, "VARCHAR", **late)
+        connection.create_function(LATE_FUNCTION, NATIVE_CALLS.run, None, "VARCHAR", **late)
 
     def cursor(self) -> Cursor:
         """A cursor for one statement; to be closed."""
@@ -346,56 +254,6 @@ class Stream:
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.close()
-
-
-# --- parameters ----------------------------------------------------------------------------------
-
-#: strings and quoted names, which hold no parameters, or a parameter
-_PARAMETER = re.compile(r"'[^']*'|\"[^\"]*\"|\$([A-Za-z_]\w*)")
-
-
-def inline(sql: str, parameters: Mapping[str, Any]) -> str:
-    """`sql` with every `$name` replaced by its value. The engine binds the text anew each time,
-    and takes 0.6 ms more for prepared parameters than for constants."""
-    if not parameters:
-        return sql
-
-    def value_of(match: re.Match[str]) -> str:
-        name = match[1]
-        return match[0] if name is None else literal(parameters[name])
-
-    return _PARAMETER.sub(value_of, sql)
-
-
-def literal(value: Any) -> str:
-    """A Python value as SQL that a cast to its own type leaves as it is."""
-    match value:
-        case None:
-            return "NULL"
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case float():
-            return f"'{value!r}'" if not math.isfinite(value) else _float(value)
-        case str():
-            return quote(value)
-        case bytes():
-            return f"from_hex('{value.hex()}')"
-        case Decimal():
-            return f"'{value:f}'"
-        case datetime.datetime():
-            return f"TIMESTAMP '{value.replace(tzinfo=None).isoformat(' ')}'"
-        case datetime.date():
-            return f"DATE '{value.isoformat()}'"
-        case datetime.time():
-            return f"TIME '{value.isoformat()}'"
-    raise AssertionError(f"a parameter of type {type(value).__name__}")
-
-
-def _float(value: float) -> str:
-    text = repr(value)
-    return text if "e" in text else text + "e0"
 
 
 def _without_zones(rows: Any) -> Any:

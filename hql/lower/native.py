@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hartonomous.hql import plan as p
-from hartonomous.hql.engine.relational import native_call_sql
+from hartonomous.hql.engine.native_calls import native_call_sql
 from hartonomous.hql.functions.base import Function
 from hartonomous.hql.functions.vectors import INTERN
 from hartonomous.hql.operators.slots import CallSlot, ValueSlot

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hartonomous.hql.engine.relational import as_texts
+from hartonomous.hql.engine.native_calls import as_texts
 from hartonomous.hql.functions.vectors import INTERN
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.evaluate import PLACED, evaluate

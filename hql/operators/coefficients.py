@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
-from hartonomous.hql.engine.relational import NATIVE_CALLS
+from hartonomous.hql.engine.native_calls import NATIVE_CALLS
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.base import Execution, Figures
 from hartonomous.hql.operators.ranges import ranges_of

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
-from hartonomous.hql.engine.relational import NATIVE_CALLS, Cursor, Stream
+from hartonomous.hql.engine.native_calls import NATIVE_CALLS
+from hartonomous.hql.engine.relational import Cursor, Stream
 from hartonomous.hql.engine.render import parameter_name
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.frozen import frozen

@@ -165,7 +165,8 @@ class HQLCompiler(SQLCompiler):
 
     def _json(self, binary: Any, **kw: Any) -> str:
         left = self.process(binary.left, **kw)
-        # a path is a constant in HQL: written into the text each time the statement runs
+        # A path stands in the text: as a parameter it would be another one each time it is
+        # written, and GROUP BY would not know the path of the select list again.
         right = self.process(binary.right, **{**kw, "literal_execute": True})
         affinity = binary.type._type_affinity
         if affinity is sa.JSON:

@@ -130,6 +130,10 @@ def test_json_by_path(library: sa.Engine) -> None:
             [1],
             [2],
         ]
+        # written twice, a path is the same one
+        city = sa.select(Author.facts["city"].as_string(), sa.func.count())
+        counts = session.execute(city.group_by(Author.facts["city"].as_string())).all()
+        assert sorted(counts)[0] == ("akfaK", 1)
 
 
 @pytest.mark.parametrize(

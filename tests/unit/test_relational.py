@@ -16,14 +16,9 @@ import pyarrow as pa
 import pytest
 
 from hartonomous.hql import types
-from hartonomous.hql.engine.relational import (
-    NATIVE_CALLS,
-    Cursor,
-    Engine,
-    engine,
-    inline,
-    native_call_sql,
-)
+from hartonomous.hql.engine.literals import inline
+from hartonomous.hql.engine.native_calls import NATIVE_CALLS, native_call_sql
+from hartonomous.hql.engine.relational import Cursor, Engine, engine
 from hartonomous.hql.engine.relational_errors import translate
 from hartonomous.hql.errors import ExecutionFault, InternalFault, ResourceFault
 from hartonomous.storage.errors import Cancelled, Error
@@ -219,7 +214,8 @@ ENDINGS = {"": 0, "sys.exit(3)": 3, "raise KeyError": 1, "os.fork() or os._exit(
 def test_a_process_ends_quietly_with_everything_open(ending: str) -> None:
     code = f"""
         import os, sys
-        from hartonomous.hql.engine.relational import engine, NATIVE_CALLS
+        from hartonomous.hql.engine.native_calls import NATIVE_CALLS
+        from hartonomous.hql.engine.relational import engine
         import pyarrow as pa
         cursor = engine().cursor()
         cursor.register("t", pa.table({{"x": [1]}}))
