@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from hartonomous.grammar.lexer import GO, QUOTED, WORD, LexicalFault, Token, tokenize
 from hartonomous.grammar.words import RESERVED
-from hartonomous.hql.shell.completion import tracer
+from hartonomous.hql.shell.tracing import tracer
 
 #: a longer text is coloured by its tokens alone
 PARSED_MAX = 20_000
