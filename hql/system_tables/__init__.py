@@ -26,6 +26,7 @@ from hartonomous.hql.system_tables.index_columns import INDEX_COLUMNS
 from hartonomous.hql.system_tables.requests import REQUESTS
 from hartonomous.hql.system_tables.settings import SETTINGS
 from hartonomous.hql.system_tables.spaces import SPACES
+from hartonomous.hql.system_tables.statistics import COLUMN_STATISTICS, STATISTICS
 from hartonomous.storage.catalog import fold
 from hartonomous.storage.errors import Error
 
@@ -41,6 +42,7 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "modelversions": models.VERSIONS,
     "spaces": SPACES,
     "sys.check_constraints": catalog.CHECKS,
+    "sys.column_statistics": COLUMN_STATISTICS,
     "sys.columns": catalog.COLUMNS,
     "sys.functions": routines.FUNCTIONS,
     "sys.index_columns": INDEX_COLUMNS,
@@ -49,6 +51,7 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "sys.procedures": routines.PROCEDURES,
     "sys.schemas": catalog.SCHEMAS,
     "sys.settings": SETTINGS,
+    "sys.statistics": STATISTICS,
     "sys.tables": catalog.TABLES,
     "sys.views": catalog.VIEWS,
 }
