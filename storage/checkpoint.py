@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from hartonomous.storage.access.parts import chunk_index, indexed_column
+from hartonomous.storage.access.parts import chunk_index, indexed_rows
 from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.catalog import IndexEntry, ModelEntry, TableEntry
 from hartonomous.storage.chunk import (
@@ -230,5 +230,5 @@ def _store_key(objects: Objects, table: TableEntry, chunk: Chunk, key_id: int) -
 def _store_index(objects: Objects, table: TableEntry, chunk: Chunk, index: IndexEntry) -> KeyPart:
     part = chunk_index(chunk, index)
     return KeyPart(
-        index.id, None, PackPart(part.store(objects, chunk, indexed_column(table, index)))
+        index.id, None, PackPart(part.store(objects, indexed_rows(table, index, chunk)))
     )

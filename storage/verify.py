@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hartonomous.storage.access.parts import indexed_column
+from hartonomous.storage.access.parts import indexed_rows
 from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.chunk import Int64, concat
 from hartonomous.storage.commit import Commit, TableRoots
@@ -203,13 +203,13 @@ def _log(
 
 def _indexes(entry: TableEntry, table: TableState) -> Iterator[Problem]:
     for index in entry.indexes:
-        where, column = f'table "{entry.name}", index "{index.name}"', indexed_column(entry, index)
+        where = f'table "{entry.name}", index "{index.name}"'
         for chunk in table.chunks:
             part = chunk.indexes.get(index.id)
             if part is None or not part.serves(index):
                 continue
             try:
-                fault = part.fault(chunk, column)
+                fault = part.fault(indexed_rows(entry, index, chunk))
             except Error as damage:
                 yield Problem("index", where, "readable", damage.message)
                 continue

@@ -44,8 +44,8 @@ ATOMS = (
             SourceHash VARBINARY(32),
             IngestedAt DATETIMEOFFSET NOT NULL
         );
-        CREATE INDEX IX_AtomSources_SourceUri ON AtomSources (SourceUri);
-        CREATE INDEX IX_AtomSources_AtomId ON AtomSources (AtomId)""",
+        CREATE INDEX IX_AtomSources_SourceUri ON AtomSources (SourceUri) USING HASH;
+        CREATE INDEX IX_AtomSources_AtomId ON AtomSources (AtomId) USING HASH""",
     ),
     StoredTable(
         "IngestErrors",
@@ -55,7 +55,7 @@ ATOMS = (
             Message NVARCHAR(MAX) NOT NULL,
             At DATETIMEOFFSET NOT NULL
         );
-        CREATE INDEX IX_IngestErrors_SourceUri ON IngestErrors (SourceUri)""",
+        CREATE INDEX IX_IngestErrors_SourceUri ON IngestErrors (SourceUri) USING HASH""",
     ),
     StoredTable(
         "AtomEmbeddings",

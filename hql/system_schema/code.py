@@ -26,8 +26,8 @@ CODE_TABLES = (
             Embedding VECTOR(256),
             SpatialKey GEOMETRY
         );
-        CREATE INDEX IX_CodeAtoms_SourceUri ON CodeAtoms (SourceUri);
-        CREATE INDEX IX_CodeAtoms_AstHash ON CodeAtoms (AstHash);
+        CREATE INDEX IX_CodeAtoms_SourceUri ON CodeAtoms (SourceUri) USING HASH;
+        CREATE INDEX IX_CodeAtoms_AstHash ON CodeAtoms (AstHash) USING HASH;
         CREATE INDEX IX_CodeAtoms_SpatialSignature ON CodeAtoms (SpatialSignature) USING RTREE;
         CREATE INDEX IX_CodeAtoms_SpatialKey ON CodeAtoms (SpatialKey) USING RTREE""",
         named_by=("QualifiedName", "StartLine"),

@@ -23,8 +23,8 @@ SESSION_TABLES = (
             Outcome NVARCHAR(256),
             PRIMARY KEY (SessionId, Seq)
         );
-        CREATE INDEX IX_SessionEvents_SessionId ON SessionEvents (SessionId);
-        CREATE INDEX IX_SessionEvents_AtomId ON SessionEvents (AtomId)""",
+        CREATE INDEX IX_SessionEvents_SessionId ON SessionEvents (SessionId) USING HASH;
+        CREATE INDEX IX_SessionEvents_AtomId ON SessionEvents (AtomId) USING HASH""",
         changeable=True,
         behaviour="hartonomous.hql.sessions.rows:EVENTS",
     ),

@@ -18,7 +18,7 @@ SPACE_TABLES = (
             Embedding VECTOR({DIMENSIONS}),
             SpatialKey GEOMETRY
         );
-        CREATE INDEX IX_SpatialLandmarks_SpaceName ON SpatialLandmarks (SpaceName)""",
+        CREATE INDEX IX_SpatialLandmarks_SpaceName ON SpatialLandmarks (SpaceName) USING HASH""",
     ),
     StoredTable(
         "Concepts",

@@ -9,9 +9,11 @@ deletes need nothing: what a part finds is looked up among the rows that a snaps
 from __future__ import annotations
 
 from hartonomous.storage.access.base import AccessMethod
+from hartonomous.storage.access.btree import BTREE
 from hartonomous.storage.access.rtree import RTREE
 
 METHODS: dict[str, AccessMethod] = {
+    "BTREE": BTREE,
     "RTREE": RTREE,
 }
 """By the word after USING."""

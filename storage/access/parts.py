@@ -7,9 +7,15 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from hartonomous.storage.access import METHODS
-from hartonomous.storage.access.base import IndexPart
+from hartonomous.storage.access.base import IndexedRows, IndexPart, Int64
 from hartonomous.storage.blocks import ObjectRef
-from hartonomous.storage.catalog import ColumnEntry, IndexEntry, TableEntry, physical_name
+from hartonomous.storage.catalog import (
+    NOCASE,
+    ColumnEntry,
+    IndexEntry,
+    TableEntry,
+    physical_name,
+)
 from hartonomous.storage.chunk import Chunk
 from hartonomous.storage.decoding import decoding
 from hartonomous.storage.errors import Corruption
@@ -17,6 +23,36 @@ from hartonomous.storage.objects import Objects
 from hartonomous.storage.packs import Pack, write_pack
 
 KIND = "index"
+
+
+class ChunkRows:
+    """What an index reads of a chunk (base.IndexedRows); texts under COLLATE NOCASE are compared in
+    lower case."""
+
+    __slots__ = ("_chunk", "_columns", "_names", "count", "types")
+
+    def __init__(self, chunk: Chunk, columns: tuple[ColumnEntry, ...]) -> None:
+        self._chunk, self._columns = chunk, columns
+        self._names = tuple(map(physical_name, columns))
+        self.count, self.types = chunk.count, tuple(c.arrow for c in columns)
+
+    def batches(self, place: int) -> Iterator[pa.Array]:
+        name, column = self._names[place], self._columns[place]
+        for batch in range(self._chunk.batch_count):
+            yield compared(self._chunk.column(name, column.arrow, batch), column)
+
+    def take(self, place: int, offsets: Int64) -> pa.Array:
+        column = self._columns[place]
+        return compared(self._chunk.take(self._names[place], column.arrow, offsets), column)
+
+
+def compared(values: pa.Array, column: ColumnEntry) -> pa.Array:
+    """Values of a column as indexes compare them."""
+    if column.collation != NOCASE:
+        return values
+    import pyarrow.compute as pc
+
+    return pc.utf8_lower(values)
 
 
 class ChunkIndex:
@@ -35,21 +71,22 @@ class ChunkIndex:
         """Whether it is over the same columns, by the same method."""
         return self.entry.columns == entry.columns and self.entry.method == entry.method
 
-    def part(self, chunk: Chunk, column: ColumnEntry) -> IndexPart:
-        """The part. Corruption if its object is damaged, FormatFault if it is no index's."""
+    def part(self, rows: IndexedRows) -> IndexPart:
+        """The part over its chunk's rows. Corruption if its object is damaged, FormatFault if it is
+        no index's."""
         if self._part is None:
             stored = self._read()
-            self._part = self._build(chunk, column) if stored is None else stored
+            self._part = METHODS[self.entry.method].build(rows) if stored is None else stored
         return self._part
 
-    def fault(self, chunk: Chunk, column: ColumnEntry) -> str | None:
+    def fault(self, rows: IndexedRows) -> str | None:
         """What is wrong with the part, as it is stored or else as it was built, compared with the
         rows; None if nothing is, or there is no part yet. Raises what `part` does."""
         stored = self._read()
         part = self._part if stored is None else stored
         if part is None:
             return None
-        return METHODS[self.entry.method].check(part, list(column_batches(chunk, column)))
+        return METHODS[self.entry.method].check(part, rows)
 
     def _read(self) -> IndexPart | None:
         """The part as its object has it; None if it is not stored."""
@@ -68,25 +105,16 @@ class ChunkIndex:
         with decoding(f"object {stored.name}"):
             return METHODS[self.entry.method].open({name: pack.array(name) for name in pack.names})
 
-    def _build(self, chunk: Chunk, column: ColumnEntry) -> IndexPart:
-        return METHODS[self.entry.method].build(column_batches(chunk, column), chunk.count)
-
-    def store(self, objects: Objects, chunk: Chunk, column: ColumnEntry) -> ObjectRef:
+    def store(self, objects: Objects, rows: IndexedRows) -> ObjectRef:
         """Writes the part, unless it is there already."""
         if self.stored is None:
             self._objects = objects
-            self.stored = write_pack(objects, KIND, self.part(chunk, column).arrays())
+            self.stored = write_pack(objects, KIND, self.part(rows).arrays())
         return self.stored
 
     def detach(self) -> None:
         """Before the object may be removed: what was not read yet is built again if needed."""
         self.stored = None
-
-
-def column_batches(chunk: Chunk, column: ColumnEntry) -> Iterator[pa.Array]:
-    """The column's values, hidden rows included."""
-    name = physical_name(column)
-    return (chunk.column(name, column.arrow, batch) for batch in range(chunk.batch_count))
 
 
 def chunk_index(chunk: Chunk, entry: IndexEntry) -> ChunkIndex:
@@ -98,5 +126,12 @@ def chunk_index(chunk: Chunk, entry: IndexEntry) -> ChunkIndex:
     return found
 
 
-def indexed_column(table: TableEntry, entry: IndexEntry) -> ColumnEntry:
-    return next(c for c in table.columns if c.id == entry.columns[0])
+def indexed_columns(table: TableEntry, entry: IndexEntry) -> tuple[ColumnEntry, ...]:
+    """The columns of an index, in its order."""
+    by_id = {c.id: c for c in table.columns}
+    return tuple(by_id[i] for i in entry.columns)
+
+
+def indexed_rows(table: TableEntry, entry: IndexEntry, chunk: Chunk) -> ChunkRows:
+    """What an index reads of a chunk of its table."""
+    return ChunkRows(chunk, indexed_columns(table, entry))

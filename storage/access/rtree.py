@@ -6,14 +6,21 @@ so that rounding never makes it too small. NULL and empty geometries have none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hartonomous.storage.access.base import NEAREST, OVERLAP, Floats, IndexPart, Int64
+from hartonomous.storage.access.base import (
+    NEAREST,
+    OVERLAP,
+    Floats,
+    IndexedRows,
+    IndexPart,
+    Int64,
+)
 
 if TYPE_CHECKING:
     from hartonomous.kernels.rtree import Tree
@@ -66,16 +73,18 @@ class BoxTree:
 class RTree:
     name = "RTREE"
     capabilities = frozenset({OVERLAP, NEAREST})
+    columns_max = 1
+    takes = "it takes a GEOMETRY column"
 
     def accepts(self, type_: pa.DataType) -> bool:
         return bool(pa.types.is_struct(type_) and type_.get_field_index("coords") >= 0)
 
-    def build(self, batches: Iterator[pa.Array], count: int) -> BoxTree:
+    def build(self, rows: IndexedRows) -> BoxTree:
         from hartonomous.kernels.rtree import build
 
-        boxes = np.full((count, 6), np.nan)
+        boxes = np.full((rows.count, 6), np.nan)
         start = 0
-        for batch in batches:
+        for batch in rows.batches(0):
             boxes[start : start + len(batch)] = boxes_of(batch)
             start += len(batch)
         return BoxTree(build(boxes), *_around(boxes))
@@ -87,11 +96,11 @@ class RTree:
         missing = arrays["missing"].astype(np.int64)
         return BoxTree(Tree.from_arrays(own), missing, float(arrays["scale"][0]))
 
-    def check(self, part: IndexPart, batches: Sequence[pa.Array]) -> str | None:
+    def check(self, part: IndexPart, rows: IndexedRows) -> str | None:
         from hartonomous.kernels import rtree_check
 
         assert isinstance(part, BoxTree)
-        boxes = np.concatenate([np.empty((0, 6)), *map(boxes_of, batches)])
+        boxes = np.concatenate([np.empty((0, 6)), *map(boxes_of, rows.batches(0))])
         missing, scale = _around(boxes)
         if not np.array_equal(part.missing, missing):
             return f"{len(part.missing)} rows without a box instead of {len(missing)}"

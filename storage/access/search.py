@@ -1,17 +1,18 @@
-"""Searching an index: every chunk's part is asked, and what a snapshot cannot see is left out."""
+"""Searching a spatial index: every part is asked, and what a snapshot cannot see is left out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from hartonomous.storage.access.base import Floats, IndexPart, Int64
-from hartonomous.storage.access.parts import chunk_index, indexed_column
+from hartonomous.storage.access.base import Floats, Int64, SpatialPart
+from hartonomous.storage.access.parts import ChunkRows, chunk_index, indexed_columns
 from hartonomous.storage.catalog import IndexEntry
-from hartonomous.storage.chunk import NO_ROWS, Selection, concat
+from hartonomous.storage.chunk import NO_ROWS, Chunk, Selection, concat
 from hartonomous.storage.frozen import frozen
 from hartonomous.storage.table import ADDRESS_BITS, TableView, split_addresses
 
@@ -32,16 +33,16 @@ class Search:
 
     def __init__(self, view: TableView, entry: IndexEntry) -> None:
         self.entry, self._view = entry, view
-        self._column = indexed_column(view.table, entry)
+        self._columns = indexed_columns(view.table, entry)
 
     @cached_property
-    def parts(self) -> list[tuple[int, Selection, IndexPart]]:
+    def parts(self) -> list[tuple[int, Selection, SpatialPart]]:
         """Of each chunk with visible rows: its ordinal, these rows, and its part of the index."""
-        return [
-            (ordinal, s, chunk_index(s.chunk, self.entry).part(s.chunk, self._column))
-            for ordinal, s in self._view.parts
-            if s.row_count
-        ]
+        return [(ordinal, s, self._part(s.chunk)) for ordinal, s in self._view.parts if s.row_count]
+
+    def _part(self, chunk: Chunk) -> SpatialPart:
+        rows = ChunkRows(chunk, self._columns)
+        return cast(SpatialPart, chunk_index(chunk, self.entry).part(rows))
 
     @cached_property
     def scale(self) -> float:
