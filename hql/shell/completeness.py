@@ -9,10 +9,15 @@ rest of its batch (grammar/scripts.lark), so that is sent at GO or an empty line
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from hartonomous.grammar.lexer import GO, LexicalFault, Token, tokenize
 from hartonomous.grammar.words import STATEMENT_WORDS
 from hartonomous.hql.frozen import frozen
+
+#: characters of a text of which an editor is told with every key how it stands; a longer one would
+#: be felt
+TOLD_MAX = 20_000
 
 #: words after BEGIN that make it no block
 _TRANSACTION = {"TRAN", "TRANSACTION"}
@@ -38,6 +43,7 @@ class Ending:
         return self.waits_for[:1].lower() if self.waits_for else "(" if self.depth > 0 else "-"
 
 
+@lru_cache(maxsize=4)
 def read_ending(text: str) -> Ending:
     """How `text` ends."""
     tokens: list[Token] = []
@@ -45,7 +51,7 @@ def read_ending(text: str) -> Ending:
         tokenize(text, tokens)
     except LexicalFault as fault:
         if fault.is_unclosed:
-            return Ending(_closing(text, fault.start))
+            return Ending(closing(text, fault.start))
         tokens += _after_fault(text, fault)
     else:
         tokens.pop()
@@ -53,16 +59,17 @@ def read_ending(text: str) -> Ending:
         return Ending(is_empty=True)
     if tokens[-1].kind == GO:
         return Ending(is_sent=True)
+    blocks = Blocks()
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        blocks.take(token, following)
+    if blocks.is_block:
+        return Ending("END", depth=blocks.depth)
     begin = max((i + 1 for i, t in enumerate(tokens) if t.kind == GO), default=0)
-    batch = tokens[begin:]
-    depth = sum((t.kind == "(") - (t.kind == ")") for t in batch)
-    if _blocks(batch) > 0:
-        return Ending("END", depth=depth)
-    is_definition = _is_definition(batch)
+    is_definition = _is_definition(tokens[begin:])
     return Ending(
-        is_sent=batch[-1].kind == ";" and not is_definition,
+        is_sent=tokens[-1].kind == ";" and not is_definition,
         is_definition=is_definition,
-        depth=depth,
+        depth=blocks.depth,
     )
 
 
@@ -75,7 +82,7 @@ def is_to_send(text: str) -> bool:
     return is_line_empty and not ending.waits_for
 
 
-def _closing(text: str, start: int) -> str:
+def closing(text: str, start: int) -> str:
     """What closes the thing that opens at `start`."""
     if text.startswith("/*", start):
         return "*/"
@@ -93,17 +100,30 @@ def _after_fault(text: str, fault: LexicalFault) -> list[Token]:
     return [Token(kind, last, len(text), len(text))]
 
 
-def _blocks(tokens: Sequence[Token]) -> int:
-    """How many BEGIN have no END yet. (CASE has one too.)"""
-    open_words: list[str] = []
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+class Blocks:
+    """What of BEGIN, CASE and parentheses is open behind the tokens that were taken."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self._words: list[str] = []
+
+    def take(self, token: Token, following: Token | None) -> None:
+        """One more token; the one behind it tells whether BEGIN begins a block."""
+        self.depth += (token.kind == "(") - (token.kind == ")")
         if token.upper == "BEGIN" and not (following and following.upper in _TRANSACTION):
-            open_words.append("BEGIN")
+            self._words.append("BEGIN")
         elif token.upper == "CASE":
-            open_words.append("CASE")
-        elif token.upper == "END" and open_words:
-            open_words.pop()
-    return open_words.count("BEGIN")
+            self._words.append("CASE")
+        elif token.upper == "END" and self._words:
+            self._words.pop()
+        elif token.kind == GO:
+            self.depth = 0
+            self._words.clear()
+
+    @property
+    def is_block(self) -> bool:
+        """Whether a BEGIN has no END yet. (CASE has one too.)"""
+        return "BEGIN" in self._words
 
 
 def _is_definition(tokens: Sequence[Token]) -> bool:

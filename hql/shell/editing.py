@@ -27,10 +27,11 @@ from prompt_toolkit.lexers import Lexer
 from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.styles import Style
 
-from hartonomous.hql.shell.completeness import read_ending
+from hartonomous.hql.shell.completeness import TOLD_MAX
 from hartonomous.hql.shell.completion import Candidate
 from hartonomous.hql.shell.highlight import STYLE, spans
 from hartonomous.hql.shell.history import StatementHistory
+from hartonomous.hql.shell.line_marks import line_marks
 
 #: lines that the menu of candidates may take below the text
 MENU_LINES = 8
@@ -70,7 +71,7 @@ class Editor:
         colours: bool,
     ) -> None:
         self.history = history
-        self._prompt, self._toolbar = prompt, toolbar
+        self._marked, self._marks = "", [""]  # a text, and the marks before its lines
         completer = TextCompleter(complete)
         self._session: PromptSession[str] = PromptSession(
             message=lambda: [("class:prompt", prompt())],
@@ -104,8 +105,11 @@ class Editor:
         """What stands before the lines after the first: as wide as the prompt, and what is open."""
         if wrapped:
             return [("", " " * width)]
-        lines = self._session.default_buffer.text.split("\n")
-        mark = read_ending("\n".join(lines[:line])).mark
+        text = self._session.default_buffer.text
+        if text != self._marked:
+            self._marked = text
+            self._marks = line_marks(text) if len(text) <= TOLD_MAX else []
+        mark = self._marks[line] if line < len(self._marks) else "-"
         return [("class:continuation", f"{mark}> ".rjust(width))]
 
 

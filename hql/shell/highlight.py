@@ -12,8 +12,9 @@ from hartonomous.grammar.lexer import GO, QUOTED, WORD, LexicalFault, Token, tok
 from hartonomous.grammar.words import RESERVED
 from hartonomous.hql.shell.tracing import tracer
 
-#: a longer text is coloured by its tokens alone
+#: a longer text is coloured by its tokens alone, and one longer than that not at all
 PARSED_MAX = 20_000
+COLOURED_MAX = 50_000
 #: characters that are no token, after which the text is read on
 FAULTS_MAX = 20
 
@@ -47,6 +48,8 @@ _KINDS = {
 
 def spans(text: str) -> Iterator[tuple[int, int, str]]:
     """(start, end, class) of the parts in their order; space between them has no class."""
+    if len(text) > COLOURED_MAX:
+        return
     tokens, faults = _read(text)
     classes = _classes(tokens, len(text) <= PARSED_MAX)
     parts = [(t.start, t.end, c) for t, c in zip(tokens, classes, strict=True)] + faults

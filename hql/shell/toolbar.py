@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hartonomous.hql.shell.completeness import read_ending
+from hartonomous.hql.shell.completeness import TOLD_MAX, read_ending
 
 if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -69,7 +69,7 @@ def how_to_send(text: str) -> str:
     """What sends a text of which Enter would begin a new line."""
     if not text.strip():
         return r"\? help  \q leave"
-    if text.startswith("\\"):
+    if text.startswith("\\") or len(text) > TOLD_MAX:
         return ""
     ending = read_ending(text)
     if ending.waits_for:

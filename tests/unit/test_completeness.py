@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hartonomous.hql.shell.completeness import is_to_send, read_ending
+from hartonomous.hql.shell.line_marks import line_marks
 
 SENT = [
     "",
@@ -59,3 +62,17 @@ def test_sent(text: str) -> None:
 def test_kept_and_what_the_prompt_shows(text: str, mark: str) -> None:
     assert not is_to_send(text)
     assert read_ending(text).mark == mark
+
+
+PIECES = (
+    *("SELECT a", "(", ")", "'it''s'", "'", "N'", '"a', '"', "[b", "]", "/*", "*/", "-- '", ";"),
+    *("BEGIN", "BEGIN TRAN", "END", "CASE", "TRY", "GO", "\n", "\n", "\nGO\n", " ", "1.5", "@v"),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30))
+def test_the_marks_of_all_lines_are_those_of_the_texts_above_them(pieces: list[str]) -> None:
+    text = " ".join(pieces)
+    lines = text.split("\n")
+    above = ["\n".join(lines[:number]) for number in range(len(lines))]
+    assert line_marks(text) == [read_ending(one).mark for one in above]
