@@ -83,7 +83,10 @@ def test_commands_are_targets() -> None:
         assert named and set(named) <= set(targets)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/TESTING.md", "docs/ARCHITECTURE.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "docs/README.md", "docs/TUTORIAL.md", "docs/TESTING.md", "docs/ARCHITECTURE.md"],
+)
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#:]+)\)", text)
