@@ -46,7 +46,7 @@ class LexicalFault(Exception):
 _TOKEN = re.compile(
     r"""(?:\s++|--[^\n]*+)*+(?:
     (?P<STRING>[Nn]?'[^']*+(?:''[^']*+)*+')
-  | (?P<WORD>(?![Nn]')\#{0,2}[^\W\d][\w$#@]*)
+  | (?P<WORD>(?:(?![Nn]')\#{0,2}[^\W\d]|\$(?=[Aa][Cc][Tt][Ii][Oo][Nn]\b)[Aa])[\w$#@]*)
   | (?P<BINARY>0[xX][0-9a-fA-F]*(?!\w))
   | (?P<FLOAT>(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+(?![\w.]))
   | (?P<DECIMAL>(?:\d+\.\d*|\.\d+)(?![\w.]))

@@ -13,8 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
+from hartonomous.hql.changes.assigning import get_column
 from hartonomous.hql.changes.definitions import Definition, check_new_name, check_word
-from hartonomous.hql.changes.dml import get_column, run_update
+from hartonomous.hql.changes.dml import run_update
 from hartonomous.hql.changes.targets import find_entry, get_table, place
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.result import Result
@@ -201,19 +202,8 @@ def _rewritten(table: TableEntry, change: Callable[[ast.ColumnName], ast.ColumnN
     """The table with its kept expressions' column names changed."""
 
     def text(kept: str | None) -> str | None:
-        return None if kept is None else str(_changed(parse_expression(kept), change))
+        return None if kept is None else str(trees.with_columns(parse_expression(kept), change))
 
     checks = tuple(replace(c, text=str(text(c.text))) for c in table.checks)
     columns = tuple(replace(c, computed=text(c.computed)) for c in table.columns)
     return replace(table, checks=checks, columns=columns)
-
-
-def _changed(value: Any, change: Callable[[ast.ColumnName], ast.ColumnName]) -> Any:
-    if isinstance(value, ast.ColumnName):
-        return change(value)
-    if isinstance(value, tuple):
-        return tuple(_changed(part, change) for part in value)
-    if not isinstance(value, ast.Node):
-        return value
-    fields = {n: _changed(getattr(value, n), change) for n in value.__dataclass_fields__}
-    return replace(value, **fields)

@@ -1,4 +1,4 @@
-"""INSERT, UPDATE, DELETE, TRUNCATE TABLE and SELECT … INTO: how rows are changed.
+"""INSERT, UPDATE, DELETE and TRUNCATE TABLE: how rows are changed. (MERGE: merge.py.)
 
 UPDATE and DELETE run a query over their table with its hidden column `__address`; storage is then
 told addresses and whole new rows. INSERT … SELECT reads the snapshot of the statement's start,
@@ -14,9 +14,17 @@ import numpy as np
 import pyarrow as pa
 
 from hartonomous.hql import ast
+from hartonomous.hql.changes.assigning import (
+    assigned_columns,
+    assigned_value,
+    column_count_fault,
+    new_values,
+    target_columns,
+    without_identity_if,
+)
 from hartonomous.hql.changes.completion import Completion, batches_of
 from hartonomous.hql.changes.direct_rows import find_direct_rows
-from hartonomous.hql.changes.output_clause import output_result, wants
+from hartonomous.hql.changes.output_clause import Carried, output_result, wants
 from hartonomous.hql.changes.targets import (
     Target,
     get_table,
@@ -31,12 +39,11 @@ from hartonomous.hql.syntax import trees
 from hartonomous.hql.system_schema.behaviour import (
     PLAIN,
     RowChange,
-    assignable,
     find_behaviour,
     given_shape,
 )
 from hartonomous.hql.types import BIGINT, parse_type
-from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
+from hartonomous.storage.catalog import ColumnEntry, TableEntry
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -148,68 +155,6 @@ def store_rows(
     return context.transaction.insert(table.id, reader)
 
 
-def target_columns(table: TableEntry, names: Sequence[ast.Identifier]) -> list[ColumnEntry]:
-    """The columns that values are given for. Without a list these are all that are not computed
-    and, in a system table, not derived; an IDENTITY column may then be left out, as in T-SQL."""
-    if not names:
-        return assignable(table)
-    columns = [find_column(table, name) for name in names]
-    for i, column in enumerate(columns):
-        if column in columns[:i]:
-            message = f'column "{column.name}" is in the list twice'
-            raise place(BindFault(message, code="AMBIGUOUS"), names[i])
-    return columns
-
-
-def find_column(table: TableEntry, name: ast.Identifier) -> ColumnEntry:
-    """The column that is assigned to; UNKNOWN_COLUMN with the nearest name, BIND if computed."""
-    column = get_column(table, name)
-    if column.computed is not None or column not in assignable(table):
-        kind = "derived" if column.computed is None else "computed"
-        message = f'"{column.name}" is {kind} and cannot be assigned to'
-        raise place(BindFault(message), name)
-    return column
-
-
-def get_column(table: TableEntry, name: ast.Identifier) -> ColumnEntry:
-    """The column of that name; UNKNOWN_COLUMN with the nearest one."""
-    column = table.find_column(name.text)
-    if column is None:
-        import difflib
-
-        known = {fold(c.name): c.name for c in table.columns}
-        near = difflib.get_close_matches(fold(name.text), known, 1)
-        raise place(
-            BindFault(
-                f'"{table.name}" has no column "{name.text}"',
-                code="UNKNOWN_COLUMN",
-                hint=f"did you mean {known[near[0]]}?" if near else None,
-            ),
-            name,
-        )
-    return column
-
-
-def without_identity(columns: Sequence[ColumnEntry]) -> list[ColumnEntry]:
-    return [c for c in columns if c.identity is None]
-
-
-def without_identity_if(
-    columns: Sequence[ColumnEntry], given: int, names: Sequence[ast.Identifier]
-) -> Sequence[ColumnEntry]:
-    """The columns without an IDENTITY one if nobody named them and so many values are given."""
-    rest = without_identity(columns)
-    return rest if not names and len(rest) == given else columns
-
-
-def column_count_fault(
-    what: str, node: ast.Node, table: TableEntry, columns: Sequence[ColumnEntry], given: int
-) -> Exception:
-    names = ", ".join(c.name for c in columns)
-    message = f'{what} gives {given} columns, "{table.name}" takes {len(columns)}: {names}'
-    return place(BindFault(message), node)
-
-
 def _assigned_values(
     query: ast.Query, values: ast.Values, table: TableEntry, columns: Sequence[ColumnEntry]
 ) -> tuple[list[ColumnEntry], ast.Query]:
@@ -234,27 +179,8 @@ def _assigned_values(
             NotSupported("not supported yet: VALUES of DEFAULT only; write DEFAULT VALUES"), query
         )
     present = [i for i in range(width) if i not in absent]
-    rows = tuple(tuple(_assigned(row[i], columns[i]) for i in present) for row in values.rows)
+    rows = tuple(tuple(assigned_value(row[i], columns[i]) for i in present) for row in values.rows)
     return [columns[i] for i in present], replace(query, body=ast.Values(rows, span=values.span))
-
-
-def _assigned(value: ast.Expression, column: ColumnEntry) -> ast.Expression:
-    """A value as it is assigned: DEFAULT is the column's, and the type is the column's."""
-    if isinstance(value, ast.Default):
-        if column.identity is not None:
-            message = "not supported yet: DEFAULT for an IDENTITY column beside explicit values"
-            raise place(NotSupported(message), value)
-        value = default_of(column)
-    return trees.cast(value, parse_type(column.type))
-
-
-def default_of(column: ColumnEntry) -> ast.Expression:
-    """The column's default as an expression; NULL without one."""
-    if column.default is None:
-        return ast.Literal(None)
-    from hartonomous.hql.syntax.parse import parse_expression
-
-    return parse_expression(column.default)
 
 
 def _insert_defaults(statement: Insert, context: Context, table: TableEntry) -> Result:
@@ -269,60 +195,69 @@ def _insert_defaults(statement: Insert, context: Context, table: TableEntry) -> 
 # --- UPDATE --------------------------------------------------------------------------------------
 
 
+def update_query(
+    statement: Update, context: Context
+) -> tuple[Target, dict[str, ast.Expression], Carried, ast.Query]:
+    """The table that an UPDATE changes, what it assigns by column, what OUTPUT needs of FROM, and
+    the query for addresses and whole new rows, with the old ones if OUTPUT wants them."""
+    target = get_target(context, statement.table, statement.alias, statement.source)
+    items = [trees.item(target.column(ADDRESS), ADDRESS)]
+    assigned = assigned_columns(statement.assignments, target.table)
+    items += new_values(target, assigned)
+    if wants(statement.output, "deleted"):
+        items += old_values(target)
+    carried = Carried(context, statement.output, target.source)
+    query = trees.select([*items, *carried.items], target.source, statement.where)
+    return target, assigned, carried, with_common_tables(query, statement.ctes)
+
+
 def run_update(statement: Update, context: Context) -> Result:
     """UPDATE: addresses and whole new rows by one query. If FROM gives a row more than once, the
     first one counts."""
-    target = get_target(context, statement.table, statement.alias, statement.source)
+    target, assigned, carried, query = update_query(statement, context)
     table = target.table
-    items = [trees.item(target.column(ADDRESS), ADDRESS)]
-    assigned = _assigned_columns(statement, table)
-    items += _new_values(target, assigned)
-    old = table.stored if wants(statement.output, "deleted") else ()
-    items += [trees.item(target.column(c.name), f"{OLD}{c.name}") for c in old]
-    query = trees.select(items, target.source, statement.where)
-    query = with_common_tables(query, statement.ctes)
-    rows = context.table(query, key="update", hidden=True)
-    _, rows = _distinct_rows(rows, target.joined)
-    stored = [c for c in table.stored if c.computed is None]
-    given = [Field(c.name, trees.unbounded(parse_type(c.type))) for c in stored]
-    extra = [Field(ADDRESS, BIGINT)]
-    extra += [Field(f"{OLD}{c.name}", parse_type(c.type)) for c in old]
-    done = Completion(table, given, extra).complete(context, rows)
+    result = context.query(query, key="update", hidden=True)
+    assert result.fields is not None
+    brought = carried.fields(result.fields)
+    _, rows = _distinct_rows(result.to_table(), target.joined)
+    done = complete_changed(context, table, rows, brought)
     new = done.select(table.arrow_schema.names)
     addresses = done.column(ADDRESS).to_numpy()
     change = RowChange(addresses, new, frozenset(assigned))
     new = (find_behaviour(table) or PLAIN).update(context, table, change)
-    if statement.output is None:
+    if carried.output is None:
         return Result(row_count=len(addresses))
-    deleted = None
-    if old:
-        deleted = done.select([f"{OLD}{c.name}" for c in old])
-        deleted = deleted.rename_columns([c.name for c in old])
-    return output_result(context, statement.output, table, inserted=new, deleted=deleted)
+    deleted = old_rows(table, done)
+    return output_result(
+        context, carried.output, table, inserted=new, deleted=deleted, carried=(brought, done)
+    )
 
 
-def _assigned_columns(statement: Update, table: TableEntry) -> dict[str, ast.Expression]:
-    """What is assigned, by the column's name."""
-    assigned: dict[str, ast.Expression] = {}
-    for assignment in statement.assignments:
-        if assignment.variable is not None:
-            raise place(NotSupported("not supported yet: UPDATE … SET @variable"), assignment)
-        name = assignment.column[-1]
-        column = find_column(table, name)
-        if column.name in assigned:
-            message = f'column "{column.name}" is set twice'
-            raise place(BindFault(message, code="AMBIGUOUS"), name)
-        assigned[column.name] = _assigned(assignment.value, column)
-    return assigned
+def old_values(target: Target) -> list[ast.SelectItem]:
+    """Every stored column as it is before the change."""
+    return [trees.item(target.column(c.name), f"{OLD}{c.name}") for c in target.table.stored]
 
 
-def _new_values(target: Target, assigned: dict[str, ast.Expression]) -> list[ast.SelectItem]:
-    """Every stored column's new value: assigned, or as it was."""
-    return [
-        trees.item(assigned.get(c.name, target.column(c.name)), c.name)
-        for c in target.table.stored
-        if c.computed is None
-    ]
+def old_rows(table: TableEntry, rows: pa.Table) -> pa.Table | None:
+    """The rows as they were, if the query fetched them."""
+    names = table.arrow_schema.names
+    if f"{OLD}{names[0]}" not in rows.column_names:
+        return None
+    return rows.select([f"{OLD}{n}" for n in names]).rename_columns(names)
+
+
+def complete_changed(
+    context: Context, table: TableEntry, rows: pa.Table, brought: Sequence[Field] = ()
+) -> pa.Table:
+    """Whole new rows of rows that a query changed, with their addresses, what they were if it
+    fetched that, and the columns `brought`."""
+    stored = [c for c in table.stored if c.computed is None]
+    given = [Field(c.name, trees.unbounded(parse_type(c.type))) for c in stored]
+    extra = [Field(ADDRESS, BIGINT)]
+    if old_rows(table, rows) is not None:
+        extra += [Field(f"{OLD}{c.name}", parse_type(c.type)) for c in table.stored]
+    names = [f.name for f in (*given, *extra, *brought)]
+    return Completion(table, given, [*extra, *brought]).complete(context, rows.select(names))
 
 
 def _distinct_rows(rows: pa.Table, joined: bool) -> tuple[np.ndarray, pa.Table]:
@@ -340,25 +275,34 @@ def _distinct_rows(rows: pa.Table, joined: bool) -> tuple[np.ndarray, pa.Table]:
 # --- DELETE, TRUNCATE ----------------------------------------------------------------------------
 
 
-def run_delete(statement: Delete, context: Context) -> Result:
-    """DELETE: addresses by a query; the old rows too if OUTPUT wants them."""
+def delete_query(statement: Delete, context: Context) -> tuple[Target, Carried, ast.Query]:
+    """The table that a DELETE changes, what OUTPUT needs of FROM, and the query for addresses, and
+    for the old rows if OUTPUT wants them."""
     target = get_target(context, statement.table, statement.alias, statement.source)
-    table = target.table
-    behaviour = find_behaviour(table)
-    if statement.where is None and statement.source is None and statement.output is None:
-        return Result(row_count=(behaviour or PLAIN).truncate(context, table))
     items = [trees.item(target.column(ADDRESS), ADDRESS)]
     if statement.output is not None:
-        items += [trees.item(target.column(c.name), c.name) for c in table.stored]
-    query = trees.select(items, target.source, statement.where)
-    query = with_common_tables(query, statement.ctes)
-    rows = context.table(query, key="delete", hidden=True)
-    addresses, rows = _distinct_rows(rows, target.joined)
-    count = (behaviour or PLAIN).delete(context, table, addresses)
-    if statement.output is None:
+        items += [trees.item(target.column(c.name), c.name) for c in target.table.stored]
+    carried = Carried(context, statement.output, target.source)
+    query = trees.select([*items, *carried.items], target.source, statement.where)
+    return target, carried, with_common_tables(query, statement.ctes)
+
+
+def run_delete(statement: Delete, context: Context) -> Result:
+    """DELETE: addresses by a query; the old rows too if OUTPUT wants them."""
+    if statement.where is None and statement.source is None and statement.output is None:
+        table = get_target(context, statement.table, statement.alias, None).table
+        return Result(row_count=(find_behaviour(table) or PLAIN).truncate(context, table))
+    target, carried, query = delete_query(statement, context)
+    table = target.table
+    result = context.query(query, key="delete", hidden=True)
+    assert result.fields is not None
+    brought = carried.fields(result.fields)
+    addresses, rows = _distinct_rows(result.to_table(), target.joined)
+    count = (find_behaviour(table) or PLAIN).delete(context, table, addresses)
+    if carried.output is None:
         return Result(row_count=count)
-    deleted = rows.drop_columns([ADDRESS])
-    return output_result(context, statement.output, table, deleted=deleted)
+    deleted = rows.select(table.arrow_schema.names)
+    return output_result(context, carried.output, table, deleted=deleted, carried=(brought, rows))
 
 
 def run_truncate(statement: TruncateTable, context: Context) -> Result:

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.arrays import array_maker
+from hartonomous.hql.changes.assigning import target_columns, without_identity
 from hartonomous.hql.changes.columns import bulk, columns_of
 from hartonomous.hql.changes.completion import Completion
-from hartonomous.hql.changes.dml import target_columns, without_identity
 from hartonomous.hql.changes.output_clause import output_result
 from hartonomous.hql.changes.plain_values import Plain, Unusual, plain
 from hartonomous.hql.changes.targets import get_table

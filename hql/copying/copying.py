@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from hartonomous.hql import ast
+from hartonomous.hql.changes.assigning import find_column
 from hartonomous.hql.changes.completion import Completion
-from hartonomous.hql.changes.dml import find_column, store_rows
+from hartonomous.hql.changes.dml import store_rows
 from hartonomous.hql.changes.targets import get_table, place
 from hartonomous.hql.copying.formats import (
     FORMATS,

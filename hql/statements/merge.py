@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from hartonomous.hql.ast import Expression, Identifier, Node, ObjectName, Relation, Span, Variable
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.parts import Assignment, Output, With
 from hartonomous.hql.syntax.printer import commas, line, parens, values
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
 
 
 @frozen
@@ -65,6 +69,12 @@ class Merge(Statement):
             *self.clauses,
             self.output,
         )
+
+    def run(self, context: Context) -> Result:
+        """Deletes, updates and inserts rows as the clauses say."""
+        from hartonomous.hql.changes.merge import run_merge
+
+        return run_merge(self, context)
 
 
 def _clause(children: list[Any], span: Span) -> MergeClause:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 from hartonomous.hql import ast
 from hartonomous.hql.types import Type
@@ -68,9 +70,24 @@ def walk(value: object) -> Iterator[ast.Node]:
     """Every node of a tree, from the root down."""
     if isinstance(value, ast.Node):
         yield value
-        for name in value.__dataclass_fields__:
-            if name != "span":
-                yield from walk(getattr(value, name))
+        for _, part in parts(value):
+            yield from walk(part)
     elif isinstance(value, tuple):
         for part in value:
             yield from walk(part)
+
+
+def with_columns(value: Any, change: Callable[[ast.ColumnName], ast.Expression]) -> Any:
+    """A tree whose column names are what `change` makes of them."""
+    if isinstance(value, ast.ColumnName):
+        return change(value)
+    if isinstance(value, tuple):
+        return tuple(with_columns(part, change) for part in value)
+    if not isinstance(value, ast.Node):
+        return value
+    return replace(value, **{n: with_columns(v, change) for n, v in parts(value)})
+
+
+def parts(node: ast.Node) -> Iterator[tuple[str, Any]]:
+    """The fields of a node but its place, by name."""
+    return ((n, getattr(node, n)) for n in node.__dataclass_fields__ if n != "span")
