@@ -9,6 +9,22 @@ from hartonomous.hql import connect
 from hartonomous.hql.shell.state import Settings, Shell
 from hartonomous.hql.shell.terminal import Terminal
 
+#: something of every kind to look at
+DEFINITIONS = """
+CREATE TABLE people (id INT IDENTITY PRIMARY KEY, name NVARCHAR(20) NOT NULL DEFAULT 'x',
+    age INT CHECK (age > 0), twice AS (age * 2));
+INSERT INTO people (name, age) VALUES ('Ada', 36), ('Bob', 1);
+CREATE SCHEMA other;
+CREATE TABLE other.places (id INT);
+GO
+CREATE VIEW adults AS SELECT name FROM people WHERE age > 17
+GO
+CREATE PROCEDURE greet @name NVARCHAR(20) = 'you' AS PRINT @name
+GO
+CREATE FUNCTION next_of(@n INT) RETURNS INT AS BEGIN RETURN @n + 1 END
+GO
+"""
+
 
 class TestShell(Shell):
     """`shown(text)` enters a text and gives what it wrote. `columns` None: no terminal."""

@@ -216,6 +216,7 @@ def _run_as_typed(
     shell = Shell(connection, Settings(format=options.format), parameters=parameters)
     file = getattr(options, "file", "-")
     shell.folder = None if file == "-" else Path(file).parent
+    shell.is_from_stdin = file == "-" and getattr(options, "command", None) is None
     try:
         is_done = shell.enter(text) and shell.send()
     finally:

@@ -58,6 +58,8 @@ class Shell:
         #: the folder of the script that is being read, for \ir; and how deep scripts are nested
         self.folder: Path | None = None
         self.depth = 0
+        #: whether the text that is read comes from stdin, where \copy then finds no rows
+        self.is_from_stdin = False
         #: what was typed in this and earlier sessions, oldest first; the editing loop owns it
         self.history: Sequence[str] = ()
         self._begun = 0.0

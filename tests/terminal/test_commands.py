@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from terminal_screen import Screen, control
+from terminal_screen import ENTER, Screen, control
 
 LONG = "SELECT value AS n FROM GENERATE_SERIES(1, 500);"
 WIDE = "SELECT " + ", ".join(f"'{c}' AS column_of_some_width_{c}" for c in "abcdefgh") + ";"
@@ -159,3 +159,19 @@ def test_a_statement_on_the_command_line_of_a_terminal(tmp_path: Path) -> None:
     with Screen(tmp_path, "-c", "SELECT 1 AS a; \\conninfo") as screen:
         assert screen.wait_for_end() == 0
         assert "│ 1 │" in screen.text() and "branch main" in screen.text()
+
+
+def test_rows_are_typed(screen: Screen) -> None:
+    screen.run("CREATE TABLE typed (a INT, b NVARCHAR(9));")
+    screen.type("\\copy typed FROM stdin" + ENTER)
+    screen.wait_for("ends them")
+    screen.type("a,b\r1,x\r2,y\r\\.\r")
+    screen.wait_for("2 rows affected")
+    screen.wait_for_prompt()
+    # Ctrl-C while typing leaves the command and stores nothing
+    screen.type("\\copy typed FROM stdin" + ENTER)
+    screen.wait_until(lambda: screen.text().count("ends them") == 2)
+    screen.type("a,b\r3,z\r" + control("c"))
+    screen.wait_for("cancelled")
+    screen.wait_for_prompt()
+    assert "2" in screen.run("SELECT COUNT(*) AS n FROM typed;", r"\(1 row\)")

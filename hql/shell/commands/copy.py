@@ -1,10 +1,12 @@
-r"""\copy: COPY with a file's name as one types it, and to stdout."""
+r"""\copy: COPY with a file's name as one types it, from stdin and to stdout."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from hartonomous.hql.shell.commands.base import Arguments, Command, Refusal
 
@@ -28,12 +30,44 @@ def _run(shell: Shell, given: Arguments) -> bool:
         if options:
             raise Refusal(r"stdout gets CSV and takes no options; \format and \g write others")
         return _to_stdout(shell, source)
-    name = path[1:-1].replace("''", "'") if path[0] == "'" else path.strip('"')
-    file = str(Path(name).expanduser()).replace("'", "''")
     if options.startswith("("):
         options = f"WITH {options}"
-    text = f"COPY {source} {found['direction']} '{file}' {options}".rstrip()
-    return shell.run(text, remember=False)
+    if path.lower() == "stdin":
+        if found["direction"].lower() == "to":
+            raise Refusal("stdin is read from, not written to")
+        return _from_stdin(shell, source, options)
+    name = path[1:-1].replace("''", "'") if path[0] == "'" else path.strip('"')
+    return _copy(shell, source, found["direction"], Path(name).expanduser(), options)
+
+
+def _copy(shell: Shell, source: str, direction: str, file: Path, options: str) -> bool:
+    name = str(file).replace("'", "''")
+    return shell.run(f"COPY {source} {direction} '{name}' {options}".rstrip(), remember=False)
+
+
+def _from_stdin(shell: Shell, table: str, options: str) -> bool:
+    """Rows that are typed, to a line `\\.` or Ctrl-D; or all that is piped in. They pass through a
+    file, as COPY looks twice at what it reads."""
+    from tempfile import TemporaryDirectory
+
+    if shell.is_from_stdin or sys.stdin is None:
+        raise Refusal(r"stdin is where this text comes from: hql -c '\copy t FROM stdin' DB < FILE")
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "stdin.csv"
+        with file.open("wb") as out:
+            if sys.stdin.isatty():
+                shell.say("rows in CSV with a header, unless options say otherwise; \\. ends them")
+                _write_typed(out)
+            else:
+                shutil.copyfileobj(sys.stdin.buffer, out)
+        return _copy(shell, table, "FROM", file, options)
+
+
+def _write_typed(out: IO[bytes]) -> None:
+    while line := sys.stdin.readline():
+        if line.rstrip() == "\\.":
+            return
+        out.write(line.encode())
 
 
 def _to_stdout(shell: Shell, source: str) -> bool:
@@ -52,7 +86,7 @@ def _to_stdout(shell: Shell, source: str) -> bool:
 COPY = Command(
     ("copy",),
     "TABLE | (query) FROM | TO FILE [(options)]",
-    "rows from a file, or to one",
+    "rows from a file or stdin, or to a file or stdout",
     "Running",
     _run,
     takes_line=True,
