@@ -126,7 +126,8 @@ class Describer:
                     below = [self.query(source.nearest.filter)]
                 return Tree(self.scan(source), below)
             case p.ArrowSource():
-                return Tree(f"rows of {source.key} as {source.alias}{self._columns(source)}")
+                shown = f"{source.alias}{_moment(source)}{self._columns(source)}"
+                return Tree(f"rows of {source.key} as {shown}")
             case p.Coefficients():
                 return Tree(self._coefficients(source))
             case p.Pairs():
@@ -148,7 +149,7 @@ class Describer:
         """A scan with what the rules have said about it."""
         name = scan.table.name
         parts = [f"scan {name}" + (f" as {scan.alias}" if scan.alias != name else "")]
-        parts[0] += self._columns(scan)
+        parts[0] += _moment(scan) + self._columns(scan)
         if scan.ranges and scan.lookup is None:
             parts.append("ranges: " + ", ".join(map(self._range, scan.ranges)))
         if scan.lookup is not None:
@@ -157,6 +158,8 @@ class Describer:
             parts.append(f"key {key}: " + ", ".join(f"{c} = {self.expr(v)}" for c, v in pairs))
         if scan.region is not None:
             parts.append(self._region(scan.region))
+        if scan.seek is not None:
+            parts.append(self._seek(scan, scan.seek))
         computed = {c.name: c.expr for c in scan.computed}
         if scan.nearest is not None:
             count = " + ".join(map(self.expr, scan.nearest.count))
@@ -172,7 +175,7 @@ class Describer:
     def _coefficients(self, source: p.Coefficients) -> str:
         name = "TensorAtomCoefficients"
         parts = [f"scan {name}" + (f" as {source.alias}" if source.alias != name else "")]
-        parts[0] += self._columns(source)
+        parts[0] += _moment(source) + self._columns(source)
         if source.ranges:
             parts.append("ranges: " + ", ".join(map(self._range, source.ranges)))
         if source.tests:
@@ -204,6 +207,12 @@ class Describer:
         near = "" if region.distance is None else f"within {self.expr(region.distance)} of "
         return f"index {region.index.title}: {near or 'meets '}{self.expr(region.of)}"
 
+    def _seek(self, scan: p.Scan, index: p.Index) -> str:
+        from hartonomous.hql.rules.seek_index import ordered_indexes, sought_columns
+
+        entry = next(e for e in ordered_indexes(scan.table) if e.id == index.id)
+        return f"index {index.title} ({', '.join(sought_columns(scan, entry))})"
+
     def _columns(self, source: p.Source) -> str:
         return f" ({', '.join(f.name for f in source.fields)})"
 
@@ -215,6 +224,8 @@ class Describer:
         if given.low is not None and given.low == given.high:
             return f"{given.column} = {self.expr(given.low)}"
         text = given.column
+        if given.like is not None:
+            return f"{text} like {' escape '.join(map(self.expr, given.like))}"
         if given.low is not None:
             text = f"{self.expr(given.low)} {'<' if given.low_open else '<='} {text}"
         if given.high is not None:
@@ -322,3 +333,7 @@ def _constant(value: Any) -> str:
         return f"[{', '.join(items)}{', …' if len(value) > 4 else ''}]"
     is_number = isinstance(value, (int, float, Decimal))
     return str(value) if is_number else f"'{value}'"
+
+
+def _moment(source: p.Scan | p.ArrowSource | p.Coefficients) -> str:
+    return "" if source.moment is None else f" as of commit {source.moment.sequence}"

@@ -278,6 +278,8 @@ def _parts(figures: Figures) -> list[str]:
     if figures.nodes_visited is not None:
         parts.append(f"{figures.nodes_visited:,} nodes visited")
         parts.append(f"{figures.candidates:,} candidates refined")
+    if figures.index_entries is not None:
+        parts.append(f"{figures.index_entries:,} index entries")
     if figures.coefficients is not None:
         parts.append(f"{figures.coefficients:,} coefficients scanned")
     if figures.tensors_total:

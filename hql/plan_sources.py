@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.functions.base import Function
     from hartonomous.hql.plan import Plan
     from hartonomous.storage.catalog import TableEntry
+    from hartonomous.storage.commit_log import CommitPlace
 
 
 @frozen
@@ -47,12 +48,14 @@ class Source:
 class Scan(Source):
     """Rows of a stored table. `fields` are the columns that the statement reads (rule
     prune_columns narrows them); `ranges` are conjuncts that zone maps may use (rule push_ranges),
-    `region` one that an index may use (rule use_index);
+    `region` one that an index may use (rule use_index), `seek` an index that may use ranges of its
+    first columns (rule seek_index);
     `address` and `row_id` add the BIGINT columns `__address` (UPDATE, DELETE) and `__row_id` (ties
-    of a top-k). The rest is filled by rules: `computed` columns are native functions of this
-    scan's columns (hoist_native); `ordinal` adds `__ordinal`, a row's place in the scan; at most
-    one of `lookup` (point_lookup), `nearest` (top_k) and `limit` (fold_limits) says that only some
-    rows are read, always a superset of those needed."""
+    of a top-k); `moment` is the commit AS OF which the table is read. The rest is filled by rules:
+    `computed` columns are native functions of this scan's columns (hoist_native); `ordinal` adds
+    `__ordinal`, a row's place in the scan; at most one of `lookup` (point_lookup), `nearest`
+    (top_k) and `limit` (fold_limits) says that only some rows are read, always a superset of those
+    needed."""
 
     table: TableEntry
     ranges: tuple[Range, ...] = ()
@@ -62,8 +65,10 @@ class Scan(Source):
     computed: tuple[Output, ...] = ()
     lookup: Lookup | None = None
     region: Region | None = None
+    seek: Index | None = None
     nearest: Nearest | None = None
     limit: Expr | None = None
+    moment: CommitPlace | None = None
 
 
 @frozen
@@ -110,8 +115,9 @@ class Region:
 
 @frozen
 class Range:
-    """`low <(=) column <(=) high`, or column IN values, or IS NULL; ends are Constant or
-    Parameter. Only ever used to leave rows out that cannot match: the exact test stays above."""
+    """`low <(=) column <(=) high`, or column IN values, or IS NULL, or LIKE a pattern (and its
+    escape); ends are Constant or Parameter. `folds`: about the column's texts in lower case. Only
+    ever used to leave rows out that cannot match: the exact test stays above."""
 
     column: str
     low: Expr | None = None
@@ -120,14 +126,17 @@ class Range:
     high_open: bool = False
     values: tuple[Expr, ...] | None = None
     is_null: bool = False
+    like: tuple[Expr, ...] | None = None
+    folds: bool = False
 
 
 @frozen
 class ArrowSource(Source):
     """An Arrow table that came as a parameter, or a system table's rows; `key` finds it at
-    execution (`@rows`, or `sys.tables`)."""
+    execution (`@rows`, or `sys.tables`), `moment` is as in Scan."""
 
     key: str
+    moment: CommitPlace | None = None
 
 
 @frozen
@@ -135,11 +144,12 @@ class Coefficients(Source):
     """TensorAtomCoefficients: the numbers of models' tensors, one a row, made as they are read.
     Filled by rule coefficients: `tests` are conjuncts that the scan applies itself, `ranges` leave
     out whole rows of tensors (ranges of TensorAtoms' columns). With `partials` a row is a tensor
-    atom that has such a coefficient, and each partial is a column of it."""
+    atom that has such a coefficient, and each partial is a column of it. `moment` is as in Scan."""
 
     tests: tuple[Test, ...] = ()
     ranges: tuple[Range, ...] = ()
     partials: tuple[Partial, ...] | None = None
+    moment: CommitPlace | None = None
 
 
 @frozen

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 @frozen
 class ColumnRange:
     """What a query asks of one column, its values of the column's type: low <= value <= high
-    (`_open` excludes the end), or one of `values`, or NULL. Several ranges are a conjunction."""
+    (`_open` excludes the end), or one of `values`, or NULL. Several ranges are a conjunction.
+    `folds`: asked of the values in lower case, given so; scans know nothing of such."""
 
     column: str
     low: Any = None
@@ -25,6 +26,7 @@ class ColumnRange:
     high_open: bool = False
     values: tuple[Any, ...] | None = None
     is_null: bool = False
+    folds: bool = False
 
 
 def matching_batches(chunk: Chunk, ranges: Sequence[tuple[str, ColumnRange]]) -> Sequence[int]:

@@ -108,10 +108,11 @@ class ScanResult:
     segments_total: int
     segments_pruned: int
     bytes_mapped: int
-    nodes_visited: int | None = None  # of an index, if one found the rows
+    nodes_visited: int | None = None  # of a spatial index, if one found the rows
     deferred: Mapping[str, Deferred] = field(default_factory=dict)
     tensors_total: int = 0  # of models
     tensors_pruned: int = 0
+    index_entries: int | None = None  # of an ordered index, if one found the rows
 
 
 class TableView:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.limits import Limits
     from hartonomous.hql.models.requests import Progress
     from hartonomous.storage.catalog import Catalog
+    from hartonomous.storage.commit_log import CommitPlace
     from hartonomous.storage.database import Database
     from hartonomous.storage.table import TableView
 
@@ -48,7 +49,8 @@ class Figures:
     batches_pruned: int = 0
     segments_total: int = 0
     segments_pruned: int = 0
-    nodes_visited: int | None = None  # of an index
+    nodes_visited: int | None = None  # of a spatial index
+    index_entries: int | None = None  # of an ordered one, that were read
     candidates: int = 0  # rows that it gave
     tensors_total: int = 0
     tensors_pruned: int = 0
@@ -81,7 +83,8 @@ class Execution:
     """One run of a prepared plan. `tables` gives the rows of an ArrowSource by its key; the wide
     store belongs to this run alone. `context` is the statement's, for users' functions; `calls`
     keeps these apart, as the engine may call them in several threads. (A statement inside a
-    function has an execution of its own.) `is_calling` says that there are such calls."""
+    function has an execution of its own.) `is_calling` says that there are such calls. `moments`
+    are the earlier states of the database that are read."""
 
     source: Source
     parameters: Mapping[str, Any]
@@ -93,6 +96,27 @@ class Execution:
     context: Context | None = None
     calls: threading.Lock = field(default_factory=threading.Lock)
     is_calling: bool = False
+    moments: dict[CommitPlace, Source] = field(default_factory=dict)
+
+    def at(self, moment: CommitPlace | None) -> Source:
+        """Where tables are read as they were at a moment; None: as the statement sees them."""
+        if moment is None:
+            return self.source
+        found = self.moments.get(moment)
+        if found is None:
+            from hartonomous.hql.history.past import PastSource
+
+            found = self.moments[moment] = PastSource.of(self.source.database, moment)
+        return found
+
+    def rows_of(self, key: str, moment: CommitPlace | None) -> pa.Table | pa.RecordBatchReader:
+        """The rows of an ArrowSource."""
+        if moment is None:
+            return self.tables[key]()
+        from hartonomous.hql.history.system_rows import rows_at
+
+        assert self.context is not None
+        return rows_at(self.context, key, self.at(moment))
 
     def close(self) -> None:
         """Gives back what the run holds, last first. Idempotent."""

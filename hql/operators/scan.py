@@ -26,6 +26,7 @@ from hartonomous.hql.operators.base import Execution, Figures
 from hartonomous.hql.operators.evaluate import evaluate, rows_at_once
 from hartonomous.hql.operators.indexed import find_nearest, find_region
 from hartonomous.hql.operators.ranges import ranges_of
+from hartonomous.hql.operators.seek import find_sought
 from hartonomous.hql.operators.stored import Stored
 from hartonomous.hql.operators.values import column_value
 from hartonomous.hql.operators.wide import Int64, handles
@@ -80,6 +81,7 @@ class ScanOperator:
                 segments_total=result.segments_total,
                 segments_pruned=result.segments_pruned,
                 nodes_visited=result.nodes_visited,
+                index_entries=result.index_entries,
                 candidates=result.table.num_rows,
                 tensors_total=result.tensors_total,
                 tensors_pruned=result.tensors_pruned,
@@ -89,7 +91,7 @@ class ScanOperator:
         return table
 
     def _rows(self, form: Form, execution: Execution) -> tuple[ScanResult, pa.Table]:
-        view = view_of(self.scan.table, execution.source)
+        view = view_of(self.scan.table, execution.at(self.scan.moment))
         if self.top is not None:
             return self._nearest(self.top, view, form, execution)
         result = self._read(view, execution)
@@ -97,7 +99,7 @@ class ScanOperator:
 
     def preview(self, execution: Execution) -> pa.Table:
         """As `table`, with NULLs for everything that is computed: enough to plan with."""
-        view = view_of(self.scan.table, execution.source)
+        view = view_of(self.scan.table, execution.at(self.scan.moment))
         stored = _stored(self._read(view, execution))
         if self.scan.nearest is not None:
             count = sum(value_of(e, execution.parameters) for e in self.scan.nearest.count)
@@ -114,7 +116,7 @@ class ScanOperator:
         assert entry is not None, column
         bare = replace(self.scan, fields=(p.Field(column, parse_type(entry.type)),), computed=())
         scan = replace(bare, address=True, row_id=True)
-        view = view_of(scan.table, execution.source)
+        view = view_of(scan.table, execution.at(scan.moment))
         stored = _stored(replace(self, scan=scan)._read(view, execution))
         columns = [stored.values(n, GEOMETRY.arrow) for n in stored.names]
         return pa.table(columns, names=stored.names)
@@ -139,6 +141,12 @@ class ScanOperator:
             if found is not None:
                 addresses = view.narrowed(found.addresses, ranges)
                 return self._gathered(view, names, addresses, found.visited)
+        if scan.seek is not None:
+            every = ranges_of(scan.ranges, scan.table, execution, folded=True)
+            sought = find_sought(scan.seek, view, every)
+            if sought is not None:
+                result = self._gathered(view, names, sought.addresses)
+                return replace(result, index_entries=sought.entries)
         row_id = scan.row_id or scan.nearest is not None or not names
         result = view.scan(
             names,
@@ -197,7 +205,8 @@ class ScanOperator:
         count = top.count(execution)
         if top.filter is not None and count and view.row_count:
             passed = top.passed(execution)
-        if self.scan.region is None and top.nearest.index is not None and count:
+        is_whole = self.scan.region is None and self.scan.seek is None
+        if is_whole and top.nearest.index is not None and count:
             among = None if passed is None else self._addresses(view, execution)[passed]
             found = find_nearest(self.scan, count, view, among, execution)
             if found is not None:

@@ -19,6 +19,7 @@ from hartonomous.hql.rules.merge_queries import merge_queries
 from hartonomous.hql.rules.point_lookup import point_lookup
 from hartonomous.hql.rules.prune_columns import prune_columns
 from hartonomous.hql.rules.push_ranges import push_ranges
+from hartonomous.hql.rules.seek_index import seek_index
 from hartonomous.hql.rules.spatial_join import spatial_join
 from hartonomous.hql.rules.top_k import top_k
 from hartonomous.hql.rules.use_index import use_index, use_index_for_nearest
@@ -28,6 +29,7 @@ RULES: tuple[tuple[str, Callable[[Plan], Plan]], ...] = (
     ("push_ranges", push_ranges),
     ("coefficients", coefficients),  # reads the ranges
     ("point_lookup", point_lookup),  # reads the ranges
+    ("seek_index", seek_index),  # reads the ranges, and is not needed where there is a lookup
     ("use_index", use_index),  # before top_k, which copies scans with their regions
     ("spatial_join", spatial_join),
     ("top_k", top_k),  # before hoist_native, which would hide the distance

@@ -24,7 +24,9 @@ def index_hints(plan: p.Plan) -> p.Plan:
         return plan
     wanted = hints["USE INDEX"]
     found = _kept(plan, fold(wanted))
-    used = any(s.lookup or s.region or (s.nearest and s.nearest.index) for s in scans(found))
+    used = any(
+        s.lookup or s.seek or s.region or (s.nearest and s.nearest.index) for s in scans(found)
+    )
     if not used and not any(isinstance(n, p.Pairs) for n in walk(found)):
         tables = [s.table for s in scans(plan)]
         names = {fold(k.name) for t in tables for k in t.keys}
@@ -43,6 +45,8 @@ def _kept(plan: p.Plan, wanted: str | None) -> p.Plan:
             case p.Scan() if node.lookup is not None:
                 key = next(k for k in node.table.keys if k.id == node.lookup.key)
                 return node if fold(key.name) == wanted else replace(node, lookup=None)
+            case p.Scan() if node.seek is not None:
+                return replace(node, seek=_forced(node.seek, wanted))
             case p.Scan() if node.region is not None:
                 index = _forced(node.region.index, wanted)
                 region = None if index is None else replace(node.region, index=index)

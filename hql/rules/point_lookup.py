@@ -13,8 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.rules.seek_index import is_equality
 from hartonomous.hql.rules.tree import transform
-from hartonomous.storage.catalog import KeyEntry
+from hartonomous.storage.catalog import NOCASE, KeyEntry
 
 
 def point_lookup(plan: p.Plan) -> p.Plan:
@@ -28,19 +29,25 @@ def point_lookup(plan: p.Plan) -> p.Plan:
 
 
 def _find(scan: p.Scan) -> p.Lookup | None:
-    equal = {
-        r.column: r.low
-        for r in scan.ranges
-        if r.low is not None and r.low == r.high and not (r.low_open or r.high_open)
-    }
     names = {c.id: c.name for c in scan.table.columns}
     # a unique key finds one row at most, so it goes first
     for key in sorted(scan.table.keys, key=lambda k: not k.is_unique):
+        equal = _equal(scan, key)
         if all(names[i] in equal for i in key.columns) and _is_exact(scan, key):
             columns = tuple(names[i] for i in key.columns)
-            values = tuple(v for n in columns if (v := equal[n]) is not None)
-            return p.Lookup(key.id, columns, values)
+            return p.Lookup(key.id, columns, tuple(equal[n] for n in columns))
     return None
+
+
+def _equal(scan: p.Scan, key: KeyEntry) -> dict[str, p.Expr]:
+    """What columns equal, as the key compares them: unique ones compare without case where the
+    column does, and find more than is wanted where a query compares it with case."""
+    nocase = {c.name for c in scan.table.columns if key.is_unique and c.collation == NOCASE}
+    return {
+        r.column: r.low
+        for r in scan.ranges
+        if r.low is not None and is_equality(r) and (not r.folds or r.column in nocase)
+    }
 
 
 def _is_exact(scan: p.Scan, key: KeyEntry) -> bool:

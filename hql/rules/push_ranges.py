@@ -2,10 +2,11 @@
 
     SELECT … FROM t WHERE a >= @low AND a < 9   →   t[ranges: @low <= a < 9], same WHERE above
 
-Taken are comparisons of a column with a simple value, BETWEEN, IN and IS NULL that stand in AND
-with the rest of a WHERE, or in the ON of a join whose other side does not keep the rows that fail
-it. They go down through derived tables and set operations to the scans. A range only leaves rows
-out that cannot reach the result: the test itself stays where it was.
+Taken are comparisons of a column with a simple value, BETWEEN, IN, IS NULL and LIKE, of the column
+or of it in lower case (COLLATE NOCASE), that stand in AND with the rest of a WHERE, or in the ON of
+a join whose other side does not keep the rows that fail it. They go down through derived tables and
+set operations to the scans. A range only leaves rows out that cannot reach the result: the test
+itself stays where it was.
 
 Why a test on the null-supplying side of an outer join may go down: the rows it leaves out turn
 into rows of NULLs, which fail the same test above. IS NULL would let them pass, so it stays.
@@ -29,6 +30,7 @@ from hartonomous.hql.rules.tree import (
     walk_block,
 )
 
+_FOLDED = "__nocase"
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 
 
@@ -138,18 +140,15 @@ def _from_conjuncts(expr: p.Expr | None, relations: dict[int, Any]) -> Iterator[
 
 def _bound_of(expr: p.Expr, relations: dict[int, Any]) -> Bound | None:
     match expr:
-        case p.InList() if not expr.negated and all(is_simple(v) for v in expr.values):
-            column = column_of(expr.operand, relations)
-            values = tuple(map(strip_casts, expr.values))
-            return None if column is None else _bound(column, values=values)
+        case p.InList() if not expr.negated:
+            return _bound(expr.operand, relations, values=expr.values)
         case p.Call() if expr.function.name == "IS NULL":
-            column = column_of(expr.arguments[0], relations)
-            return None if column is None else _bound(column, is_null=True)
+            return _bound(expr.arguments[0], relations, is_null=True)
         case p.Call() if expr.function.name == "BETWEEN" and len(expr.arguments) == 3:
             operand, low, high = expr.arguments
-            column = column_of(operand, relations)
-            if column is not None and is_simple(low) and is_simple(high):
-                return _bound(column, low=strip_casts(low), high=strip_casts(high))
+            return _bound(operand, relations, low=low, high=high)
+        case p.Call() if expr.function.name == "LIKE":
+            return _bound(expr.arguments[0], relations, like=expr.arguments[1:])
         case p.Call() if expr.function.name in _TURNED:
             return _comparison(expr, relations)
     return None
@@ -157,19 +156,36 @@ def _bound_of(expr: p.Expr, relations: dict[int, Any]) -> Bound | None:
 
 def _comparison(expr: p.Call, relations: dict[int, Any]) -> Bound | None:
     op, (left, right) = expr.function.name, expr.arguments
-    if is_simple(left):
+    if is_simple(unfolded(left)):
         op, left, right = _TURNED[op], right, left
-    column = column_of(left, relations)
-    if column is None or not is_simple(right):
-        return None
-    value = strip_casts(right)
     if op == "=":
-        return _bound(column, low=value, high=value)
+        return _bound(left, relations, low=right, high=right)
     if op in ("<", "<="):
-        return _bound(column, high=value, high_open=op == "<")
-    return _bound(column, low=value, low_open=op == ">")
+        return _bound(left, relations, high=right, high_open=op == "<")
+    return _bound(left, relations, low=right, low_open=op == ">")
 
 
-def _bound(column: p.Column, **ends: Any) -> Bound | None:
+def _bound(subject: p.Expr, relations: dict[int, Any], **ends: Any) -> Bound | None:
+    """A range of the column that `subject` is, or that it is under COLLATE NOCASE, if all ends are
+    simple values."""
+    bare = unfolded(subject)
+    column = column_of(bare, relations)
     # a wide value has no order; a zone map knows nothing about it
-    return None if column.type.is_wide else Bound(column, p.Range("", **ends))
+    if column is None or column.type.is_wide:
+        return None
+    for name, end in ends.items():
+        given = end if isinstance(end, tuple) else (end,)
+        if isinstance(end, bool):
+            continue
+        values = tuple(strip_casts(unfolded(e)) for e in given)
+        if not all(map(is_simple, values)):
+            return None
+        ends[name] = values if isinstance(end, tuple) else values[0]
+    return Bound(column, p.Range("", **ends, folds=bare is not subject))
+
+
+def unfolded(expr: p.Expr) -> p.Expr:
+    """What stands under COLLATE NOCASE."""
+    if isinstance(expr, p.Call) and expr.function.name == _FOLDED:
+        return expr.arguments[0]
+    return expr

@@ -33,9 +33,9 @@ METHOD = "BTREE"
 @frozen
 class KeyRange:
     """A stretch of an index: rows whose first columns are `equal` to values (of the columns' own
-    types, in Python's form; None is NULL), and whose next column lies between `low` and `high`
-    (None: no end there; `_open` excludes the end). With an end, NULL is not within; without both,
-    every row is that has the first columns."""
+    types, in Python's form; None is NULL; texts of columns under COLLATE NOCASE in lower case), and
+    whose next column lies between `low` and `high` (None: no end there; `_open` excludes the end).
+    With an end, NULL is not within; without both, every row is that has the first columns."""
 
     equal: tuple[Any, ...] = ()
     low: Any = None
@@ -182,8 +182,9 @@ class OrderedSearch:
                 yield Stretches(ordinal, selection, rows, part, starts, stops)
 
     def _values(self, values: list[Any], place: int) -> pa.Array:
-        column = self.columns[place]
-        return compared(pa.array(values, column.arrow), column)
+        type_ = self.columns[place].arrow
+        # a number that a REAL cannot hold lies between two of them
+        return pa.array(values, pa.float64() if pa.types.is_floating(type_) else type_)
 
 
 def as_index(key: KeyEntry) -> IndexEntry:
