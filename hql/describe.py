@@ -160,6 +160,7 @@ class Describer:
             parts.append(self._region(scan.region))
         if scan.seek is not None:
             parts.append(self._seek(scan, scan.seek))
+        parts.extend(map(self._matching, scan.matching))
         computed = {c.name: c.expr for c in scan.computed}
         if scan.nearest is not None:
             count = " + ".join(map(self.expr, scan.nearest.count))
@@ -212,6 +213,11 @@ class Describer:
 
         entry = next(e for e in ordered_indexes(scan.table) if e.id == index.id)
         return f"index {index.title} ({', '.join(sought_columns(scan, entry))})"
+
+    def _matching(self, matching: p.Matching) -> str:
+        alias = self._aliases.get(matching.other, f"r{matching.other}")
+        values = [f"{alias}.{v}" if isinstance(v, str) else self.expr(v) for v in matching.values]
+        return f"rows that match {', '.join(values)} through index {matching.index.title}"
 
     def _columns(self, source: p.Source) -> str:
         return f" ({', '.join(f.name for f in source.fields)})"

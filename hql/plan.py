@@ -42,6 +42,7 @@ from hartonomous.hql.plan_sources import Field as Field
 from hartonomous.hql.plan_sources import Index as Index
 from hartonomous.hql.plan_sources import Joined as Joined
 from hartonomous.hql.plan_sources import Lookup as Lookup
+from hartonomous.hql.plan_sources import Matching as Matching
 from hartonomous.hql.plan_sources import Nearest as Nearest
 from hartonomous.hql.plan_sources import Output as Output
 from hartonomous.hql.plan_sources import Pairs as Pairs
@@ -56,6 +57,9 @@ from hartonomous.hql.types import Type
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from hartonomous.hql import ast
+    from hartonomous.storage.commit_log import CommitPlace
 
 
 @frozen
@@ -132,7 +136,9 @@ class BoundQuery:
     """What the planner keeps for a text: the plan, the parameters it needs, whether a volatile
     function occurs (then no result may be reused), and tables read (for locks and grants).
     `assignments` are the variables that `SELECT @v = e` sets, one for each output column.
-    `of_session` names the parameters whose values are the session's (scripts/status.py)."""
+    `of_session` names the parameters whose values are the session's (scripts/status.py). `moments`
+    are the FOR SYSTEM_TIME clauses with the commits that they meant: the plan holds while they
+    mean the same."""
 
     plan: Plan
     parameters: tuple[tuple[str, Type], ...] = ()
@@ -140,6 +146,7 @@ class BoundQuery:
     tables: tuple[str, ...] = ()
     assignments: tuple[str, ...] = ()
     of_session: tuple[str, ...] = ()
+    moments: tuple[tuple[ast.SystemTime, CommitPlace], ...] = ()
 
 
 def schema_of(fields: tuple[Field, ...]) -> pa.Schema:

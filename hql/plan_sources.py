@@ -49,7 +49,8 @@ class Scan(Source):
     """Rows of a stored table. `fields` are the columns that the statement reads (rule
     prune_columns narrows them); `ranges` are conjuncts that zone maps may use (rule push_ranges),
     `region` one that an index may use (rule use_index), `seek` an index that may use ranges of its
-    first columns (rule seek_index);
+    first columns (rule seek_index), `matching` ways to find only rows that match another scan's
+    (rule match_rows);
     `address` and `row_id` add the BIGINT columns `__address` (UPDATE, DELETE) and `__row_id` (ties
     of a top-k); `moment` is the commit AS OF which the table is read. The rest is filled by rules:
     `computed` columns are native functions of this scan's columns (hoist_native); `ordinal` adds
@@ -66,6 +67,7 @@ class Scan(Source):
     lookup: Lookup | None = None
     region: Region | None = None
     seek: Index | None = None
+    matching: tuple[Matching, ...] = ()
     nearest: Nearest | None = None
     limit: Expr | None = None
     moment: CommitPlace | None = None
@@ -101,6 +103,16 @@ class Index:
     id: int
     title: str
     forced: bool = False
+
+
+@frozen
+class Matching:
+    """Rows whose columns, the first of `index`, equal `values`: each the name of a column of the
+    scan of relation `other`, of any row that one gives, or a Constant or Parameter."""
+
+    index: Index
+    other: int
+    values: tuple[str | Expr, ...]
 
 
 @frozen

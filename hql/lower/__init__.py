@@ -46,7 +46,7 @@ def lower(plan: p.Plan) -> Operator:
     nearest = nearest_columns(plan)
     if nearest is not None:
         source, names = nearest
-        scan = _scan(source, source.alias, count())
+        scan = _scan(source, source.alias, count(), {})
         return NearestRows(scan, names, plan.fields, plan.offset, tuple(_counts(plan)))
     streamed = function_rows(plan)
     if streamed is not None:
@@ -60,8 +60,9 @@ def _fragment(plan: p.Plan, numbers: Iterator[int]) -> FragmentOperator:
     options = dict(plan.options)
     fragment = Fragment(plan, natives, options.get("MAXRECURSION", STEPS_MAX))
     is_single = len(fragment.inputs) == 1 and not plan.ctes
+    scans: dict[int, ScanOperator] = {}
     inputs = {
-        number: _input(source, fragment.names.label(number), is_single, numbers)
+        number: _input(source, fragment.names.label(number), is_single, numbers, scans)
         for number, source in fragment.inputs.items()
         if not isinstance(source, p.Pairs)
     }
@@ -86,23 +87,28 @@ def _input(
     label: str,
     is_single: bool,
     numbers: Iterator[int],
+    scans: dict[int, ScanOperator],
 ) -> ScanOperator | ArrowInput | CoefficientsOperator:
     if isinstance(source, p.Coefficients):
         return CoefficientsOperator(source, label)
     if isinstance(source, p.ArrowSource):
         wide = [f.name for f in source.fields if f.type.is_wide]
         return ArrowInput(source, label, {name: next(numbers) for name in wide}, is_single)
-    return _scan(source, label, numbers)
+    found = scans[source.relation] = _scan(source, label, numbers, scans)
+    return found
 
 
-def _scan(source: p.Scan, label: str, numbers: Iterator[int]) -> ScanOperator:
+def _scan(
+    source: p.Scan, label: str, numbers: Iterator[int], scans: dict[int, ScanOperator]
+) -> ScanOperator:
+    """`scans`: all those of the fragment, of which there will be more."""
     wide = [f.name for f in source.fields if f.type.is_wide]
     wide += [c.name for c in source.computed if c.expr.type.is_wide]
     top = None
     if source.nearest is not None:
         where = source.nearest.filter
         top = TopK(source.nearest, None if where is None else _fragment(where, numbers))
-    return ScanOperator(source, label, {name: next(numbers) for name in wide}, top)
+    return ScanOperator(source, label, {name: next(numbers) for name in wide}, top, scans)
 
 
 def _pairs(

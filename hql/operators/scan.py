@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from hartonomous.hql.models.relations.tables import view_of
 from hartonomous.hql.operators.base import Execution, Figures
 from hartonomous.hql.operators.evaluate import evaluate, rows_at_once
 from hartonomous.hql.operators.indexed import find_nearest, find_region
+from hartonomous.hql.operators.matching import find_matching
 from hartonomous.hql.operators.ranges import ranges_of
 from hartonomous.hql.operators.seek import find_sought
 from hartonomous.hql.operators.stored import Stored
@@ -53,6 +54,9 @@ class ScanOperator:
     label: str
     sources: dict[str, int]
     top: TopK | None = None  # if the scan has `nearest`
+    #: all scans of the fragment, by relation, and those that wait for this one's rows (matching.py)
+    siblings: Mapping[int, ScanOperator] = field(default_factory=dict, compare=False, repr=False)
+    waiting: frozenset[int] = frozenset()
 
     @property
     def relation(self) -> int:
@@ -123,6 +127,10 @@ class ScanOperator:
 
     # --- reading ---------------------------------------------------------------------------------
 
+    def stored_rows(self, view: TableView, execution: Execution) -> pa.Table:
+        """The stored columns of the scan's rows."""
+        return self._read(view, execution).table
+
     def stored_names(self) -> list[str]:
         """Stored columns to read: those of the fragment and those that computed ones need."""
         names = dict.fromkeys(f.name for f in self.scan.fields)
@@ -147,6 +155,11 @@ class ScanOperator:
             if sought is not None:
                 result = self._gathered(view, names, sought.addresses)
                 return replace(result, index_entries=sought.entries)
+        if scan.matching:
+            matched = find_matching(self, view, execution)
+            if matched is not None:
+                result = self._gathered(view, names, matched.addresses)
+                return replace(result, index_entries=len(matched.addresses))
         row_id = scan.row_id or scan.nearest is not None or not names
         result = view.scan(
             names,
@@ -232,14 +245,14 @@ class ScanOperator:
         already."""
         names: list[str] = []
         columns: list[pa.ChunkedArray] = []
-        for field in self.scan.fields:
-            names.append(field.name)
-            values = stored.column(field.name)
-            if field.name in stored.deferred:
-                number, made = self.sources[field.name], stored.deferred[field.name]
+        for shown in self.scan.fields:
+            names.append(shown.name)
+            values = stored.column(shown.name)
+            if shown.name in stored.deferred:
+                number, made = self.sources[shown.name], stored.deferred[shown.name]
                 columns.append(execution.store.defer(number, made, values))
             else:
-                columns.append(self._column(field.name, field.type, values, execution))
+                columns.append(self._column(shown.name, shown.type, values, execution))
         for computed in self.scan.computed:
             names.append(computed.name)
             if known is not None and computed.name in known:

@@ -24,9 +24,7 @@ def index_hints(plan: p.Plan) -> p.Plan:
         return plan
     wanted = hints["USE INDEX"]
     found = _kept(plan, fold(wanted))
-    used = any(
-        s.lookup or s.seek or s.region or (s.nearest and s.nearest.index) for s in scans(found)
-    )
+    used = any(map(_has_index, scans(found)))
     if not used and not any(isinstance(n, p.Pairs) for n in walk(found)):
         tables = [s.table for s in scans(plan)]
         names = {fold(k.name) for t in tables for k in t.keys}
@@ -42,20 +40,36 @@ def _kept(plan: p.Plan, wanted: str | None) -> p.Plan:
 
     def change(node: Any) -> Any:
         match node:
-            case p.Scan() if node.lookup is not None:
-                key = next(k for k in node.table.keys if k.id == node.lookup.key)
-                return node if fold(key.name) == wanted else replace(node, lookup=None)
-            case p.Scan() if node.seek is not None:
-                return replace(node, seek=_forced(node.seek, wanted))
-            case p.Scan() if node.region is not None:
-                index = _forced(node.region.index, wanted)
-                region = None if index is None else replace(node.region, index=index)
-                return replace(node, region=region)
+            case p.Scan():
+                return _kept_of(node, wanted)
             case p.Nearest() if node.index is not None:
                 return replace(node, index=_forced(node.index, wanted))
         return node
 
     return transform(plan, change)
+
+
+def _has_index(scan: p.Scan) -> bool:
+    by_distance = scan.nearest is not None and scan.nearest.index
+    return any((scan.lookup, scan.seek, scan.matching, scan.region, by_distance))
+
+
+def _kept_of(scan: p.Scan, wanted: str | None) -> p.Scan:
+    lookup, region, seek = scan.lookup, scan.region, scan.seek
+    if lookup is not None:
+        key = next(k for k in scan.table.keys if k.id == lookup.key)
+        lookup = lookup if fold(key.name) == wanted else None
+    if seek is not None:
+        seek = _forced(seek, wanted)
+    if region is not None:
+        index = _forced(region.index, wanted)
+        region = None if index is None else replace(region, index=index)
+    forced = ((m, _forced(m.index, wanted)) for m in scan.matching)
+    matching = tuple(replace(m, index=i) for m, i in forced if i is not None)
+    kept = lookup, region, seek, matching
+    if kept == (scan.lookup, scan.region, scan.seek, scan.matching):
+        return scan
+    return replace(scan, lookup=lookup, region=region, seek=seek, matching=matching)
 
 
 def _forced(index: p.Index, wanted: str | None) -> p.Index | None:

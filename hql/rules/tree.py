@@ -23,6 +23,7 @@ NODES: tuple[type, ...] = (
     p.Order,
     p.Range,
     p.Lookup,
+    p.Matching,
     p.Nearest,
     p.Region,
     p.Test,
