@@ -13,7 +13,7 @@ again together with its tail, so it has O(log n) of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from hartonomous.storage.access.parts import chunk_index, indexed_rows
 from hartonomous.storage.blocks import ObjectRef
+from hartonomous.storage.branches import DroppedTable, Line, SettledLine
 from hartonomous.storage.catalog import IndexEntry, ModelEntry, TableEntry
 from hartonomous.storage.chunk import (
     BATCH_ROWS,
@@ -35,6 +36,8 @@ from hartonomous.storage.keys import KeyColumns, chunk_key
 from hartonomous.storage.leaf_log import unpack_leaves
 from hartonomous.storage.leaves import write_leaves
 from hartonomous.storage.manifest import (
+    BranchManifest,
+    DroppedManifest,
     KeyPart,
     Manifest,
     PackPart,
@@ -48,7 +51,7 @@ from hartonomous.storage.manifest_state import DEATHS_KIND
 from hartonomous.storage.models import readable_objects
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.packs import write_pack
-from hartonomous.storage.segment import write_segment
+from hartonomous.storage.segment import SegmentMeta, write_segment
 from hartonomous.storage.segment_rows import SegmentRows
 from hartonomous.storage.shape import TableShape, shape_holding, shape_of
 from hartonomous.storage.state import DatabaseState
@@ -63,58 +66,133 @@ if TYPE_CHECKING:
 def checkpoint(database: Database) -> None:
     """Raises DiskFault; then the state on disk is the old one or the new one, and whole."""
     path, objects, wal = database.commits_path, database.objects, database.wal
-    folder, previous = database.folder, database.manifest
+    folder, old_name = database.folder, database.manifest_name
     assert objects is not None and wal is not None and folder is not None
-    old_name = database.manifest_name
-    assert previous is not None and old_name is not None
+    assert old_name is not None
     with path.lock:
+        repository = path.repository
+        previous = repository.manifest
+        assert previous is not None
         with path.no_return():
             wal_start = wal.start_file()
-        head = path.head
-        database.publish(head)
-        tables, states = {}, {}
-        for table_id, state in head.tables.items():
-            table = head.catalog.tables_by_id[table_id]
-            settled = segmented(objects, table, state)
-            states[table_id] = settled
-            old = previous.tables.get(table_id)
-            leaves = old.leaves if old is not None else ()
-            if packed := path.leaves.get(table_id):
-                leaves = (*leaves, write_leaves(objects, unpack_leaves(packed)))
-            tables[table_id] = _table_manifest(objects, table, settled, leaves)
+        for line in repository.lines.values():
+            database.publish(line, line.state)
+        settled = {i: _settle(objects, line) for i, line in repository.lines.items()}
         packs = previous.commit_packs
-        if path.recent:
-            packs = (*packs, *write_commits(objects, [to_batch(path.recent)]))
-        counters = database.counters
-        manifest = Manifest(
-            sequence=head.sequence,
-            commit=head.commit_hash,
-            catalog=tuple(sorted(head.catalog.entries.values(), key=lambda e: e.id)),
-            tables=tables,
-            next_row_id=counters.next_row_id,
-            next_id=counters.next_entry_id,
+        if repository.recent:
+            packs = (*packs, *write_commits(objects, [to_batch(repository.recent)]))
+        catalogs = repository.catalogs
+        catalog_packs = catalogs.write(objects)
+        manifest = _manifest(
+            database,
+            settled,
             wal_start=wal_start,
-            identities=counters.all_identities(),
             commit_packs=packs,
-            catalog_hash=head.catalog_hash,
+            catalog_packs=tuple(catalog_packs),
         )
         name = write_manifest(objects, manifest)
-        settled_head = DatabaseState(
-            head.sequence, head.catalog, states, head.commit_hash, head.at_us, head.catalog_hash
-        )
         with path.no_return():
             write_head(database.disk, folder.head, name)
-            database.manifest, database.manifest_name = manifest, name
-            path.recent.clear()
-            path.leaves.clear()
-            path.head = settled_head
-            database.publish(settled_head)
+            repository.manifest, database.manifest_name = manifest, name
+            repository.recent.clear()
+            catalogs.written(catalog_packs)
+            repository.has_news = False
+            for line in repository.lines.values():
+                line.settle(settled[line.id])
+                database.publish(line, line.state)
         wal.remove_files_below(file_number(wal_start))
         superseded = object_names(objects, old_name) - object_names(objects, name)
-        models = (e for e in previous.catalog if isinstance(e, ModelEntry))
-        superseded |= readable_objects(objects, [m for m in models if m not in manifest.catalog])
+        superseded |= _models_left(objects, previous, manifest)
     database.garbage.suspect(superseded)
     database.garbage.collect()
+
+
+def _manifest(
+    database: Database,
+    settled: Mapping[int, SettledLine],
+    wal_start: int,
+    commit_packs: tuple[SegmentMeta, ...],
+    catalog_packs: tuple[str, ...],
+) -> Manifest:
+    repository, counters = database.commits_path.repository, database.counters
+    main, *others = (_branch_manifest(line, settled[line.id]) for line in repository.lines.values())
+    gone = (o for i, o in repository.origins.items() if i not in repository.lines)
+    return Manifest(
+        sequence=main.sequence,
+        commit=main.commit,
+        catalog=main.catalog,
+        tables=main.tables,
+        next_row_id=counters.next_row_id,
+        next_id=counters.next_entry_id,
+        wal_start=wal_start,
+        identities=counters.all_identities(),
+        commit_packs=commit_packs,
+        catalog_hash=main.catalog_hash,
+        dropped=main.dropped,
+        last=repository.sequence if repository.sequence != main.sequence else 0,
+        branches=tuple(others),
+        origins=tuple(gone),
+        tags=tuple(repository.tags.values()),
+        settings=repository.settings,
+        horizon=repository.horizon,
+        base=repository.catalogs.base,
+        catalog_packs=catalog_packs,
+    )
+
+
+def _branch_manifest(line: Line, settled: SettledLine) -> BranchManifest:
+    state = settled.state
+    return BranchManifest(
+        line.origin,
+        state.sequence,
+        state.commit_hash,
+        state.at_us,
+        tuple(sorted(state.catalog.entries.values(), key=lambda e: e.id)),
+        state.catalog_hash,
+        settled.tables,
+        settled.dropped,
+    )
+
+
+def _settle(objects: Objects, line: Line) -> SettledLine:
+    """A branch with everything in objects. One that did not change since costs nothing."""
+    if line.settled is not None and line.settled.state is line.state:
+        return line.settled
+    head, tables, states = line.state, {}, {}
+    for table_id, state in head.tables.items():
+        table = head.catalog.tables_by_id[table_id]
+        states[table_id] = segmented(objects, table, state)
+        leaves = _leaves(objects, line, table_id)
+        tables[table_id] = _table_manifest(objects, table, states[table_id], leaves)
+    dropped, gone = [], {}
+    for table_id, was in line.dropped.items():
+        still = segmented(objects, was.entry, was.state)
+        leaves = _leaves(objects, line, table_id)
+        table_manifest = _table_manifest(objects, was.entry, still, leaves)
+        dropped.append(DroppedManifest(was.sequence, was.entry, table_manifest))
+        gone[table_id] = DroppedTable(was.sequence, was.entry, still)
+    settled = DatabaseState(
+        head.sequence, head.catalog, states, head.commit_hash, head.at_us, head.catalog_hash
+    )
+    return SettledLine(settled, tables, gone, tuple(dropped))
+
+
+def _leaves(objects: Objects, line: Line, table_id: int) -> tuple[ObjectRef, ...]:
+    packs = line.packs.get(table_id, ())
+    if packed := line.leaves.get(table_id):
+        packs = (*packs, write_leaves(objects, unpack_leaves(packed)))
+    return packs
+
+
+def _models_left(objects: Objects, before: Manifest, after: Manifest) -> set[str]:
+    """Objects of models that only the manifest before names; what history needs is kept."""
+    still = _models(after)
+    return readable_objects(objects, [e for e in _models(before) if e not in still])
+
+
+def _models(manifest: Manifest) -> list[ModelEntry]:
+    catalogs = (manifest.catalog, *(branch.catalog for branch in manifest.branches))
+    return [e for catalog in catalogs for e in catalog if isinstance(e, ModelEntry)]
 
 
 def segmented(objects: Objects, table: TableEntry, state: TableState) -> TableState:
@@ -229,6 +307,4 @@ def _store_key(objects: Objects, table: TableEntry, chunk: Chunk, key_id: int) -
 
 def _store_index(objects: Objects, table: TableEntry, chunk: Chunk, index: IndexEntry) -> KeyPart:
     part = chunk_index(chunk, index)
-    return KeyPart(
-        index.id, None, PackPart(part.store(objects, indexed_rows(table, index, chunk)))
-    )
+    return KeyPart(index.id, None, PackPart(part.store(objects, indexed_rows(table, index, chunk))))

@@ -5,9 +5,9 @@
     births    the sequence of the commit that made the row: one number or int64[rows]
     deaths    a growing log of (sequence, offset), appended in sequence order
 
-A row is visible at s when birth <= s < death. The log is shared by all snapshots: a snapshot at s
-reads the prefix of deaths up to s. It is written by the committing thread alone, under the commit
-lock, and a reader takes a consistent prefix because the count is published last.
+A row is visible at s when birth <= s < death. The log is shared by all snapshots of one branch: a
+snapshot at s reads the prefix of deaths up to s. It is written by the committing thread alone,
+under the commit lock, and a reader takes a consistent prefix because the count is published last.
 
 Which rows a batch hides is kept per batch (`Hidden`), so that one delete in a segment of a million
 rows leaves all other batches uncopied and their caches warm.
@@ -109,6 +109,12 @@ class DeathLog:
         if count == 0 or sequences[count - 1] <= sequence:
             return count
         return int(np.searchsorted(sequences[:count], sequence, "right"))
+
+    def shared(self, count: int) -> DeathLog:
+        """The first `count` deaths as a log of their own, copied when it grows."""
+        sequences, offsets = self._sequences[:count], self._offsets[:count]
+        sequences.flags.writeable = offsets.flags.writeable = False
+        return DeathLog(sequences, offsets)
 
     def offsets(self, start: int, stop: int) -> Int64:
         return self._offsets[start:stop]
@@ -261,6 +267,11 @@ class Chunk:
             self._births = self._hidden_column(BIRTH_COLUMN)
         return self._births
 
+    @property
+    def birth(self) -> int | None:
+        """The one commit all rows were born in, if there is one that is known at once."""
+        return self._births if isinstance(self._births, int) else None
+
     def _hidden_column(self, name: str) -> Int64:
         parts = [self.rows.column(name, batch) for batch in range(self.batch_count)]
         return np.concatenate([p.to_numpy() for p in parts if p is not None])
@@ -291,6 +302,34 @@ class Chunk:
         grown = latest.without(self.deaths.offsets(latest.deaths, seen), seen)
         self._latest = grown
         return grown
+
+    def fork(self, sequence: int) -> Chunk | None:
+        """The same rows for a branch that begins after commit `sequence`: what dies later is its
+        own. Rows born later were never on it: they are dead from sequence 0 on, and if no others
+        are left, so is the chunk (None)."""
+        count = self.deaths.prefix(sequence)
+        deaths = self.deaths.shared(count)
+        if self.newest_birth > sequence:
+            later = np.flatnonzero(self.births_at(slice(None)) > sequence)
+            if len(later) == self.count:
+                return None
+            deaths = DeathLog(
+                np.concatenate([np.zeros(len(later), np.int64), deaths.sequences(0, count)]),
+                np.concatenate([later, deaths.offsets(0, count)]),
+            )
+        newest = min(self.newest_birth, sequence)
+        fork = Chunk(self.rows, self._row_ids, self._births, deaths, newest)
+        for key_id, part in list(self.keys.items()):  # readers add to it meanwhile
+            fork.keys[key_id] = part.moved_to(fork)
+        fork.indexes = self.indexes
+        fork._id_order = self._id_order
+        if deaths.count == count:
+            stored, latest = self.stored_deaths, self._latest
+            if stored is not None and stored[1] == count:
+                fork.stored_deaths = stored
+            if latest is not None and latest.deaths <= count:
+                fork._latest = Selection(fork, latest.deaths, latest.hidden)
+        return fork
 
     def detach(self) -> None:
         """Before objects may be removed: open what old snapshots will still read (a mapping

@@ -27,7 +27,8 @@ _ENTRY: Final = struct.Struct("<QQ32s")
 
 @frozen
 class Commit:
-    """`tables`: id -> (size, root) of the changed tables' logs; None for a dropped table."""
+    """`tables`: id -> (size, root) of the changed tables' logs; None for a dropped table. `branch`,
+    where it was made, is no part of what is hashed: a branch is a name, commits know parents."""
 
     parents: tuple[bytes, ...]
     sequence: int
@@ -37,6 +38,7 @@ class Commit:
     catalog_hash: bytes
     tables: Mapping[int, tuple[int, bytes] | None]
     root: bytes
+    branch: int = 0
 
     def encode(self) -> bytes:
         """Canonical bytes; their SHA-256 is the commit's hash."""
@@ -69,7 +71,7 @@ def tables_from_list(data: list[Any]) -> dict[int, tuple[int, bytes] | None]:
     return {e[0]: (e[1], e[2]) if len(e) == 3 else None for e in data}
 
 
-def decode(data: bytes | memoryview) -> Commit:
+def decode(data: bytes | memoryview, branch: int = 0) -> Commit:
     """The commit that bytes encode; Corruption if they are not a commit's canonical form."""
     data = bytes(data)
     try:
@@ -84,6 +86,7 @@ def decode(data: bytes | memoryview) -> Commit:
             m["catalog"],
             tables,
             m["root"],
+            branch,
         )
         is_canonical = commit.encode() == data
     except (ValueError, KeyError, TypeError, IndexError, msgpack.UnpackException) as fault:

@@ -35,6 +35,7 @@ SCHEMA: Final = pa.schema(
         pa.field("catalog", _HASH, False),
         pa.field("root", _HASH, False),
         pa.field("tables", pa.binary(), False),  # msgpack, as in the commit's own bytes
+        pa.field("branch", pa.int64(), False),  # packs from before there were branches lack it
     ]
 )
 
@@ -51,6 +52,7 @@ def to_batch(commits: Sequence[Commit]) -> pa.RecordBatch:
         [c.catalog_hash for c in commits],
         [c.root for c in commits],
         [msgpack.packb(tables_to_list(c.tables)) for c in commits],
+        [c.branch for c in commits],
     ]
     arrays = [pa.array(v, f.type) for v, f in zip(columns, SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
@@ -60,12 +62,12 @@ def from_batch(batch: pa.RecordBatch) -> list[Commit]:
     """The inverse of to_batch; Corruption where a commit does not have its hash."""
     columns = [c.to_pylist() for c in batch.set_column(3, "at", batch[3].cast(pa.int64())).columns]
     commits = []
-    for sequence, name, parents, at_us, author, statement, catalog, root, tables in zip(
+    for sequence, name, parents, at_us, author, statement, catalog, root, tables, branch in zip(
         *columns, strict=True
     ):
         some = tuple(parents[i : i + HASH_BYTES] for i in range(0, len(parents), HASH_BYTES))
         changed = tables_from_list(msgpack.unpackb(tables))
-        commit = Commit(some, sequence, at_us, author, statement, catalog, changed, root)
+        commit = Commit(some, sequence, at_us, author, statement, catalog, changed, root, branch)
         if commit.hash != name:
             raise Corruption(
                 f"commit {sequence} is damaged: expected {name.hex()}, found {commit.hash.hex()}"
@@ -93,9 +95,21 @@ class CommitPack:
     def table(self, names: Sequence[str] = tuple(SCHEMA.names)) -> pa.Table:
         """Columns of SCHEMA, oldest first, over the mapping."""
         schema = pa.schema([SCHEMA.field(n) for n in names])
-        return pa.Table.from_batches(self.segment.columns(names), schema)
+        return pa.Table.from_batches([self._batch(names, b) for b in range(self._batches)], schema)
+
+    @property
+    def _batches(self) -> int:
+        return (self.rows + BATCH_ROWS - 1) // BATCH_ROWS
+
+    def _batch(self, names: Sequence[str], batch: int) -> pa.RecordBatch:
+        stored = [n for n in names if n in self.segment.schema.names]
+        (found,) = self.segment.columns(stored, [batch])
+        main = pa.repeat(pa.scalar(0, pa.int64()), self.segment.batch_rows[batch])
+        arrays = [found.column(n) if n in stored else main for n in names]
+        schema = pa.schema([SCHEMA.field(n) for n in names])
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def commits(self) -> Iterator[Commit]:
         """Every commit, oldest first, its hash checked."""
-        for batch in range((self.rows + BATCH_ROWS - 1) // BATCH_ROWS):
-            yield from from_batch(self.segment.columns(SCHEMA.names, [batch])[0])
+        for batch in range(self._batches):
+            yield from from_batch(self._batch(SCHEMA.names, batch))

@@ -1,37 +1,43 @@
 """The commit path: one transaction after another gets its sequence; many are synced at once.
 
     outside the lock   own rows as chunks, leaves hashed, bytes laid into the record (prepare.py)
-    commit lock        conflicts, sequence, Merkle roots, the commit, the log's record, new head
+    commit lock        conflicts, sequence, Merkle roots, the commit, the log's record, new head of
+                       the transaction's branch
     outside again      wait for the group's sync, publish
 
-`head` is the newest state, maybe not durable yet: the next commit builds on it. `published` is the
-newest durable one: snapshots start there. A failed write poisons the log, so a head that is not
-durable is never published.
+A line's `state` is its branch's newest, maybe not durable yet: the next commit builds on it.
+`published` is the newest durable one: snapshots start there. A failed write poisons the log, so a
+state that is not durable is never published.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hartonomous.storage.branches import DroppedTable, Line
 from hartonomous.storage.catalog import Catalog, Entry, ModelEntry, TableEntry, catalog_hash
+from hartonomous.storage.catalog_history import delta_of
 from hartonomous.storage.chunk import Chunk, Int64
-from hartonomous.storage.commit import Commit, TableRoots
+from hartonomous.storage.commit import Commit
 from hartonomous.storage.conflicts import (
     check_committed_keys,
     check_entry,
+    check_untouched,
     conflict,
     locate_deaths,
     merge_catalog,
 )
-from hartonomous.storage.errors import DiskFault
+from hartonomous.storage.database_changes import Change, change_to_map
+from hartonomous.storage.errors import Conflict, DiskFault
 from hartonomous.storage.leaf_log import pack_leaves
 from hartonomous.storage.merkle import Log
 from hartonomous.storage.prepare import Born, Prepared, prepare
 from hartonomous.storage.record import RecordWriter, pack_entries
+from hartonomous.storage.repository import Repository
 from hartonomous.storage.shape import shape_of
 from hartonomous.storage.state import CommitInfo, DatabaseState
 from hartonomous.storage.table import TableState
@@ -46,37 +52,60 @@ if TYPE_CHECKING:
 class CommitPath:
     """Serialises the commits of one database. What `lock` guards says so."""
 
-    def __init__(self, database: Database, state: DatabaseState, wal: Wal | None) -> None:
+    def __init__(self, database: Database, repository: Repository, wal: Wal | None) -> None:
         self._database, self._wal = database, wal
         self.lock = threading.Lock()
-        self.head = state  # guarded
+        self.repository = repository  # guarded
         self.has_failed = False  # the log cannot be trusted; until the database is opened again
         self._no_return = NoReturn(self)
-        self.roots = TableRoots()  # guarded
-        self.recent: list[Commit] = []  # guarded; since the last checkpoint
-        self.leaves: dict[int, bytearray] = {}  # guarded; since the last checkpoint, by table
+
+    def change(self, change_of: Callable[[Repository], Change]) -> None:
+        """Make what `change_of` finds due in the repository durable. Raises what it raises, and
+        DiskFault."""
+        with self.lock:
+            self._check()
+            change = change_of(self.repository)
+            change.apply(self.repository)
+            self.repository.has_news = True
+            position = 0
+            if self._wal is not None:
+                with self.no_return():
+                    pieces = RecordWriter().finish({"database": change_to_map(change)})
+                    position = self._wal.append(*pieces)
+        if self._wal is not None:
+            with self.no_return():
+                self._wal.sync(position)
+
+    def _check(self) -> None:
+        if self.has_failed:
+            raise DiskFault("an earlier commit failed", hint="open the database again")
 
     def commit(self, transaction: Transaction, statement: str, author: str) -> CommitInfo | None:
         """See Transaction.commit."""
         own = [t for t in transaction.tables.values() if t.has_changes and not t.table.temporary]
         changes = [c for c in transaction.changes.values() if not is_temporary(c)]
-        if self._database.read_only or (not own and not changes):
+        merged = transaction.parents
+        if self._database.read_only or (not own and not changes and not merged):
             return None
         record = RecordWriter() if self._wal is not None else None
         prepared = [prepare(self._database, transaction.objects, t, record) for t in own]
         prepared = [p for p in prepared if p.leaves]
-        if not prepared and not changes:
+        if not prepared and not changes and not merged:
             return None
         statement, author = encodable(statement), encodable(author)
         with self.lock:
-            if self.has_failed:
-                raise DiskFault("an earlier commit failed", hint="open the database again")
-            info, position = self._append(transaction, prepared, changes, record, statement, author)
-            state = self.head
+            self._check()
+            line = self.repository.lines.get(transaction.line_id)
+            if line is None:
+                raise Conflict(f'branch "{transaction.branch}" was dropped', hint="use another")
+            info, position = self._append(
+                line, transaction, prepared, changes, record, statement, author
+            )
+            state = line.state
         if self._wal is not None:
             with self.no_return():
                 self._wal.sync(position)
-        self._database.publish(state)
+        self._database.publish(line, state)
         return info
 
     def no_return(self) -> NoReturn:
@@ -87,6 +116,7 @@ class CommitPath:
 
     def _append(
         self,
+        line: Line,
         transaction: Transaction,
         prepared: Sequence[Prepared],
         changes: Sequence[CatalogChange],
@@ -95,8 +125,8 @@ class CommitPath:
         author: str,
     ) -> tuple[CommitInfo, int]:
         """Under the lock: all that can fail first, then the record, then what cannot fail."""
-        head = self.head
-        sequence = head.sequence + 1
+        head = line.state
+        sequence = self.repository.sequence + 1
         changes = [stamped(c, sequence) for c in changes]
         catalog = merge_catalog(changes, head.catalog)
         placed: list[list[tuple[Chunk, Int64]]] = []
@@ -105,15 +135,18 @@ class CommitPath:
         for p in prepared:
             working = p.working
             check_entry(working, head.catalog, transaction)
+            check_untouched(working, head, transaction)
             state = head.table(working.table.id)
             placed.append(list(locate_deaths(working, p.deleted, state, transaction.sequence)))
             check_committed_keys(working, state, transaction.sequence)
             packed.append(pack_leaves(p.leaves, sequence))
             logs[working.table.id] = state.log.extend([leaf.hash for leaf in p.leaves])
         for change in changes:
-            self._check_rows_known(change, transaction)
+            _check_rows_known(change, head, transaction)
         with self.no_return():
-            commit = self._commit(head, catalog, logs, changes, sequence, statement, author)
+            commit = self._commit(
+                line, catalog, logs, changes, sequence, transaction.parents, statement, author
+            )
             encoded = commit.encode()
             commit_hash = hashlib.sha256(encoded).digest()
             position = 0
@@ -127,18 +160,19 @@ class CommitPath:
                     }
                     for p, leaves in zip(prepared, packed, strict=True)
                 ]
-                pieces = record.finish(self._record_head(encoded, changes, tables))
+                pieces = record.finish(self._record_head(line, encoded, changes, tables))
                 position = self._wal.append(*pieces)
-            self._apply(prepared, placed, packed, catalog, commit, commit_hash, logs)
+            self._apply(line, prepared, placed, packed, catalog, changes, commit, commit_hash, logs)
         return CommitInfo(sequence, commit_hash, commit.at_us), position
 
     def _commit(
         self,
-        head: DatabaseState,
+        line: Line,
         catalog: Catalog,
         logs: dict[int, Log],
         changes: Sequence[CatalogChange],
         sequence: int,
+        merged: tuple[bytes, ...],
         statement: str,
         author: str,
     ) -> Commit:
@@ -148,25 +182,30 @@ class CommitPath:
         for change in changes:
             if change.after is None and isinstance(change.before, TableEntry):
                 roots[change.before.id] = None
+        head = line.state
         return Commit(
-            parents=(head.commit_hash,) if head.commit_hash else (),
+            parents=(head.commit_hash, *merged) if head.commit_hash else merged,
             sequence=sequence,
-            at_us=max(self._database.clock.now_us(), head.at_us),
+            at_us=max(self._database.clock.now_us(), self.repository.at_us),
             author=author,
             statement=statement,
             catalog_hash=catalog_hash(catalog) if changes else head.catalog_hash,
             tables=roots,
-            root=self.roots.apply(roots),
+            root=line.roots.apply(roots),
+            branch=line.id,
         )
 
     def _record_head(
         self,
+        line: Line,
         encoded: bytes,
         changes: Sequence[CatalogChange],
         tables: list[dict[str, Any]],
     ) -> dict[str, Any]:
         counters = self._database.counters
+        branch = {"branch": line.id} if line.id else {}
         return {
+            **branch,
             "commit": encoded,
             "entries": pack_entries([(c.before, c.after) for c in changes]),
             "tables": tables,
@@ -177,21 +216,26 @@ class CommitPath:
 
     def _apply(
         self,
+        line: Line,
         prepared: Sequence[Prepared],
         placed: Sequence[Sequence[tuple[Chunk, Any]]],
         packed: Sequence[bytes],
         catalog: Catalog,
+        changes: Sequence[CatalogChange],
         commit: Commit,
         commit_hash: bytes,
         logs: dict[int, Log],
     ) -> None:
-        head, sequence = self.head, commit.sequence
+        repository, head, sequence = self.repository, line.state, commit.sequence
         states = dict(head.tables)
-        if catalog is not head.catalog:
-            for table_id in [i for i in states if i not in catalog.tables_by_id]:
-                for chunk in states.pop(table_id).chunks:
-                    chunk.detach()
-                self.leaves.pop(table_id, None)
+        if changes:
+            repository.catalogs.add(
+                delta_of(sequence, line.id, [(c.before, c.after) for c in changes])
+            )
+        for change in changes:
+            if change.after is None and isinstance(change.before, TableEntry):
+                gone = states.pop(change.before.id, None) or head.table(change.before.id)
+                self._drop(line, DroppedTable(sequence, change.before, gone))
         for p, deaths, leaves in zip(prepared, placed, packed, strict=True):
             table_id = p.working.table.id
             for chunk, offsets in deaths:
@@ -203,21 +247,32 @@ class CommitPath:
             states[table_id] = TableState(
                 table_id, sequence, chunks, logs[table_id], key_ranges=ranges
             )
-            known = self.leaves.get(table_id)
+            known = line.leaves.get(table_id)
             if known is None:
-                known = self.leaves[table_id] = bytearray()
+                known = line.leaves[table_id] = bytearray()
             known += leaves
-        self.recent.append(commit)
-        self.head = DatabaseState(
+        repository.recent.append(commit)
+        repository.sequence, repository.at_us = sequence, commit.at_us
+        repository.has_news = True
+        line.state = DatabaseState(
             sequence, catalog, states, commit_hash, commit.at_us, commit.catalog_hash
         )
 
-    def _check_rows_known(self, change: CatalogChange, transaction: Transaction) -> None:
-        """A table that is dropped or redefined must have the rows the transaction knew."""
-        if isinstance(change.before, TableEntry):
-            table_id = change.before.id
-            if self.head.table_sequence(table_id) > transaction.sequence:
-                raise conflict(f'rows of table "{change.before.name}" were changed')
+    def _drop(self, line: Line, gone: DroppedTable) -> None:
+        """On disk older commits keep the table; in memory nothing does but snapshots."""
+        if self._wal is not None:
+            line.dropped[gone.entry.id] = gone
+            return
+        for chunk in gone.state.chunks:
+            chunk.detach()
+        line.leaves.pop(gone.entry.id, None)
+
+
+def _check_rows_known(change: CatalogChange, head: DatabaseState, transaction: Transaction) -> None:
+    """A table that is dropped or redefined must have the rows the transaction knew."""
+    before = change.before
+    if isinstance(before, TableEntry) and head.table_sequence(before.id) > transaction.sequence:
+        raise conflict(f'rows of table "{before.name}" were changed')
 
 
 class NoReturn:

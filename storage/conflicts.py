@@ -18,6 +18,7 @@ from hartonomous.storage.constraints import chunk_columns
 from hartonomous.storage.errors import Conflict
 from hartonomous.storage.keys import KeyColumns, Probe, chunk_key
 from hartonomous.storage.shape import shape_of
+from hartonomous.storage.state import DatabaseState
 from hartonomous.storage.table import TableState
 from hartonomous.storage.working import WorkingTable
 
@@ -56,6 +57,13 @@ def check_entry(working: WorkingTable, head: Catalog, transaction: Transaction) 
     known = transaction.state.catalog.tables_by_id.get(table_id)
     if known is not None and head.tables_by_id.get(table_id) is not known:
         raise conflict(f'table "{working.table.name}" was changed or dropped')
+
+
+def check_untouched(working: WorkingTable, head: DatabaseState, transaction: Transaction) -> None:
+    """Rows under ids that were given may be there already unless the table is as it was."""
+    table_id = working.table.id
+    if table_id in transaction.exact and head.table_sequence(table_id) > transaction.sequence:
+        raise conflict(f'rows of table "{working.table.name}" were changed')
 
 
 def conflict(what: str) -> Conflict:

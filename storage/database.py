@@ -1,8 +1,9 @@
 """Database: one folder, or nothing but memory. What hql calls; read this first.
 
 A writer recovers the folder, then commits (commit_path.py) and checkpoints (checkpoint.py). A
-reader follows the writer's log (readers.py) and publishes what it finds. Either way `published` is
-the newest state that others may see, and a snapshot is nothing but a reference to it.
+reader follows the writer's log (readers.py). Either way a branch's `published` is the newest state
+that others may see, and a snapshot is nothing but a reference to it. Branches and the past are in
+past.py.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
+from hartonomous.storage.branches import MAIN, MAIN_NAME, Line, get_line
 from hartonomous.storage.catalog import catalog_hash, first_catalog
 from hartonomous.storage.clock import Clock, SystemClock
 from hartonomous.storage.commit_path import CommitPath
@@ -23,16 +23,16 @@ from hartonomous.storage.counters import Counters
 from hartonomous.storage.disk import Disk, Lock
 from hartonomous.storage.errors import DiskFault, Locked, ReadOnly
 from hartonomous.storage.garbage import Garbage
+from hartonomous.storage.past import Past
+from hartonomous.storage.repository import Repository
 from hartonomous.storage.state import CommitInfo, DatabaseState, Snapshot, TempStore
 from hartonomous.storage.temporary import publish_temporary
 from hartonomous.storage.transaction import Transaction
 
 # what only a database in a folder needs is imported when one is opened
 if TYPE_CHECKING:
-    from hartonomous.storage.commit import Commit
     from hartonomous.storage.folder import Folder
     from hartonomous.storage.logs import Log
-    from hartonomous.storage.manifest import Manifest
     from hartonomous.storage.objects import Objects
     from hartonomous.storage.readers import Follower
     from hartonomous.storage.verify import Problem
@@ -44,23 +44,28 @@ _named: weakref.WeakValueDictionary[str, Database] = weakref.WeakValueDictionary
 _open_lock = threading.Lock()
 
 
-class Database:
+class Database(Past):
     """See docs/ARCHITECTURE.md section 3. Any number of threads may use it at once."""
 
     path: Path | None = None
     read_only: bool = False
     objects: Objects | None = None
-    wal: Wal | None = None
     folder: Folder | None = None
-    manifest: Manifest | None = None
     manifest_name: str | None = None
 
-    def __init__(self, disk: Disk, clock: Clock, state: DatabaseState, counters: Counters) -> None:
-        self.disk, self.clock, self.counters = disk, clock, counters
-        self.published = state
+    def __init__(
+        self,
+        disk: Disk,
+        clock: Clock,
+        repository: Repository,
+        counters: Counters,
+        wal: Wal | None = None,
+    ) -> None:
+        super().__init__()
+        self.disk, self.clock, self.counters, self.wal = disk, clock, counters, wal
         self.garbage = Garbage(self)
         self.checkpoint_bytes = 0
-        self.commits_path = CommitPath(self, state, None)
+        self.commits_path = CommitPath(self, repository, wal)
         self._publishing = threading.Lock()
         self._checkpointing = threading.Lock()
         self._follower: Follower | None = None
@@ -143,19 +148,16 @@ class Database:
     def _in_memory(disk: Disk, clock: Clock) -> Database:
         catalog = first_catalog()
         state = DatabaseState(0, catalog, catalog_hash=catalog_hash(catalog))
-        return Database(disk, clock, state, Counters(1, 2, {}))
+        return Database(disk, clock, Repository.of(state), Counters(1, 2, {}))
 
     @staticmethod
     def _writer(folder: Folder, clock: Clock) -> Database:
         from hartonomous.storage.recovery import open_folder
 
         opened = open_folder(folder)
-        database = Database(folder.disk, clock, opened.state, opened.counters)
+        database = Database(folder.disk, clock, opened.repository, opened.counters, opened.wal)
         database.folder, database.path, database._lock = folder, folder.path, opened.lock
-        database.objects, database.wal = opened.objects, opened.wal
-        database.manifest, database.manifest_name = opened.manifest, opened.manifest_name
-        path = database.commits_path = CommitPath(database, opened.state, opened.wal)
-        path.roots, path.recent, path.leaves = opened.roots, opened.commits, opened.leaves
+        database.objects, database.manifest_name = opened.objects, opened.manifest_name
         return database
 
     @staticmethod
@@ -164,11 +166,11 @@ class Database:
 
         follower = Follower(folder)
         try:
-            state = follower.follow()
+            repository = follower.follow()
         except BaseException:
             follower.close()  # its registration would hold back the writer's collection
             raise
-        database = Database(folder.disk, clock, state, Counters(0, 0, {}))
+        database = Database(folder.disk, clock, repository, Counters(0, 0, {}))
         database.folder, database.path, database.read_only = folder, folder.path, True
         database.objects, database._follower = follower.objects, follower
         return database
@@ -195,7 +197,7 @@ class Database:
 
     def _close_log(self, wal: Wal) -> None:
         try:
-            if self.commits_path.recent and not self.commits_path.has_failed:
+            if self.commits_path.repository.has_news and not self.commits_path.has_failed:
                 self.checkpoint()
         finally:
             wal.close()
@@ -214,21 +216,35 @@ class Database:
 
     # --- transactions
 
-    def begin(self, temp: TempStore | None = None) -> Transaction:
-        """A transaction on the last published state; `temp`: the session's temporary tables."""
+    def begin(self, temp: TempStore | None = None, branch: str = MAIN_NAME) -> Transaction:
+        """A transaction on the last published state of a branch; `temp`: the session's temporary
+        tables. Raises NotFound."""
         self._follow()
         if self._memory is not None:
             self.garbage.collect()  # what a snapshot that is gone by now held back
-        transaction = Transaction(self, self.published, temp)
+        line = self._line(branch)
+        transaction = Transaction(self, line.published, temp, line.name, line.id)
         self.garbage.watch(transaction)
         return transaction
 
-    def snapshot(self) -> Snapshot:
-        """The last published state, for reading."""
+    def snapshot(self, branch: str = MAIN_NAME) -> Snapshot:
+        """The last published state of a branch, for reading. Raises NotFound."""
         self._follow()
-        snapshot = Snapshot(self.published)
+        line = self._line(branch)
+        snapshot = Snapshot(line.published, line.name)
         self.garbage.watch(snapshot)
         return snapshot
+
+    def _line(self, branch: str) -> Line:
+        lines = self.commits_path.repository.lines
+        if branch == MAIN_NAME:
+            return lines[MAIN]
+        return get_line(list(lines.values()), branch)
+
+    @property
+    def published(self) -> DatabaseState:
+        """The newest state of main that others may see."""
+        return self.commits_path.repository.main.published
 
     def _check_process(self) -> None:
         if self._is_forked:
@@ -240,7 +256,7 @@ class Database:
     def _follow(self) -> None:
         self._check_process()
         if self._follower is not None:
-            self.publish(self._follower.follow())
+            self.commits_path.repository = self._follower.follow()
 
     def commit(self, transaction: Transaction, statement: str, author: str) -> CommitInfo | None:
         """Transaction.commit's other half."""
@@ -280,11 +296,10 @@ class Database:
         """Transaction.rollback's other half."""
         self.garbage.release(transaction.objects)
 
-    def publish(self, state: DatabaseState) -> None:
-        """Let new snapshots see a state, unless they see a later one already."""
+    def publish(self, line: Line, state: DatabaseState) -> None:
+        """Let new snapshots of a branch see a state, unless they see a later one already."""
         with self._publishing:
-            if state.sequence >= self.published.sequence:
-                self.published = state
+            line.publish(state)
 
     # --- counters
 
@@ -333,13 +348,6 @@ class Database:
 
         checkpoint(self)
 
-    def commits(self) -> pa.Table:
-        """Sequence, Hash, Parent, At, Author, Statement, Root of every commit, newest first."""
-        from hartonomous.storage.history import commits_table
-
-        self._follow()
-        return commits_table(self)
-
     def verify(self, progress: Callable[[int, float | None], None] | None = None) -> list[Problem]:
         """Hash everything again: objects, blocks, log, leaves, roots, commits. What disagrees is
         returned, not raised. `progress(rows, share)` is called now and then."""
@@ -347,27 +355,6 @@ class Database:
 
         self._follow()
         return verify(self, progress)
-
-    def history(self) -> tuple[Manifest | None, list[Commit]]:
-        """Where packed commits are, and the commits since, of one moment."""
-        if self._follower is not None:
-            return self._follower.history()
-        with self.commits_path.lock:
-            return self.manifest, list(self.commits_path.recent)
-
-    def evidence(
-        self,
-    ) -> tuple[DatabaseState, Manifest | None, list[Commit], Mapping[int, bytes | bytearray]]:
-        """What VERIFY starts from, all of one moment: state, manifest, the commits and (packed,
-        by table) the leaves since the manifest."""
-        if self._follower is not None:
-            return self._follower.evidence()
-        path = self.commits_path
-        with path.lock:
-            if self.wal is not None:
-                self.wal.sync(self.wal.end)
-            leaves = {i: bytes(b) for i, b in path.leaves.items()}
-            return path.head, self.manifest, list(path.recent), leaves
 
     def figures(self) -> dict[str, Any]:
         """Sizes, for EXPLAIN and system views."""

@@ -8,6 +8,7 @@ Error
     │   ├── ReadOnly        READ_ONLY
     │   ├── Locked          LOCKED      another process holds the writer's lock
     │   ├── Conflict        CONFLICT    retry = True
+    │   ├── HistoryGone     HISTORY_GONE  a moment that is not kept any more
     │   ├── Corruption      CORRUPTION  object or file, offset, expected and found digest
     │   ├── DiskFault       DISK        from OSError, raised by disk.py only
     │   ├── FormatFault     FORMAT      a folder that is not ours, or of a later format
@@ -141,6 +142,12 @@ class ConstraintFault(IntegrityError):
     """A row breaks a constraint; `code` says which kind."""
 
     code = "CONSTRAINT_VIOLATION"
+
+
+class HistoryGone(OperationalError):
+    """A moment of the past was asked for that is not kept any more."""
+
+    code = "HISTORY_GONE"
 
 
 class Corruption(OperationalError):

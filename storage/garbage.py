@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING
 from hartonomous.storage.catalog import ModelEntry
 from hartonomous.storage.errors import Corruption
 from hartonomous.storage.folder import Folder
-from hartonomous.storage.manifest import Manifest, object_names
+from hartonomous.storage.manifest import object_names
 from hartonomous.storage.models import model_objects, readable_objects
 from hartonomous.storage.objects import Objects
+from hartonomous.storage.repository import Repository
 from hartonomous.storage.segment_rows import SegmentRows
-from hartonomous.storage.state import DatabaseState, Snapshot
+from hartonomous.storage.state import Snapshot
+from hartonomous.storage.table import TableState
 
 if TYPE_CHECKING:
     from hartonomous.storage.database import Database
@@ -116,24 +118,34 @@ class Garbage:
             self._suspects &= seen - kept
 
     def _needed(self, objects: Objects) -> tuple[set[str], set[str]]:
-        """Objects of the head, the manifest and open transactions; of models in any snapshot."""
+        """Objects of the heads, the manifest and open transactions; of models in any snapshot."""
         database = self._database
-        head, manifest = database.commits_path.head, database.manifest
         kept = set(self._pending) | set(self._held)
-        kept |= names_of(head) | model_objects(objects, head.catalog.entries.values())
-        if manifest is not None and database.manifest_name is not None:
-            kept |= object_names(objects, database.manifest_name)
-            kept |= model_objects(objects, manifest.catalog)
+        kept |= needed(objects, database.commits_path.repository, database.manifest_name)
         with self._watching:
             catalogs = {id(w.state.catalog): w.state.catalog for w in self._watched}
         entries = (e for c in catalogs.values() for e in c.entries.values())
         return kept, model_objects(objects, entries)
 
 
-def names_of(state: DatabaseState) -> set[str]:
-    """The segments and indexes of a state; not what its models need."""
+def needed(objects: Objects, repository: Repository, name: str | None) -> set[str]:
+    """Objects of all branches, of the manifest of that name, and of what is kept of the past.
+    Corruption if a model's manifest, or a pack of what catalogs were, is damaged."""
+    names = model_objects(objects, repository.models())
+    for line in repository.lines.values():
+        names |= names_of([*line.state.tables.values(), *(d.state for d in line.dropped.values())])
+    manifest = repository.manifest
+    if manifest is not None and name is not None:
+        names |= object_names(objects, name) | model_objects(objects, manifest.catalog)
+        for branch in manifest.branches:
+            names |= model_objects(objects, branch.catalog)
+    return names
+
+
+def names_of(tables: Iterable[TableState]) -> set[str]:
+    """The segments and indexes of tables."""
     names = set()
-    for table in state.tables.values():
+    for table in tables:
         for chunk in table.chunks:
             if isinstance(chunk.rows, SegmentRows):
                 names.add(chunk.rows.meta.ref.name)
@@ -158,15 +170,12 @@ def live_readers(folder: Folder) -> bool:
     return alive
 
 
-def sweep(
-    folder: Folder, objects: Objects, name: str, manifest: Manifest, state: DatabaseState
-) -> None:
+def sweep(folder: Folder, objects: Objects, name: str, repository: Repository) -> None:
     """At a writer's opening: remove every object that neither the manifest (of that name) nor the
-    state needs. Where a model's manifest is damaged, so that what it needs is not known, all stay;
-    reading the model and VERIFY DATABASE say so."""
-    kept = object_names(objects, name) | names_of(state)
+    log after it needs. Where a model's manifest is damaged, so that what it needs is not known, all
+    stay; reading the model and VERIFY DATABASE say so."""
     try:
-        kept |= model_objects(objects, (*manifest.catalog, *state.catalog.entries.values()))
+        kept = needed(objects, repository, name)
     except Corruption:
         return
     if not live_readers(folder):

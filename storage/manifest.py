@@ -9,7 +9,7 @@ of the directory only: a database of 10,000,000 rows has a manifest of some kilo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,9 @@ import xxhash
 
 from hartonomous.storage import merkle
 from hartonomous.storage.blocks import ObjectRef
-from hartonomous.storage.catalog import Entry, entry_from_map, entry_to_map
+from hartonomous.storage.branches import Origin, Tag
+from hartonomous.storage.catalog import Entry, TableEntry, entry_from_map, entry_to_map
+from hartonomous.storage.catalog_history import CatalogBase
 from hartonomous.storage.decoding import decoding, unpack
 from hartonomous.storage.disk import Disk
 from hartonomous.storage.errors import Corruption, FormatFault
@@ -76,9 +78,34 @@ class TableManifest:
 
 
 @frozen
+class DroppedManifest:
+    """A table that commit `sequence` dropped, and what older commits still need of it."""
+
+    sequence: int
+    entry: TableEntry
+    table: TableManifest
+
+
+@frozen
+class BranchManifest:
+    """A branch at a checkpoint: where it began, the hash and time of its last commit `sequence`."""
+
+    origin: Origin
+    sequence: int
+    commit: bytes
+    at_us: int
+    catalog: tuple[Entry, ...]
+    catalog_hash: bytes
+    tables: Mapping[int, TableManifest]
+    dropped: tuple[DroppedManifest, ...] = ()
+
+
+@frozen
 class Manifest:
-    """A database at a checkpoint. `commit` is the hash of commit `sequence`, empty for none;
-    `identities` the next value of each table's identity column."""
+    """A database at a checkpoint. `commit` is the hash of commit `sequence` of main, empty for
+    none; `identities` the next value of each table's identity column. `last` is the last commit of
+    any branch, 0 if that is main's; `origins` are those of branches that are gone; `base` is where
+    the past begins of which catalogs are known, and `catalog_packs` are its changes since."""
 
     sequence: int
     commit: bytes
@@ -90,12 +117,26 @@ class Manifest:
     identities: Mapping[int, int] = field(default_factory=dict)
     commit_packs: tuple[SegmentMeta, ...] = ()
     catalog_hash: bytes = b""
+    dropped: tuple[DroppedManifest, ...] = ()
+    last: int = 0
+    branches: tuple[BranchManifest, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    tags: tuple[Tag, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    horizon: int = 0
+    base: CatalogBase | None = None
+    catalog_packs: tuple[str, ...] = ()
+
+    @property
+    def newest(self) -> int:
+        """The last commit of any branch."""
+        return self.last or self.sequence
 
 
 def write_manifest(objects: Objects, manifest: Manifest) -> str:
     """Store a manifest and its parts durably; its name."""
     tables = sorted(manifest.tables.items())
-    data = {
+    data: dict[str, Any] = {
         "catalog": _part(objects, [entry_to_map(e) for e in manifest.catalog]),
         "catalog_hash": manifest.catalog_hash,
         "commit": manifest.commit,
@@ -108,7 +149,46 @@ def write_manifest(objects: Objects, manifest: Manifest) -> str:
         "version": VERSION,
         "wal_start": manifest.wal_start,
     }
+    base = manifest.base
+    further = {
+        "base": [] if base is None else [base.sequence, _entries(objects, base.entries)],
+        "branches": [_part(objects, _branch_to_list(objects, b)) for b in manifest.branches],
+        "catalog_packs": [bytes.fromhex(name) for name in manifest.catalog_packs],
+        "dropped": [_dropped_to_list(objects, d) for d in manifest.dropped],
+        "horizon": manifest.horizon,
+        "last": manifest.last,
+        "origins": [_origin_to_list(o) for o in manifest.origins],
+        "settings": dict(sorted(manifest.settings.items())),
+        "tags": [[t.name, t.sequence, t.commit] for t in manifest.tags],
+    }
+    data |= {name: value for name, value in further.items() if value}
     return objects.put(msgpack.packb(data))
+
+
+def _entries(objects: Objects, entries: Iterable[Entry]) -> list[bytes]:
+    return _part(objects, [entry_to_map(e) for e in entries])
+
+
+def _origin_to_list(origin: Origin) -> list[Any]:
+    return [origin.id, origin.name, origin.parent, origin.fork]
+
+
+def _branch_to_list(objects: Objects, branch: BranchManifest) -> list[Any]:
+    return [
+        _origin_to_list(branch.origin),
+        branch.sequence,
+        branch.commit,
+        branch.at_us,
+        _entries(objects, branch.catalog),
+        branch.catalog_hash,
+        [[i, _part(objects, _table_to_list(t))] for i, t in sorted(branch.tables.items())],
+        [_dropped_to_list(objects, d) for d in branch.dropped],
+    ]
+
+
+def _dropped_to_list(objects: Objects, dropped: DroppedManifest) -> list[Any]:
+    table = _part(objects, _table_to_list(dropped.table))
+    return [dropped.sequence, entry_to_map(dropped.entry), table]
 
 
 def read_manifest(objects: Objects, name: str) -> Manifest:
@@ -129,23 +209,82 @@ def read_manifest(objects: Objects, name: str) -> Manifest:
             identities={i: value for i, value in data["identities"]},
             commit_packs=tuple(SegmentMeta.from_list(m) for m in data["commit_packs"]),
             catalog_hash=data["catalog_hash"],
+            dropped=_dropped_from_list(objects, data.get("dropped", ())),
+            last=data.get("last", 0),
+            branches=tuple(_branch_from_list(objects, b) for b in data.get("branches", ())),
+            origins=tuple(Origin(*o) for o in data.get("origins", ())),
+            tags=tuple(Tag(*t) for t in data.get("tags", ())),
+            settings=data.get("settings", {}),
+            horizon=data.get("horizon", 0),
+            base=_base_of(objects, data),
+            catalog_packs=tuple(n.hex() for n in data.get("catalog_packs", ())),
         )
+
+
+def _base_of(objects: Objects, data: Mapping[str, Any]) -> CatalogBase | None:
+    """Manifests from before there was a past have none, and theirs begins with them."""
+    if "base" in data:
+        sequence, part = data["base"]
+        return CatalogBase(sequence, tuple(map(entry_from_map, _whole(objects, part))))
+    return None
+
+
+def _branch_from_list(objects: Objects, part: list[bytes]) -> BranchManifest:
+    origin, sequence, commit, at_us, catalog, hash_, tables, dropped = _whole(objects, part)
+    return BranchManifest(
+        Origin(*origin),
+        sequence,
+        commit,
+        at_us,
+        tuple(entry_from_map(e) for e in _whole(objects, catalog)),
+        hash_,
+        {i: _table_from_list(_whole(objects, t)) for i, t in tables},
+        _dropped_from_list(objects, dropped),
+    )
+
+
+def _dropped_from_list(objects: Objects, data: Iterable[Any]) -> tuple[DroppedManifest, ...]:
+    out = []
+    for sequence, packed, table in data:
+        entry = entry_from_map(packed)
+        assert isinstance(entry, TableEntry)
+        out.append(DroppedManifest(sequence, entry, _table_from_list(_whole(objects, table))))
+    return tuple(out)
 
 
 def object_names(objects: Objects, name: str) -> set[str]:
     """The names of all objects that a manifest needs, its own included, without those of models
     (models.py)."""
-    data = unpack(objects.read(name))
-    parts = [data["catalog"], *(part for _, part in data["tables"])]
-    names = {name, *(part[0].hex() for part in parts if part[0])}
+    names = {name, *_part_names(objects, name)}
     manifest = read_manifest(objects, name)
-    names |= {m.ref.name for m in manifest.commit_packs}
-    for table in manifest.tables.values():
+    names |= {m.ref.name for m in manifest.commit_packs} | {*manifest.catalog_packs}
+    for table in tables_of(manifest):
         names |= {ref.name for ref in table.leaves}
         for segment in table.segments:
             packs = [segment.deaths, *(k.index for k in segment.keys)]
             names |= {segment.meta.ref.name, *(p.ref.name for p in packs if p is not None)}
     return names
+
+
+def tables_of(manifest: Manifest) -> Iterator[TableManifest]:
+    """All tables, of all branches, dropped ones too."""
+    yield from manifest.tables.values()
+    yield from (d.table for d in manifest.dropped)
+    for branch in manifest.branches:
+        yield from branch.tables.values()
+        yield from (d.table for d in branch.dropped)
+
+
+def _part_names(objects: Objects, name: str) -> set[str]:
+    """The objects of a manifest's parts."""
+    data = unpack(objects.read(name))
+    parts = [data["catalog"], *(part for _, part in data["tables"])]
+    parts += [part for *_, part in data.get("dropped", ())]
+    parts += data.get("base", [])[1:]
+    for branch in data.get("branches", ()):
+        *_, catalog, _, tables, dropped = _whole(objects, branch)
+        parts += [branch, catalog, *(part for _, part in tables), *(part for *_, part in dropped)]
+    return {part[0].hex() for part in parts if part[0]}
 
 
 def _part(objects: Objects, data: Any) -> list[bytes]:

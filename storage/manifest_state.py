@@ -1,22 +1,30 @@
-"""From a manifest to a state and back: which objects hold a table's chunks, deaths and keys."""
+"""From a manifest to a repository: which objects hold branches' chunks, deaths and keys."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from hartonomous.storage.access.parts import ChunkIndex
 from hartonomous.storage.blocks import ObjectRef
-from hartonomous.storage.catalog import Catalog, TableEntry, next_version
+from hartonomous.storage.branches import MAIN_ORIGIN, DroppedTable, Line, roots_of
+from hartonomous.storage.catalog import TableEntry, fold
+from hartonomous.storage.catalog_history import (
+    FIRST_BASE,
+    CatalogBase,
+    CatalogHistory,
+    catalog_of,
+)
 from hartonomous.storage.chunk import Chunk, DeathLog
 from hartonomous.storage.commit_pack import CommitPack
 from hartonomous.storage.key_objects import read_key_index
 from hartonomous.storage.keys import ChunkKey, KeyColumns
-from hartonomous.storage.manifest import Manifest, SegmentEntry, TableManifest
+from hartonomous.storage.manifest import BranchManifest, Manifest, SegmentEntry, TableManifest
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.packs import Pack
+from hartonomous.storage.repository import Repository
 from hartonomous.storage.segment import SegmentMeta
 from hartonomous.storage.segment_rows import SegmentRows
 from hartonomous.storage.state import DatabaseState
@@ -24,32 +32,68 @@ from hartonomous.storage.table import TableState
 
 DEATHS_KIND = "deaths"
 
-#: SegmentRows already open, by object name: a reader that follows keeps its mappings
-Known = Mapping[str, SegmentRows]
 
-
-def state_of(objects: Objects, manifest: Manifest, known: Known | None = None) -> DatabaseState:
-    """The state a manifest describes. Death logs are read now, all else when touched. Raises
-    Corruption."""
-    catalog = Catalog()
-    for entry in manifest.catalog:
-        catalog = catalog.with_entry(entry, next_version())
-    states = {}
-    for table_id, table in manifest.tables.items():
-        entry = catalog.tables_by_id[table_id]
-        packs: dict[ObjectRef, Pack] = {}
-        chunks = tuple(
-            _chunk(objects, entry, table, segment, packs, known or {}) for segment in table.segments
-        )
-        states[table_id] = TableState(table_id, table.sequence, chunks, table.log)
-    return DatabaseState(
+def repository_of(
+    objects: Objects, manifest: Manifest, known: dict[str, SegmentRows] | None = None
+) -> Repository:
+    """What a manifest describes. Death logs are read now, all else when touched; segments are
+    added to `known`, since branches share them. Raises Corruption."""
+    known = {} if known is None else known
+    at_us = _last_moment(objects, manifest)
+    main = BranchManifest(
+        MAIN_ORIGIN,
         manifest.sequence,
-        catalog,
-        states,
         manifest.commit,
-        _last_moment(objects, manifest),
+        at_us,
+        manifest.catalog,
         manifest.catalog_hash,
+        manifest.tables,
+        manifest.dropped,
     )
+    lines = [_line(objects, branch, known) for branch in (main, *manifest.branches)]
+    base = manifest.base
+    if base is None:
+        base = CatalogBase(manifest.sequence, manifest.catalog) if manifest.sequence else FIRST_BASE
+    return Repository(
+        objects,
+        {line.id: line for line in lines},
+        CatalogHistory(objects, base, manifest.catalog_packs),
+        manifest.newest,
+        at_us,
+        manifest,
+        {o.id: o for o in (*manifest.origins, *(line.origin for line in lines))},
+        {fold(t.name): t for t in manifest.tags},
+        manifest.settings,
+        horizon=manifest.horizon,
+    )
+
+
+def _line(objects: Objects, branch: BranchManifest, known: dict[str, SegmentRows]) -> Line:
+    catalog = catalog_of({e.id: e for e in branch.catalog})
+    tables = {
+        table_id: _table(objects, catalog.tables_by_id[table_id], table, known)
+        for table_id, table in branch.tables.items()
+    }
+    dropped = {
+        d.entry.id: DroppedTable(d.sequence, d.entry, _table(objects, d.entry, d.table, known))
+        for d in branch.dropped
+    }
+    packs = {i: table.leaves for i, table in branch.tables.items()}
+    packs |= {d.entry.id: d.table.leaves for d in branch.dropped}
+    state = DatabaseState(
+        branch.sequence, catalog, tables, branch.commit, branch.at_us, branch.catalog_hash
+    )
+    return Line(branch.origin, state, state, roots_of(state), {}, packs, dropped)
+
+
+def _table(
+    objects: Objects, entry: TableEntry, table: TableManifest, known: dict[str, SegmentRows]
+) -> TableState:
+    packs: dict[ObjectRef, Pack] = {}
+    chunks = tuple(
+        _chunk(objects, entry, table, segment, packs, known) for segment in table.segments
+    )
+    return TableState(table.table_id, table.sequence, chunks, table.log)
 
 
 def _last_moment(objects: Objects, manifest: Manifest) -> int:
@@ -66,14 +110,16 @@ def _chunk(
     manifest: TableManifest,
     segment: SegmentEntry,
     packs: dict[ObjectRef, Pack],
-    known: Known,
+    known: dict[str, SegmentRows],
 ) -> Chunk:
     births = segment.births
     newest = manifest.sequence if births is None else births
-    rows = known.get(segment.meta.ref.name)
+    name = segment.meta.ref.name
     chunk = segment_chunk(
-        objects, table, segment.meta.to_list(), segment.row_ids, births, newest, rows
+        objects, table, segment.meta.to_list(), segment.row_ids, births, newest, known.get(name)
     )
+    if isinstance(chunk.rows, SegmentRows):
+        known[name] = chunk.rows
     if segment.deaths is not None:
         ref, prefix = segment.deaths.ref, segment.deaths.prefix
         if ref not in packs:

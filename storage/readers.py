@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping
 
-from hartonomous.storage.commit import Commit
 from hartonomous.storage.disk import Lock
 from hartonomous.storage.errors import Corruption, DiskFault
 from hartonomous.storage.folder import Folder
-from hartonomous.storage.manifest import Manifest, read_head, read_manifest
-from hartonomous.storage.manifest_state import state_of
+from hartonomous.storage.manifest import read_head, read_manifest
+from hartonomous.storage.manifest_state import repository_of
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.replay import Replay
+from hartonomous.storage.repository import Repository
 from hartonomous.storage.segment_rows import SegmentRows
-from hartonomous.storage.state import DatabaseState
 from hartonomous.storage.wal import DurableMark
 from hartonomous.storage.wal_frames import file_numbers, path_of, read_frames
 
@@ -37,15 +35,13 @@ class Follower:
         folder.check()
         self._folder, self._disk = folder, folder.disk
         self.objects = Objects(folder.disk, folder.objects)
-        self._guard = threading.Lock()
+        #: held while the repository is looked at
+        self.guard = threading.Lock()
         self._name = ""
-        self.manifest: Manifest | None = None
         self._position = 0
-        self._state: DatabaseState | None = None
+        self._repository: Repository | None = None
         self._mark: DurableMark | None = None
         self._seen: tuple[int, int] | None = None
-        self._recent: list[Commit] = []
-        self._leaves: dict[int, bytearray] = {}
         self._registration = self._register()
 
     def _register(self) -> Lock | None:
@@ -64,7 +60,7 @@ class Follower:
             return None
 
     def close(self) -> None:
-        with self._guard:
+        with self.guard:
             if self._registration is not None:
                 self._disk.do_remove(self._registration.path)
                 self._registration.close()
@@ -73,9 +69,9 @@ class Follower:
                 self._mark.close()
                 self._mark = None
 
-    def follow(self) -> DatabaseState:
+    def follow(self) -> Repository:
         """Raises Corruption or DiskFault if what the head names cannot be read."""
-        with self._guard:
+        with self.guard:
             for _ in range(ATTEMPTS_MAX):
                 name = read_head(self._disk, self._folder.head)
                 try:
@@ -87,19 +83,19 @@ class Follower:
                         raise
             raise DiskFault(f'"{self._folder.head}" changes faster than it can be read')
 
-    def _advance(self, name: str) -> DatabaseState:
+    def _advance(self, name: str) -> Repository:
         lock = self._disk.lock(self._folder.lock_file, shared=True)
         try:
-            if name != self._name or self._state is None:
+            if name != self._name or self._repository is None:
                 self._load(name)
-            assert self._state is not None
+            assert self._repository is not None
             if lock is None:
                 stop = self._durable()
                 if stop is not None and stop > self._position:
                     self._read(stop)
             elif self._has_grown():
                 self._read(None)
-            return self._state
+            return self._repository
         finally:
             if lock is not None:
                 lock.close()
@@ -108,29 +104,15 @@ class Follower:
         manifest = read_manifest(self.objects, name)
         self._folder.check_log(manifest)
         known: dict[str, SegmentRows] = {}
-        if self._state is not None:
-            for table in self._state.tables.values():
-                for chunk in table.chunks:
-                    if isinstance(chunk.rows, SegmentRows):
-                        known[chunk.rows.meta.ref.name] = chunk.rows
-        self._state = state_of(self.objects, manifest, known)
-        self._name, self.manifest, self._position = name, manifest, manifest.wal_start
+        if self._repository is not None:
+            for state in self._repository.states():
+                for table in state.tables.values():
+                    for chunk in table.chunks:
+                        if isinstance(chunk.rows, SegmentRows):
+                            known[chunk.rows.meta.ref.name] = chunk.rows
+        self._repository = repository_of(self.objects, manifest, known)
+        self._name, self._position = name, manifest.wal_start
         self._seen = None
-        self._recent, self._leaves = [], {}
-
-    def history(self) -> tuple[Manifest | None, list[Commit]]:
-        """See Database.history."""
-        with self._guard:
-            return self.manifest, list(self._recent)
-
-    def evidence(
-        self,
-    ) -> tuple[DatabaseState, Manifest | None, list[Commit], Mapping[int, bytes | bytearray]]:
-        """See Database.evidence."""
-        with self._guard:
-            assert self._state is not None
-            leaves = {i: bytes(b) for i, b in self._leaves.items()}
-            return self._state, self.manifest, list(self._recent), leaves
 
     def _durable(self) -> int | None:
         """What the living writer has synced; None if it has not said yet."""
@@ -158,15 +140,11 @@ class Follower:
             file.close()
 
     def _read(self, stop: int | None) -> None:
-        assert self._state is not None
-        replay = Replay(self.objects, self._state)
-        position = self._position
+        assert self._repository is not None
+        replay = Replay(self.objects, self._repository)
+        position, name, self._name = self._position, self._name, ""  # if it fails, all is read anew
         for frame in read_frames(self._disk, self._folder.wal, position, stop):
             replay.add(frame.body)
             position = frame.end
-        if replay.commits:
-            self._state = replay.finish()
-            self._recent += replay.commits
-            for table_id, leaves in replay.leaves.items():
-                self._leaves.setdefault(table_id, bytearray()).extend(leaves)
-        self._position = position
+        replay.finish()
+        self._position, self._name = position, name

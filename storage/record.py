@@ -1,7 +1,9 @@
 """The record of a commit in the WAL: all that recovery needs to repeat it.
 
     u32    length of the head
-    head   msgpack map: commit, entries, tables, next_row_id, next_entry_id, identities
+    head   msgpack map: commit, entries, tables, next_row_id, next_entry_id, identities, and
+           branch, the branch's id, unless it is main; or else database, a change of what is no
+           branch's (database_changes.py)
     …      zeros up to a multiple of 8
     data   pieces that the head refers to by (offset from here, length), each at a multiple of 8
 
@@ -104,7 +106,7 @@ class TableRecord:
 
 @frozen
 class Record:
-    """A record read back."""
+    """A record read back: a commit, or a change of the database."""
 
     commit: bytes
     entries: list[tuple[int, Entry | None]]
@@ -112,6 +114,8 @@ class Record:
     next_row_id: int
     next_entry_id: int
     identities: Mapping[int, int]
+    branch: int = 0
+    change: Mapping[str, Any] | None = None
 
 
 def read_record(body: memoryview) -> Record:
@@ -119,6 +123,8 @@ def read_record(body: memoryview) -> Record:
     head_end = 4 + int.from_bytes(body[:4], "little")
     head = msgpack.unpackb(body[4:head_end], strict_map_key=False)
     data = body[head_end + (-head_end & 7) :]
+    if "database" in head:
+        return Record(b"", [], [], 0, 0, {}, change=head["database"])
     return Record(
         head["commit"],
         [(old, entry_from_map(new) if new else None) for old, new in head["entries"]],
@@ -126,6 +132,7 @@ def read_record(body: memoryview) -> Record:
         head["next_row_id"],
         head["next_entry_id"],
         head["identities"],
+        head.get("branch", 0),
     )
 
 

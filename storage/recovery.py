@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hartonomous.storage.catalog import first_catalog
-from hartonomous.storage.commit import Commit, TableRoots
 from hartonomous.storage.counters import Counters
 from hartonomous.storage.disk import Lock
-from hartonomous.storage.errors import Corruption, FormatFault
+from hartonomous.storage.errors import FormatFault
 from hartonomous.storage.folder import Folder
 from hartonomous.storage.garbage import sweep
-from hartonomous.storage.manifest import Manifest, read_head, read_manifest
-from hartonomous.storage.manifest_state import state_of
+from hartonomous.storage.manifest import read_head, read_manifest
+from hartonomous.storage.manifest_state import repository_of
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.replay import Replay
-from hartonomous.storage.state import DatabaseState
+from hartonomous.storage.repository import Repository
 from hartonomous.storage.wal import Wal
 
 
@@ -27,12 +26,8 @@ class Opened:
     objects: Objects
     wal: Wal
     manifest_name: str
-    manifest: Manifest
-    state: DatabaseState
+    repository: Repository
     counters: Counters
-    roots: TableRoots
-    commits: list[Commit]
-    leaves: dict[int, bytearray]
 
 
 def open_folder(folder: Folder) -> Opened:
@@ -60,18 +55,14 @@ def _recover(folder: Folder, lock: Lock, objects: Objects) -> Opened:
     name = read_head(folder.disk, folder.head)
     manifest = read_manifest(objects, name)
     folder.check_log(manifest)
-    replay = Replay(objects, state_of(objects, manifest))
+    repository = repository_of(objects, manifest)
+    replay = Replay(objects, repository)
     wal = Wal(folder.disk, folder.wal)
     try:
         for frame in wal.recover(manifest.wal_start):
             replay.add(frame.body)
-        state = replay.finish()
-        roots = TableRoots(
-            {i: (t.log.size, t.log.root) for i, t in manifest.tables.items() if t.log.size}
-        )
-        if replay.commits and roots.apply(replay.roots) != replay.commits[-1].root:
-            raise Corruption(f"commit {state.sequence} does not have the root of its tables")
-        sweep(folder, objects, name, manifest, state)
+        replay.finish()
+        sweep(folder, objects, name, repository)
     except BaseException:
         wal.close()
         raise
@@ -80,7 +71,4 @@ def _recover(folder: Folder, lock: Lock, objects: Objects) -> Opened:
         max(manifest.next_id, replay.next_entry_id),
         {**manifest.identities, **replay.identities},
     )
-    leaves = dict(replay.leaves)
-    return Opened(
-        lock, objects, wal, name, manifest, state, counters, roots, replay.commits, leaves
-    )
+    return Opened(lock, objects, wal, name, repository, counters)

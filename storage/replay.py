@@ -1,23 +1,26 @@
-"""Replay: the records of many commits applied to a state at once.
+"""Replay: the records of many commits applied to the branches' states at once.
 
-Rows of all records become one chunk per table, and deaths are located together: a death of row id
-r at sequence s ends the version of r with the greatest birth below s. So a full log is read at the
-speed of its decoding, however many commits it holds. Used when a writer opens a database and when
-a reader process follows one.
+Rows of all records become one chunk per table and branch, and deaths are located together: a death
+of row id r at sequence s ends the version of r with the greatest birth below s. So a full log is
+read at the speed of its decoding, however many commits it holds. Used when a writer opens a
+database and when a reader process follows one.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
+from hartonomous.storage.branches import DroppedTable, Line
 from hartonomous.storage.catalog import TableEntry, next_version
+from hartonomous.storage.catalog_history import CatalogDelta
 from hartonomous.storage.chunk import BATCH_ROWS, SEGMENT_ROWS, Chunk, Int64, concat
 from hartonomous.storage.commit import Commit, decode
+from hartonomous.storage.database_changes import change_from_map
 from hartonomous.storage.errors import Corruption
 from hartonomous.storage.keys import KeyColumns
 from hartonomous.storage.leaf_log import hashes_of
@@ -25,6 +28,7 @@ from hartonomous.storage.manifest_state import key_of_segment, segment_chunk
 from hartonomous.storage.memory import MemoryRows, rebatch
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.record import InsertRecord, Record, TableRecord, read_batch, read_record
+from hartonomous.storage.repository import Repository
 from hartonomous.storage.shape import TableShape, shape_holding, shape_of
 from hartonomous.storage.state import DatabaseState
 from hartonomous.storage.table import TableState
@@ -46,45 +50,76 @@ class _Gathered:
 
 
 class Replay:
-    """add() records in order, then finish(). `state` itself is not changed, but its chunks' death
-    logs grow by deaths that no snapshot of it can see."""
+    """add() records in order, then finish(). Until then states do not change, but their chunks'
+    death logs grow by deaths that no snapshot of them can see."""
 
-    def __init__(self, objects: Objects, state: DatabaseState) -> None:
-        self._objects, self._state = objects, state
-        self._catalog = state.catalog
-        self._tables: dict[int, _Gathered] = {}
-        self._dropped: set[int] = set()
-        self._hash, self._sequence, self._at_us = state.commit_hash, state.sequence, state.at_us
-        self._catalog_hash = state.catalog_hash
-        self.commits: list[Commit] = []
-        self.roots: dict[int, tuple[int, bytes] | None] = {}
+    def __init__(self, objects: Objects, repository: Repository) -> None:
+        self._objects, self._repository = objects, repository
+        self._lines: dict[int, LineReplay] = {}
         self.next_row_id = self.next_entry_id = 0
         self.identities: dict[int, int] = {}
 
-    @property
-    def leaves(self) -> Mapping[int, bytearray]:
-        """New leaves by table, packed."""
-        return {i: g.leaves for i, g in self._tables.items()}
-
     def add(self, body: memoryview) -> None:
         """The next record; Corruption if it does not follow the one before."""
-        record = read_record(body)
-        commit = decode(record.commit)
-        parents = (self._hash,) if self._hash else ()
-        if commit.sequence != self._sequence + 1 or commit.parents != parents:
+        repository, record = self._repository, read_record(body)
+        repository.has_news = True
+        if record.change is not None:
+            self.finish()  # a branch may begin where the log has come to
+            change_from_map(record.change).apply(repository)
+            return
+        commit = decode(record.commit, record.branch)
+        line = repository.lines.get(record.branch)
+        if line is None or commit.sequence != repository.sequence + 1:
             raise Corruption(
-                f"the log holds commit {commit.sequence} where {self._sequence + 1} should follow"
+                f"the log holds commit {commit.sequence} of branch {record.branch} where commit "
+                f"{repository.sequence + 1} should follow"
+            )
+        if line.id not in self._lines:
+            self._lines[line.id] = LineReplay(self._objects, line)
+        self._lines[line.id].add(record, commit)
+        repository.recent.append(commit)
+        repository.sequence, repository.at_us = commit.sequence, commit.at_us
+        if record.entries:
+            entries = tuple(record.entries)
+            repository.catalogs.add(CatalogDelta(commit.sequence, line.id, entries))
+        self.next_row_id, self.next_entry_id = record.next_row_id, record.next_entry_id
+        self.identities.update(record.identities)
+
+    def finish(self) -> None:
+        """Bring all branches to the last record."""
+        for replay in self._lines.values():
+            replay.finish()
+        self._lines.clear()
+
+
+class LineReplay:
+    """The records of one branch."""
+
+    def __init__(self, objects: Objects, line: Line) -> None:
+        self._objects, self._line, self._state = objects, line, line.state
+        state = line.state
+        self._catalog = state.catalog
+        self._tables: dict[int, _Gathered] = {}
+        self._dropped: dict[int, tuple[int, TableEntry]] = {}
+        self._hash, self._sequence, self._at_us = state.commit_hash, state.sequence, state.at_us
+        self._catalog_hash, self._root = state.catalog_hash, b""
+        self._roots: dict[int, tuple[int, bytes] | None] = {}
+
+    def add(self, record: Record, commit: Commit) -> None:
+        """The next record; Corruption if it does not follow the one before."""
+        parents = (self._hash,) if self._hash else ()
+        if commit.parents[:1] != parents:
+            raise Corruption(
+                f"commit {commit.sequence} in the log does not name commit {self._sequence}, "
+                "which it follows"
             )
         self._hash = hashlib.sha256(record.commit).digest()
         self._sequence, self._at_us = commit.sequence, commit.at_us
-        self._catalog_hash = commit.catalog_hash
-        self.commits.append(commit)
-        self.roots.update(commit.tables)
+        self._catalog_hash, self._root = commit.catalog_hash, commit.root
+        self._roots.update(commit.tables)
         self._add_entries(record)
         for table in record.tables:
             self._add_table(table, commit.sequence)
-        self.next_row_id, self.next_entry_id = record.next_row_id, record.next_entry_id
-        self.identities.update(record.identities)
 
     def _add_entries(self, record: Record) -> None:
         if not record.entries:
@@ -93,10 +128,10 @@ class Replay:
         by_id = {e.id: e for e in catalog.entries.values()}
         for old, new in record.entries:
             if old:
-                catalog = catalog.without(by_id[old], next_version())
-                if new is None and isinstance(by_id[old], TableEntry):
-                    self._tables.pop(old, None)
-                    self._dropped.add(old)
+                before = by_id[old]
+                catalog = catalog.without(before, next_version())
+                if new is None and isinstance(before, TableEntry):
+                    self._dropped[old] = self._sequence, before
         for _, new in record.entries:
             if new is not None:
                 catalog = catalog.with_entry(new, next_version())
@@ -124,15 +159,23 @@ class Replay:
             gathered.dead_at.append(np.full(len(record.deleted), sequence, np.int64))
         gathered.leaves += record.leaves
 
-    def finish(self) -> DatabaseState:
-        """The state after the last record."""
-        kept = self._catalog.tables_by_id
-        states = {i: s for i, s in self._state.tables.items() if i in kept}
+    def finish(self) -> None:
+        """The branch after its last record."""
+        line, kept = self._line, self._catalog.tables_by_id
+        states = dict(self._state.tables)
         for table_id, gathered in self._tables.items():
-            states[table_id] = self._table(kept[table_id], gathered)
-        return DatabaseState(
+            table = kept[table_id] if table_id in kept else self._dropped[table_id][1]
+            states[table_id] = self._table(table, gathered)
+            line.leaves.setdefault(table_id, bytearray()).extend(gathered.leaves)
+        for table_id, (sequence, entry) in self._dropped.items():
+            gone = states.pop(table_id, None) or TableState(table_id, sequence)
+            line.dropped[table_id] = DroppedTable(sequence, entry, gone)
+        state = DatabaseState(
             self._sequence, self._catalog, states, self._hash, self._at_us, self._catalog_hash
         )
+        if line.roots.apply(self._roots) != self._root:
+            raise Corruption(f"commit {self._sequence} does not have the root of its tables")
+        line.state = line.published = state
 
     def _table(self, table: TableEntry, gathered: _Gathered) -> TableState:
         before = self._state.table(table.id)
@@ -147,7 +190,7 @@ class Replay:
         if gathered.dead_ids:
             kill(table, chunks, concat(gathered.dead_ids), concat(gathered.dead_at))
         log = before.log.extend(hashes_of(bytes(gathered.leaves)))
-        if self.roots[table.id] != (log.size, log.root):
+        if self._roots[table.id] not in (None, (log.size, log.root)):
             raise Corruption(
                 f'the log\'s leaves of table "{table.name}" do not give the root of '
                 f"commit {gathered.sequence}"
@@ -216,6 +259,9 @@ def kill(table: TableEntry, chunks: Sequence[Chunk], ids: Int64, at: Int64) -> N
     numbers, offsets, births, which = [], [], [], []
     for number, chunk in enumerate(chunks):
         index, found = chunk.find_row_ids(wanted)
+        if len(index) and (never := chunk.deaths.prefix(0)):
+            was = ~np.isin(found, chunk.deaths.offsets(0, never))  # on this branch
+            index, found = index[was], found[was]
         if len(index):
             numbers.append(np.full(len(index), number, np.int64))
             offsets.append(found)

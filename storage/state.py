@@ -53,12 +53,12 @@ class DatabaseState:
 
 
 class Snapshot:
-    """One state of the database, for reading. Holds no lock; old rows stay while it lives."""
+    """One state of a branch, for reading. Holds no lock; old rows stay while it lives."""
 
-    __slots__ = ("__weakref__", "catalog", "sequence", "state")
+    __slots__ = ("__weakref__", "branch", "catalog", "sequence", "state")
 
-    def __init__(self, state: DatabaseState) -> None:
-        self.state = state
+    def __init__(self, state: DatabaseState, branch: str = "main") -> None:
+        self.state, self.branch = state, branch
         self.sequence = state.sequence
         self.catalog = state.catalog
 

@@ -58,8 +58,20 @@ class Savepoint:
 class Transaction:
     """Used by one thread at a time. After commit, rollback or Conflict it is over."""
 
-    def __init__(self, database: Database, state: DatabaseState, temp: TempStore | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        state: DatabaseState,
+        temp: TempStore | None,
+        branch: str = "main",
+        line_id: int = 0,
+    ) -> None:
         self.database, self.state, self.temp = database, state, temp
+        self.branch, self.line_id = branch, line_id
+        #: further parents of the commit: what it merges
+        self.parents: tuple[bytes, ...] = ()
+        #: tables into which rows came under given ids
+        self.exact: set[int] = set()
         self.sequence = state.sequence
         self.catalog = state.catalog if temp is None else temp.join(state.catalog)
         self.changes: Mapping[int, CatalogChange] = {}
@@ -113,11 +125,20 @@ class Transaction:
 
     # --- rows
 
-    def insert(self, table_id: int, rows: pa.Table | pa.RecordBatchReader) -> int:
-        """Add rows: the table's stored columns by name, of exactly their Arrow types. Raises
+    def insert(
+        self,
+        table_id: int,
+        rows: pa.Table | pa.RecordBatchReader,
+        row_ids: Int64 | None = None,
+    ) -> int:
+        """Add rows: the table's stored columns by name, of exactly their Arrow types; under new row
+        ids, or under `row_ids` (distinct, of rows of this database that are not in the table now),
+        and then the commit is a Conflict if anybody changed the table meanwhile. Raises
         ConstraintFault NOT_NULL_VIOLATION or UNIQUE_VIOLATION, and then nothing is added."""
         working = self._working(table_id)
-        chunks = load(self.database, self.objects, working.table, rows)
+        if row_ids is not None:
+            self.exact.add(table_id)
+        chunks = load(self.database, self.objects, working.table, rows, row_ids)
         grown = working
         for chunk in chunks:
             grown = grown.with_rows(chunk)
@@ -281,12 +302,15 @@ class Transaction:
     def has_changes(self) -> bool:
         return bool(self.changes) or any(t.has_changes for t in self.tables.values())
 
-    def commit(self, *, statement: str, author: str) -> CommitInfo | None:
+    def commit(
+        self, *, statement: str, author: str, parents: tuple[bytes, ...] = ()
+    ) -> CommitInfo | None:
         """Make the changes durable, then visible to others; None if there are none of the
-        database's own. Raises Conflict (run the transaction again) and DiskFault; in either case
-        the transaction is over and nothing of it stays."""
+        database's own and nothing is merged. `parents`: hashes of commits that it merges. Raises
+        Conflict (run the transaction again) and DiskFault; in either case the transaction is over
+        and nothing of it stays."""
         assert self.is_open, "the transaction is over"
-        self.is_open = False
+        self.is_open, self.parents = False, parents
         return self.database.commit(self, statement, author)
 
     def rollback(self) -> None:

@@ -14,12 +14,14 @@ Damage is reported, not raised: each problem says what, where, what was expected
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hartonomous.storage.access.parts import indexed_rows
+from hartonomous.storage.branches import MAIN, Line, Origin
 from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.chunk import Int64, concat
 from hartonomous.storage.commit import Commit, TableRoots
@@ -36,7 +38,7 @@ from hartonomous.storage.models import labels_of
 from hartonomous.storage.objects import Objects
 from hartonomous.storage.prepare import run_leaf
 from hartonomous.storage.shape import shape_holding, shape_of
-from hartonomous.storage.state import DatabaseState, Snapshot
+from hartonomous.storage.state import Snapshot
 from hartonomous.storage.table import TableState
 from hartonomous.storage.wal_frames import read_frames
 
@@ -56,40 +58,77 @@ class Problem:
     found: str
 
 
+@frozen
+class Evidence:
+    """What VERIFY starts from, all of one moment. `lines`: copies of the living branches."""
+
+    lines: list[Line]
+    origins: Mapping[int, Origin]
+    manifest: Manifest | None
+    recent: list[Commit]
+
+
+def evidence(database: Database) -> Evidence:
+    """The database as it is; what was committed is durable."""
+    with database.guard:
+        if database.wal is not None:
+            database.wal.sync(database.wal.end)
+        repository = database.repository
+        lines = [
+            replace(line, leaves={i: bytearray(b) for i, b in line.leaves.items()})
+            for line in repository.lines.values()
+        ]
+        return Evidence(lines, repository.origins, repository.manifest, list(repository.recent))
+
+
 def verify(database: Database, progress: Progress | None = None) -> list[Problem]:
-    """Every problem of the published state and of the files under it."""
-    state, manifest, commits, leaves = database.evidence()
+    """Every problem of the published states and of the files under them."""
+    evident = evidence(database)
     problems: list[Problem] = []
+    held = [Snapshot(line.state) for line in evident.lines]
+    for snapshot in held:
+        database.garbage.watch(snapshot)
     if database.objects is not None and database.folder is not None:
-        held = Snapshot(state)
-        database.garbage.watch(held)
-        problems += _files(database, database.objects, _labels(database.objects, state))
-    packed, faults = _packed_commits(database.objects, manifest)
+        problems += _files(database, database.objects, _labels(database.objects, evident.lines))
+    packed, faults = _packed_commits(database.objects, evident.manifest)
     problems += faults
-    everything = [*packed, *(c for c in commits if c.sequence <= state.sequence)]
-    problems += _chain(everything, state)
-    roots, faults = _recorded_roots(everything)
+    everything = [*packed, *evident.recent]
+    problems += _chain(everything, evident)
+    roots, faults = _recorded_roots(everything, evident.origins)
     problems += faults
-    done, total = 0, sum(c.count for t in state.tables.values() for c in t.chunks)
-    for table_id, table in state.tables.items():
-        entry = state.catalog.tables_by_id[table_id]
-        stored = manifest.tables.get(table_id) if manifest is not None else None
-        parts = [unpack_leaves(leaves.get(table_id, b""))]
+    tables = [(line, *table) for line in evident.lines for table in _tables(line)]
+    done, total = 0, sum(c.count for _, _, t in tables for c in t.chunks)
+    for line, entry, table in tables:
+        where = f'table "{entry.name}"'
+        where += f' of branch "{line.name}"' if line.id != MAIN else ""
         try:
-            if stored is not None and database.objects is not None:
-                label = f'table "{entry.name}"'
-                parts[:0] = [read_leaves(database.objects, r, label) for r in stored.leaves]
-            log = concat_leaves(parts)
-            problems += _log(entry, table, log, roots.get(table_id, []))
-            for count, problem in _Rows(entry, table).check(log):
+            log = _table_leaves(database, line, entry)
+            problems += _log(where, table, log, roots.get(line.id, {}).get(entry.id, []))
+            for count, problem in _Rows(where, entry, table).check(log):
                 done += count
                 problems += [problem] if problem is not None else []
                 if progress is not None:
                     progress(done, done / total if total else None)
-            problems += _indexes(entry, table)
+            problems += _indexes(where, entry, table)
         except Error as fault:
-            problems.append(Problem("object", f'table "{entry.name}"', "readable", fault.message))
+            problems.append(Problem("object", where, "readable", fault.message))
     return list(dict.fromkeys(problems))
+
+
+def _tables(line: Line) -> Iterator[tuple[TableEntry, TableState]]:
+    """The tables of a branch, those too that only older commits have."""
+    for table_id, table in line.state.tables.items():
+        yield line.state.catalog.tables_by_id[table_id], table
+    for gone in line.dropped.values():
+        yield gone.entry, gone.state
+
+
+def _table_leaves(database: Database, line: Line, entry: TableEntry) -> Leaves:
+    parts = [unpack_leaves(line.leaves.get(entry.id, b""))]
+    if database.objects is not None:
+        label = f'table "{entry.name}"'
+        parts[:0] = [read_leaves(database.objects, r, label) for r in line.packs.get(entry.id, ())]
+    return concat_leaves(parts)
 
 
 def _files(database: Database, objects: Objects, labels: dict[str, str]) -> list[Problem]:
@@ -121,10 +160,10 @@ def _files(database: Database, objects: Objects, labels: dict[str, str]) -> list
             return problems
 
 
-def _labels(objects: Objects, state: DatabaseState) -> dict[str, str]:
+def _labels(objects: Objects, lines: Iterable[Line]) -> dict[str, str]:
     """What objects of models are, by name."""
     labels: dict[str, str] = {}
-    for model in state.catalog.models():
+    for model in (m for line in lines for m in line.state.catalog.models()):
         for version in model.versions:
             named = {version.manifest: "manifest"}
             with contextlib.suppress(Corruption):  # found again where all objects are verified
@@ -148,62 +187,86 @@ def _packed_commits(
     return commits, problems
 
 
-def _chain(commits: list[Commit], state: DatabaseState) -> Iterator[Problem]:
-    previous, sequence, at_us = b"", 0, 0
-    for commit in commits:
+def _chain(commits: list[Commit], evident: Evidence) -> Iterator[Problem]:
+    """Sequences have no gaps, times do not go back, and each commit names its branch's last."""
+    hashes = [b""]
+    last: dict[int, int] = {MAIN: 0}
+    at_us = 0
+    for sequence, commit in enumerate(commits, 1):
         where = f"commit {commit.sequence}"
-        parents = (previous,) if previous else ()
-        if commit.sequence != sequence + 1 or commit.parents != parents:
+        origin = evident.origins.get(commit.branch)
+        previous = last.get(commit.branch, origin.fork if origin is not None else 0)
+        parents = (hashes[previous],) if previous and previous < len(hashes) else ()
+        if commit.sequence != sequence or commit.parents[:1] != parents or origin is None:
             found = b"".join(commit.parents).hex() or "none"
-            yield Problem("commit", where, f"parent {previous.hex() or 'none'}", found)
+            yield Problem("commit", where, f"parent {b''.join(parents).hex() or 'none'}", found)
         if commit.at_us < at_us:
             yield Problem("commit", where, f"at or after {at_us}", str(commit.at_us))
-        previous, sequence, at_us = commit.hash, commit.sequence, commit.at_us
-    if previous != state.commit_hash or sequence != state.sequence:
-        where = f"commit {state.sequence}"
-        yield Problem("commit", where, state.commit_hash.hex(), previous.hex())
+        hashes.append(commit.hash)
+        last[commit.branch], at_us = sequence, commit.at_us
+    for line in evident.lines:
+        state = line.state
+        recorded = hashes[state.sequence] if state.sequence < len(hashes) else b""
+        if recorded != state.commit_hash or last.get(line.id, line.origin.fork) != state.sequence:
+            where = f"commit {state.sequence}"
+            yield Problem("commit", where, state.commit_hash.hex(), recorded.hex())
+
+
+#: per table (sequence, size, root) of its log at each commit that changed it
+Roots = dict[int, list[tuple[int, int, bytes]]]
 
 
 def _recorded_roots(
-    commits: list[Commit],
-) -> tuple[dict[int, list[tuple[int, int, bytes]]], list[Problem]]:
-    """Per table (sequence, size, root) of its log at each commit; and commits whose root over
-    all tables is another."""
-    out: dict[int, list[tuple[int, int, bytes]]] = {}
+    commits: list[Commit], origins: Mapping[int, Origin]
+) -> tuple[dict[int, Roots], list[Problem]]:
+    """The roots of each branch, and commits whose root over all tables is another."""
+    out: dict[int, Roots] = {MAIN: {}}
+    trees = {MAIN: TableRoots()}
+    forks: dict[int, list[Origin]] = {}
+    for origin in origins.values():
+        if origin.parent is not None:
+            forks.setdefault(origin.fork, []).append(origin)
     problems = []
-    tables = TableRoots()
+
+    def fork_at(sequence: int) -> None:
+        """A branch begins with what its parent has just then."""
+        for origin in forks.pop(sequence, ()):
+            assert origin.parent is not None
+            out[origin.id] = {i: list(r) for i, r in out.get(origin.parent, {}).items()}
+            trees[origin.id] = trees.get(origin.parent, TableRoots()).copy()
+
+    fork_at(0)
     for commit in commits:
+        tree = trees.setdefault(commit.branch, TableRoots())
+        roots = out.setdefault(commit.branch, {})
         for table_id, state in commit.tables.items():
-            if state is None:
-                out.pop(table_id, None)
-            else:
-                out.setdefault(table_id, []).append((commit.sequence, *state))
-        found = tables.apply(commit.tables)
+            if state is not None:
+                roots.setdefault(table_id, []).append((commit.sequence, *state))
+        found = tree.apply(commit.tables)
         if found != commit.root:
             where = f"commit {commit.sequence}"
             problems.append(Problem("root", where, commit.root.hex(), found.hex()))
+        fork_at(commit.sequence)
     return out, problems
 
 
 def _log(
-    entry: TableEntry, table: TableState, leaves: Leaves, roots: list[tuple[int, int, bytes]]
+    where: str, table: TableState, leaves: Leaves, roots: list[tuple[int, int, bytes]]
 ) -> Iterator[Problem]:
     hashes = leaves.hash_list()
     log = Log()
     for sequence, size, root in roots:
         log = log.extend(hashes[log.size : size])
         if (log.size, log.root) != (size, root):
-            where = f'table "{entry.name}", commit {sequence}'
-            yield Problem("root", where, root.hex(), log.root.hex())
+            yield Problem("root", f"{where}, commit {sequence}", root.hex(), log.root.hex())
             return
     if log != table.log or log.size != len(hashes):
-        where = f'table "{entry.name}"'
         yield Problem("root", where, f"{len(hashes)} leaves", f"{table.log.size} leaves")
 
 
-def _indexes(entry: TableEntry, table: TableState) -> Iterator[Problem]:
+def _indexes(table_where: str, entry: TableEntry, table: TableState) -> Iterator[Problem]:
     for index in entry.indexes:
-        where = f'table "{entry.name}", index "{index.name}"'
+        where = f'{table_where}, index "{index.name}"'
         for chunk in table.chunks:
             part = chunk.indexes.get(index.id)
             if part is None or not part.serves(index):
@@ -220,8 +283,8 @@ def _indexes(entry: TableEntry, table: TableState) -> Iterator[Problem]:
 class _Rows:
     """All versions of a table's rows, ordered by birth and id, and all deaths."""
 
-    def __init__(self, entry: TableEntry, table: TableState) -> None:
-        self.entry, self.chunks = entry, table.chunks
+    def __init__(self, where: str, entry: TableEntry, table: TableState) -> None:
+        self.where, self.chunks = where, table.chunks
         self.shape = shape_holding(
             shape_of(entry), lambda name: any(c.rows.has(name) for c in self.chunks)
         )
@@ -232,7 +295,7 @@ class _Rows:
             born = chunk.births_at(slice(None))
             died = np.full(chunk.count, np.iinfo(np.int64).max)
             died[offsets] = at
-            kept = np.flatnonzero((born <= table.sequence) & (died != born))
+            kept = np.flatnonzero((born <= table.sequence) & (died > born))
             ids.append(chunk.row_ids_at(kept))
             births.append(born[kept])
             places.append(kept + (number << 32))
@@ -268,8 +331,7 @@ class _Rows:
             yield 0 if kind == DELETED else count, problem
         for name, seen, held in (("inserted", born, self.ids), ("deleted", died, self.dead_ids)):
             if seen != len(held):
-                where = f'table "{self.entry.name}"'
-                yield 0, Problem("leaf", where, f"{seen} rows {name}", f"{len(held)}")
+                yield 0, Problem("leaf", self.where, f"{seen} rows {name}", f"{len(held)}")
 
     def _hash(self, kind: int, ids: Int64, start: int) -> bytes:
         if kind == DELETED:
@@ -277,5 +339,4 @@ class _Rows:
         return run_leaf(self.chunks, self.places[start : start + len(ids)], ids, self.shape)
 
     def _problem(self, sequence: int, expected: str, found: str) -> Problem:
-        where = f'table "{self.entry.name}", commit {sequence}'
-        return Problem("leaf", where, expected, found)
+        return Problem("leaf", f"{self.where}, commit {sequence}", expected, found)

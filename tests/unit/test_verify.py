@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from unit.store_tools import commit, numbered, rows, with_table
 
+from hartonomous.storage.branches import Line
 from hartonomous.storage.chunk import Chunk
-from hartonomous.storage.commit_path import CommitPath
 from hartonomous.storage.database import Database
 from hartonomous.storage.memory import MemoryRows
 from hartonomous.storage.state import DatabaseState
@@ -29,12 +29,12 @@ def db() -> Database:
     return database
 
 
-def with_chunks(path: CommitPath, chunks: list[Chunk]) -> None:
+def with_chunks(line: Line, chunks: list[Chunk]) -> None:
     """The head with other rows, as a forger would store them."""
-    head = path.head
+    head = line.state
     (table,) = head.tables.values()
     forged = TableState(table.id, table.sequence, tuple(chunks), table.log)
-    path.head = DatabaseState(
+    line.state = line.published = DatabaseState(
         head.sequence,
         head.catalog,
         {table.id: forged},
@@ -54,21 +54,21 @@ def altered(chunk: Chunk, name: str) -> Chunk:
 
 
 def test_an_altered_value(db: Database) -> None:
-    first, *rest = next(iter(db.commits_path.head.tables.values())).chunks
-    with_chunks(db.commits_path, [altered(first, "forged"), *rest])
+    first, *rest = next(iter(db.repository.main.state.tables.values())).chunks
+    with_chunks(db.repository.main, [altered(first, "forged"), *rest])
     (problem,) = db.verify()
     assert (problem.what, problem.where) == ("leaf", 'table "t", commit 1')
     assert problem.expected != problem.found
 
 
 def test_a_removed_row(db: Database) -> None:
-    first, *rest = next(iter(db.commits_path.head.tables.values())).chunks
-    with_chunks(db.commits_path, rest)
+    first, *rest = next(iter(db.repository.main.state.tables.values())).chunks
+    with_chunks(db.repository.main, rest)
     assert {p.what for p in db.verify()} == {"leaf"}
 
 
 def test_a_row_deleted_behind_the_log(db: Database) -> None:
-    *_, last = next(iter(db.commits_path.head.tables.values())).chunks
+    *_, last = next(iter(db.repository.main.state.tables.values())).chunks
     last.deaths.append(2, np.array([0]))
     assert {p.what for p in db.verify()} == {"leaf"}
 
@@ -76,13 +76,13 @@ def test_a_row_deleted_behind_the_log(db: Database) -> None:
 def test_an_altered_statement_breaks_the_chain(db: Database) -> None:
     from dataclasses import replace
 
-    recent = db.commits_path.recent
+    recent = db.repository.recent
     recent[0] = replace(recent[0], statement="nothing happened")
     assert {(p.what, p.where) for p in db.verify()} == {("commit", "commit 2")}
 
 
 def test_a_forged_leaf_breaks_the_root(db: Database) -> None:
-    (leaves,) = db.commits_path.leaves.values()
+    (leaves,) = db.repository.main.leaves.values()
     leaves[20] ^= 1
     assert ("root", 'table "t", commit 1') in {(p.what, p.where) for p in db.verify()}
 

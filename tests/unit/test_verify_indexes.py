@@ -35,7 +35,7 @@ def filled(place: str | Path) -> Connection:
 
 def part_of(database: Connection) -> ChunkIndex:
     """The index's part over the table's only chunk."""
-    state = database.session.database.commits_path.head
+    state = database.session.database.repository.main.state
     ((chunk,),) = (table.chunks for table in state.tables.values() if table.chunks)
     (found,) = chunk.indexes.values()
     return found

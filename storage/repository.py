@@ -1,0 +1,167 @@
+"""What a database is beyond the state of one branch: all branches, tags, settings, the past.
+
+A writer's is guarded by its commit lock, a reader's by the reader's own. Recovery and readers make
+it of a manifest (manifest_state.py) and the log (replay.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hartonomous.storage.branches import (
+    MAIN,
+    MAIN_ORIGIN,
+    Line,
+    Origin,
+    Tag,
+    limits_of,
+    owner_of,
+    roots_of,
+)
+from hartonomous.storage.catalog import Catalog, Entry, catalog_hash, first_catalog
+from hartonomous.storage.catalog_history import CatalogHistory
+from hartonomous.storage.chunk import Chunk
+from hartonomous.storage.commit import Commit
+from hartonomous.storage.commit_log import (
+    BEFORE_ALL,
+    CommitLog,
+    CommitPlace,
+    PackColumns,
+    pack_columns,
+)
+from hartonomous.storage.errors import HistoryGone
+from hartonomous.storage.state import DatabaseState
+from hartonomous.storage.table import TableState
+
+if TYPE_CHECKING:
+    from hartonomous.storage.manifest import Manifest
+    from hartonomous.storage.objects import Objects
+
+
+@dataclass(slots=True)
+class Repository:
+    """`lines`: the living branches; `origins`: these and dropped ones; `recent`: commits since the
+    manifest; `has_news`: the log holds something that the manifest does not."""
+
+    objects: Objects | None
+    lines: dict[int, Line]
+    catalogs: CatalogHistory
+    sequence: int
+    at_us: int
+    manifest: Manifest | None = None
+    origins: dict[int, Origin] = field(default_factory=lambda: {MAIN: MAIN_ORIGIN})
+    tags: dict[str, Tag] = field(default_factory=dict)  # by folded name
+    settings: Mapping[str, str] = field(default_factory=dict)
+    recent: list[Commit] = field(default_factory=list)
+    horizon: int = 0
+    has_news: bool = False
+    _packs: dict[str, PackColumns] = field(default_factory=dict)
+
+    @staticmethod
+    def of(state: DatabaseState) -> Repository:
+        """Of a database with nothing but main, and no past."""
+        main = Line(MAIN_ORIGIN, state, state, roots_of(state))
+        return Repository(None, {MAIN: main}, CatalogHistory(), state.sequence, state.at_us)
+
+    @property
+    def main(self) -> Line:
+        return self.lines[MAIN]
+
+    def states(self) -> Iterator[DatabaseState]:
+        """The newest state of every branch."""
+        return (line.state for line in self.lines.values())
+
+    @property
+    def packed_until(self) -> int:
+        """The last commit whose leaves are in packs."""
+        return 0 if self.manifest is None else self.manifest.newest
+
+    def commits(self) -> CommitLog:
+        """All commits, those that are not durable yet too."""
+        packs: list[PackColumns] = []
+        if self.manifest is not None and self.objects is not None:
+            packs = pack_columns(self.objects, self.manifest.commit_packs, self._packs)
+        return CommitLog(packs, list(self.recent))
+
+    def is_durable(self, place: CommitPlace) -> bool:
+        line = self.lines.get(place.branch_id)
+        return line is None or place.sequence <= line.published.sequence
+
+    def limits(self, branch: int, sequence: int) -> dict[int, int]:
+        """See branches.limits_of."""
+        return limits_of(self.origins, branch, sequence)
+
+    def place_on(self, branch: int, sequence: int) -> CommitPlace:
+        """A commit of a branch's lineage, as the head or a fork of it names it."""
+        if sequence == 0:
+            return BEFORE_ALL
+        found = self.commits().find(sequence)
+        assert found is not None, sequence
+        assert found.branch_id == owner_of(self.origins, branch, sequence), (found, branch)
+        return found
+
+    def line_holding(self, place: CommitPlace) -> Line:
+        """A living branch whose rows are those of the commit and more. Raises HistoryGone."""
+        found = self.lines.get(place.branch_id)
+        if found is not None:
+            return found
+        for line in self.lines.values():
+            limits = self.limits(line.id, line.state.sequence)
+            if place.sequence <= limits.get(place.branch_id, -1):
+                return line
+        raise HistoryGone(
+            f"commit {place.hash.hex()[:12]} was made on branch "
+            f'"{self.origins[place.branch_id].name}", which was dropped',
+            hint="what was merged from it is in the branch it was merged into",
+        )
+
+    def check_kept(self, place: CommitPlace) -> None:
+        """Raises HistoryGone if the commit is older than what is kept."""
+        first = max(self.horizon, self.catalogs.base.sequence)
+        if place.sequence < first:
+            raise HistoryGone(
+                f"commit {place.sequence} is older than what is kept",
+                hint=f"what was true from commit {first} on is still there",
+            )
+
+    def catalog_at(self, place: CommitPlace) -> Catalog:
+        """The catalog after a commit; the same object while it is kept. Raises HistoryGone,
+        Corruption."""
+        self.check_kept(place)
+        if place.sequence:
+            hash_ = self.commits().catalog_hash(place.sequence)
+        else:
+            hash_ = catalog_hash(first_catalog())
+        for state in self.states():
+            if state.catalog_hash == hash_:
+                return state.catalog
+        return self.catalogs.at(self.limits(place.branch_id, place.sequence), hash_)
+
+    def tables_at(self, line: Line, place: CommitPlace, catalog: Catalog) -> dict[int, TableState]:
+        """The tables after a commit of the line's lineage, without their logs; those are left out
+        whose rows are gone."""
+        out = {}
+        for table_id in catalog.tables_by_id:
+            found = line.state.tables.get(table_id)
+            if found is None and table_id in line.dropped:
+                found = line.dropped[table_id].state
+            if found is None and table_id in line.state.catalog.tables_by_id:
+                found = line.state.table(table_id)  # it never had rows
+            if found is not None:
+                chunks = tuple(c for c in found.chunks if not _is_younger(c, place.sequence))
+                out[table_id] = TableState(table_id, place.sequence, chunks)
+        return out
+
+    def models(self) -> Iterator[Entry]:
+        """Entries whose models are needed: those of all heads, and of the past that is kept."""
+        for state in self.states():
+            yield from state.catalog.entries.values()
+        if self.objects is not None:
+            yield from self.catalogs.models(self.horizon)
+
+
+def _is_younger(chunk: Chunk, sequence: int) -> bool:
+    """Whether all rows were certainly born after a commit."""
+    return chunk.birth is not None and chunk.birth > sequence
