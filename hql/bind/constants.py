@@ -7,8 +7,9 @@ zone maps and rules see plain constants; everything else stays an explicit Cast.
 from __future__ import annotations
 
 import math
+import re
 import struct
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -157,6 +158,11 @@ def _fits_decimal(value: Decimal, precision: int, scale: int) -> bool:
     return scale_needed <= scale and whole_digits <= precision - scale
 
 
+_CLOCK = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?")
+_MOMENT = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([ T]{_CLOCK.pattern})?")
+_IDENTIFIER = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
 def _from_text(text: str, type_: Type) -> object | None:
     """The value of a text in its plainest spelling; None for every other spelling."""
     kind = type_.kind
@@ -169,11 +175,12 @@ def _from_text(text: str, type_: Type) -> object | None:
             return number if -(1 << (bits - 1)) <= number < 1 << (bits - 1) else None
         if kind == "DATE" and len(text) == 10 and text.isascii():
             return date.fromisoformat(text)
-        if kind == "DATETIME2" and text.isascii():
-            if len(text) == 10:
-                return datetime.fromisoformat(text)
-            if len(text) == 19 and text[10] in " T" and text[4] == text[7] == "-":
-                return datetime.fromisoformat(text)
+        if kind == "DATETIME2" and _MOMENT.fullmatch(text):
+            return datetime.fromisoformat(text)
+        if kind == "TIME" and _CLOCK.fullmatch(text):
+            return time.fromisoformat(text)
+        if kind == "UNIQUEIDENTIFIER" and _IDENTIFIER.fullmatch(text):
+            return bytes.fromhex(text.replace("-", ""))
         if kind == "FLOAT" and text.isascii() and text.replace(".", "", 1).isdigit():
             number_ = float(text)
             return number_ if math.isfinite(number_) else None
