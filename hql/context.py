@@ -23,30 +23,41 @@ if TYPE_CHECKING:
     from hartonomous.storage.catalog import Catalog
     from hartonomous.storage.transaction import Transaction
 
-#: plans kept for one statement: one for each of its queries and values, and each combination of
-#: parameter types
+#: plans kept for one query or value of a statement: one for each combination of parameter types
 VARIANTS_MAX = 32
+#: queries and values of one statement that have plans kept
+PARTS_MAX = 1_024
 
 
 class Memory:
     """What was worked out for one statement of a text and may be used again when it runs again.
-    Everything in it holds for one version of the catalog."""
+    Everything in it holds for one version of the catalog. A key is (part, …): a part of the
+    statement, and what else decides, as the types of parameters. The oldest go first."""
 
-    __slots__ = ("_kept", "_version")
+    __slots__ = ("_parts", "_version")
 
     def __init__(self) -> None:
         self._version = -1
-        self._kept: dict[Any, Any] = {}
+        self._parts: dict[Any, dict[tuple[Any, ...], Any]] = {}
 
-    def find(self, catalog: Catalog, key: Any) -> Any:
+    def find(self, catalog: Catalog, key: tuple[Any, ...]) -> Any:
         """What was kept under `key`, or None."""
-        return self._kept.get(key) if catalog.version == self._version else None
+        if catalog.version != self._version:
+            return None
+        variants = self._parts.get(key[0])
+        return variants.get(key) if variants is not None else None
 
-    def keep(self, catalog: Catalog, key: Any, value: Any) -> None:
-        if catalog.version != self._version or len(self._kept) >= VARIANTS_MAX:
-            self._kept.clear()
+    def keep(self, catalog: Catalog, key: tuple[Any, ...], value: Any) -> None:
+        """Keeps a value that holds for a version of the catalog."""
+        if catalog.version != self._version:
+            self._parts.clear()
             self._version = catalog.version
-        self._kept[key] = value
+        variants = self._parts.setdefault(key[0], {})
+        variants[key] = value
+        if len(variants) > VARIANTS_MAX:
+            del variants[next(iter(variants))]
+        if len(self._parts) > PARTS_MAX:
+            del self._parts[next(iter(self._parts))]
 
 
 @dataclass(slots=True)

@@ -67,6 +67,7 @@ class Limits:
         self.requests: dict[Any, Request] = {}
         self._at_stop: list[Callable[[], None]] = []
         self._interrupts: list[Callable[[], object]] = []
+        self._held = 0  # bytes, see hold
         self._outer: Limits | None = None
         self._inner: list[Limits] = []
 
@@ -221,6 +222,14 @@ class Limits:
                 watchdog.WATCHDOG.leave_main(self.cancel)
             with self._lock:
                 self._interrupts.remove(interrupt)
+
+    def hold(self, byte_count: int) -> None:
+        """Counts what the statement keeps for its caller, results and messages of a loop; what is
+        negative was let go. MEMORY beyond the limit."""
+        with self._lock:
+            self._held += byte_count
+        if byte_count > 0:
+            self.account(self._held)
 
     def account(self, bytes_used: int) -> None:
         """Refuse what native operators would hold beyond the memory limit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import getsizeof
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -79,5 +80,7 @@ def run_print(statement: PrintText, context: Context) -> Result:
     text = trees.cast(statement.value, Type("NVARCHAR"))
     rows = context.table(trees.select([trees.item(text, "value")]), key="print")
     value = rows.column(0)[0].as_py()
-    context.messages.append("" if value is None else value)
+    message = "" if value is None else value
+    context.limits.outermost.hold(getsizeof(message))
+    context.messages.append(message)
     return Result()

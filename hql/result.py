@@ -14,6 +14,7 @@ import pyarrow as pa
 from hartonomous.storage.errors import Cancelled
 
 if TYPE_CHECKING:
+    from hartonomous.hql.limits import Limits
     from hartonomous.hql.plan import Field
 
 
@@ -113,11 +114,15 @@ class Result:
         else:
             self._batches = _chain(first, self._batches)
 
-    def spool(self) -> None:
-        """Computes all rows now and lets the snapshot go."""
+    def spool(self, limits: Limits | None = None) -> None:
+        """Computes all rows now and lets the snapshot go. `limits` count them until they are
+        taken."""
         if self.has_rows and self._batches is not None:
             table = self.to_table()
             self._batches = iter(table.to_batches())
+            if limits is not None:
+                limits.hold(table.nbytes)
+                self._closing.append(lambda: limits.hold(-table.nbytes))
 
     def wrap(self, guard: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]) -> None:
         """Passes the stream through `guard` (error translation, limits)."""

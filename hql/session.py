@@ -84,8 +84,9 @@ class Session(Transactions):
 
     # --- 1. prepare ------------------------------------------------------------------------------
 
-    def prepare(self, text: str) -> tuple[Prepared, ...]:
-        """The statements of a text. Raises SyntaxFault."""
+    def prepare(self, text: str, *, is_routine: bool = False) -> tuple[Prepared, ...]:
+        """The statements of a text; those of a routine's are kept however long it is. Raises
+        SyntaxFault."""
         known = self._texts.get(text)
         if known is not None:
             self._texts.move_to_end(text)
@@ -98,7 +99,7 @@ class Session(Transactions):
 
             check_places(statements)
         prepared = tuple(Prepared(s, text[s.span.start : s.span.end].strip()) for s in statements)
-        if len(text) <= TEXT_CHARACTERS_MAX:
+        if is_routine or len(text) <= TEXT_CHARACTERS_MAX:
             self._texts[text] = prepared
             if len(self._texts) > TEXTS_MAX:
                 self._texts.popitem(last=False)
@@ -158,6 +159,9 @@ class Session(Transactions):
                     yield result
         except Return:
             return
+        except Error as error:
+            self.status.note_error(error)
+            raise
 
     def note_identity(self, value: int, frame: Frame) -> None:
         """A statement of `frame` gave out an IDENTITY value."""
@@ -334,8 +338,10 @@ class Session(Transactions):
         return result
 
     def _streaming(self, result: Result, run: Run, transaction: Transaction | None) -> Result:
-        """A result whose rows are still to come: errors get the same treatment then, and the
-        snapshot (of a statement that stands alone) is held until the result is closed."""
+        """A result whose rows are still to come: errors get the same treatment then, unless the
+        statement's transaction is over, and the snapshot (of a statement that stands alone) is
+        held until the result is closed."""
+        around = self._transaction
 
         def guarded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             with Guard(self):
@@ -343,7 +349,9 @@ class Session(Transactions):
                     yield from self._cancellable(batches, run.limits.outermost)
                 except Error as error:
                     complete(error, run)
-                    self.note_error()
+                    self.status.note_error(error)
+                    if around is self._transaction:
+                        self.note_error()
                     raise
 
         result.wrap(guarded)

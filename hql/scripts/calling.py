@@ -86,7 +86,7 @@ def new_frame(routine: Routine, values: Sequence[Any], caller: Frame) -> Frame:
 
 def _play(callee: Script, text: str) -> Iterator[Result]:
     """Plays the body of a routine's text, whose plans are kept with the session by that."""
-    (prepared,) = callee.session.prepare(text)
+    (prepared,) = callee.session.prepare(text, is_routine=True)
     body: tuple[Statement, ...] = prepared.statement.body  # type: ignore[attr-defined]
     return callee.play_text(prepared.inner(statement) for statement in body)
 

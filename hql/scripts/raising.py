@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import getsizeof
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from hartonomous.hql.ast import Expression
@@ -50,6 +51,7 @@ def raise_error(statement: RaiseError, script: Script) -> None:
         raise _bad(statement.message, f"RAISERROR: {wrong}", wrong.hint) from None
     if severity > MESSAGE_SEVERITY_MAX:
         raise RaisedFault(message, number=RAISED, severity=severity, state=state)
+    script.limits.outermost.hold(getsizeof(message))
     script.messages.append(message)
     script.session.status.note_rows(0)
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
 from hartonomous.hql.run import note_routine
-from hartonomous.hql.scripts.errors import number_of
 from hartonomous.hql.scripts.frame import CALLS_MAX, Frame
 from hartonomous.hql.scripts.signals import Return
 from hartonomous.hql.scripts.temporary import drop_temporary
@@ -86,7 +85,7 @@ class Script:
         if not result.has_rows and result.row_count < 0:
             return
         if not self.streams:
-            result.spool()
+            result.spool(self.limits.outermost)
         self._last[:] = [result]
         yield result
 
@@ -141,7 +140,7 @@ class Script:
         status = self.session.status
         status.caught.append(error)
         status.note_rows(0)
-        status.error = number_of(error)
+        status.note_error(error)
         try:
             yield from self.play(statements)
         finally:
@@ -181,7 +180,7 @@ class Script:
     def _settle(self) -> None:
         """Computes what is left of the result before: what runs next may change what it reads."""
         if self._last:
-            self._last.pop().spool()
+            self._last.pop().spool(self.limits.outermost)
 
     # --- values ----------------------------------------------------------------------------------
 

@@ -51,6 +51,10 @@ class Status:
         self.error = 0
         self._last = result
 
+    def note_error(self, error: Error) -> None:
+        """A statement failed."""
+        self.error = number_of(error)
+
     def note_rows(self, rows: int) -> None:
         """What @@ROWCOUNT is now."""
         self._rows, self._last = rows, None

@@ -36,10 +36,11 @@ def declare_table(definition: VariableDefinition, context: Context, number: int)
     """A new, empty table of a name that nothing has yet. `number` tells a statement's tables
     apart."""
     frame = context.frame
-    entry = context.memory.find(context.catalog, ("table", number))
+    key = (("table", number),)
+    entry = context.memory.find(context.catalog, key)
     if entry is None:
         entry = _defined(definition, context)
-        context.memory.keep(context.catalog, ("table", number), entry)
+        context.memory.keep(context.catalog, key, entry)
     if frame.rows is None:
         frame.rows = TableVariables()
     frame.rows.declare(entry)

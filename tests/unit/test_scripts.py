@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from hartonomous import hql
-from hartonomous.hql import queries
+from hartonomous.hql import queries, session
+from hartonomous.hql.context import VARIANTS_MAX
 from hartonomous.hql.limits import Limits
 from hartonomous.hql.scripts.message_format import MessageFormat, format_message
+from hartonomous.hql.syntax import parse
 from hartonomous.storage.errors import Cancelled, Error
 
 #: loops without end, each busy with something else
@@ -193,6 +195,81 @@ def test_a_loop_binds_its_statements_once(db: Any, monkeypatch: pytest.MonkeyPat
     bound.clear()
     db.execute(text.format(20))
     assert len(bound) == once
+
+
+def test_a_long_declare_binds_its_values_once(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound = []
+    bind = queries._bind
+    monkeypatch.setattr(queries, "_bind", lambda *a: bound.append(a) or bind(*a))
+    values = ", ".join(f"@v{i} INT = {i}" for i in range(3 * VARIANTS_MAX))
+    text = "DECLARE @i INT = 0; WHILE @i < {} BEGIN SET @i += 1; DECLARE " + values + " END"
+    db.execute(text.format(2))  # in its second turn it sees variables that are there already
+    once = len(bound)
+    bound.clear()
+    db.execute(text.format(5))
+    assert len(bound) == once
+
+
+def test_a_long_function_is_read_once(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    remark = "-" * 2 + "x" * session.TEXT_CHARACTERS_MAX
+    db.execute(
+        f"CREATE FUNCTION f(@a INT) RETURNS INT AS BEGIN {remark}\n"
+        "DECLARE @b INT = @a; RETURN @b END"
+    )
+    read = []
+    parse_batch = parse.parse_batch
+    monkeypatch.setattr(parse, "parse_batch", lambda text: read.append(text) or parse_batch(text))
+    query = "SELECT SUM(dbo.f(value)) FROM GENERATE_SERIES(1, 20)"
+    assert db.execute(query).fetchone() == (210,)
+    assert len([text for text in read if remark in text]) <= 2  # its signature, and its body
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "WHILE 1 = 1 SELECT REPLICATE('x', 1000000) AS x",
+        "WHILE 1 = 1 PRINT REPLICATE('x', 1000000)",
+        "WHILE 1 = 1 RAISERROR (@long, 10, 1)",
+        "BEGIN TRY WHILE 1 = 1 SELECT @long AS x END TRY BEGIN CATCH THROW END CATCH",
+    ],
+)
+def test_what_a_loop_leaves_is_counted(loop: str) -> None:
+    with hql.connect(memory=1 << 24) as db, pytest.raises(Error) as caught:
+        db.execute("DECLARE @long NVARCHAR(MAX) = REPLICATE('x', 1000000); " + loop)
+    assert caught.value.code == "MEMORY"
+
+
+def test_results_that_are_taken_are_counted_no_more() -> None:
+    with hql.connect(memory=1 << 24) as db:
+        text = "DECLARE @i INT = 0; WHILE @i < 40 BEGIN SET @i += 1; {} END"
+        results = db.session.results(text.format("SELECT REPLICATE('x', 1000000) AS x"))
+        assert sum(result.to_table().num_rows for result in results if result.has_rows) == 40
+
+
+# --- @@ERROR and XACT_ABORT ----------------------------------------------------------------------
+
+
+def test_error_is_that_of_the_last_statement_in_the_next_text_too(db: Any) -> None:
+    for text in ("SELECT 1 / 0", "BEGIN SELECT 1 / 0 END", "SELECT 1 / (a - 1) AS x FROM t"):
+        with pytest.raises(Error):
+            db.execute(text).fetchall()
+        assert db.execute("SELECT @@ERROR AS e").fetchone() == (8134,)
+        assert db.execute("SELECT @@ERROR AS e").fetchone() == (0,)
+
+
+def test_an_error_of_an_older_stream_leaves_a_newer_transaction_alone(db: Any) -> None:
+    db.execute("SET XACT_ABORT ON")
+    older = db.session.execute("SELECT 1 / (1900000 - value) AS x FROM GENERATE_SERIES(1, 2000000)")
+    db.execute("BEGIN TRAN")
+    with pytest.raises(Error, match="division by zero"):
+        older[-1].to_table()
+    assert db.in_transaction
+    inside = db.session.execute(
+        "SELECT 1 / (1900000 - value) AS x FROM GENERATE_SERIES(1, 2000000)"
+    )
+    with pytest.raises(Error, match="division by zero"):
+        inside[-1].to_table()
+    assert not db.in_transaction
 
 
 # --- messages of RAISERROR -----------------------------------------------------------------------

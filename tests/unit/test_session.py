@@ -9,7 +9,7 @@ import pytest
 
 from hartonomous import hql
 from hartonomous.hql import session as session_module
-from hartonomous.hql.context import VARIANTS_MAX, Memory
+from hartonomous.hql.context import PARTS_MAX, VARIANTS_MAX, Memory
 from hartonomous.hql.run import STATEMENT_CHARACTERS_MAX
 from hartonomous.storage.catalog import Catalog
 from hartonomous.storage.errors import Error
@@ -55,10 +55,14 @@ def test_plans_follow_the_catalog(db: Any) -> None:
 def test_memory_is_bounded() -> None:
     memory, catalog = Memory(), Catalog(1)
     for i in range(3 * VARIANTS_MAX):
-        memory.keep(catalog, i, i)
-        assert len(memory._kept) <= VARIANTS_MAX
-        assert memory.find(catalog, i) == i
-    assert memory.find(Catalog(2), 3 * VARIANTS_MAX - 1) is None
+        memory.keep(catalog, ("query", i), i)
+        assert memory.find(catalog, ("query", i)) == i
+    assert len(memory._parts["query"]) == VARIANTS_MAX
+    for i in range(2 * PARTS_MAX):
+        memory.keep(catalog, (i, "types"), i)
+    assert len(memory._parts) == PARTS_MAX
+    assert memory.find(catalog, (2 * PARTS_MAX - 1, "types")) == 2 * PARTS_MAX - 1
+    assert memory.find(Catalog(2), (2 * PARTS_MAX - 1, "types")) is None
 
 
 def test_texts_are_bounded(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
