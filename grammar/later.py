@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from hartonomous.grammar.lexer import Token
 from hartonomous.grammar.words import RESERVED
 
-_OBJECTS = ["QUEUE", "SCHEDULE", "BRANCH", "USER", "ADAPTER"]
+_OBJECTS = ["QUEUE", "SCHEDULE", "USER", "ADAPTER"]
 
 #: beginnings of statements
 STATEMENTS: tuple[str, ...] = (
@@ -24,11 +24,9 @@ STATEMENTS: tuple[str, ...] = (
     "APPROVE ACTION",
     "CANCEL JOB",
     "COMPARE MODELS",
-    "DIFF COMMIT",
     "DISTILL MODEL",
     "GRANT",
     "MERGE ADAPTER",
-    "MERGE BRANCH",
     "MERGE MODELS",
     "PAUSE JOB",
     "PROVE ATOM",
@@ -37,14 +35,12 @@ STATEMENTS: tuple[str, ...] = (
     "REJECT ACTION",
     "RESUME JOB",
     "RESUME TRAINING",
-    "REVERT COMMIT",
     "REVERT MODEL",
     "REVOKE",
     "SEND ON QUEUE",
     "SUBMIT JOB",
     "TRACE ATOM",
     "TRAIN MODEL",
-    "USE BRANCH",
     "VERIFY RECEIPT",
 )
 

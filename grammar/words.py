@@ -17,7 +17,7 @@ STATEMENT_WORDS = _words(
     WITH"""
 )
 #: words that begin a statement and are names everywhere else
-FREE_STATEMENT_WORDS = _words("HELP")
+FREE_STATEMENT_WORDS = _words("BACKUP HELP VACUUM")
 CLAUSE_WORDS = _words(
     """AS CHECK CONSTRAINT CROSS DEFAULT DISTINCT ELSE END EXCEPT FOR FROM FULL GROUP HAVING INNER
     INTERSECT INTO JOIN LEFT LIMIT OFFSET ON OPTION ORDER OUTER OUTPUT REFERENCES RIGHT THEN TOP
@@ -38,8 +38,8 @@ CALL_WORDS = _words(
 #: words that begin a statement which the grammar does not have yet (later.py): where a statement
 #: may begin they are not taken for names
 LATER_WORDS = _words(
-    """ANALYZE APPROVE CANCEL COMPARE DIFF DISTILL GRANT PAUSE PROVE PRUNE RECEIVE
-    REJECT RESUME REVERT REVOKE SEND SUBMIT TRACE TRAIN USE"""
+    """ANALYZE APPROVE CANCEL COMPARE DISTILL GRANT PAUSE PROVE PRUNE RECEIVE
+    REJECT RESUME REVERT REVOKE SEND SUBMIT TRACE TRAIN"""
 )
 
 #: words that are names, but not everywhere (`SELECT TOP (1) percent`, `UPDATE statistics x SET`):

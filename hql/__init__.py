@@ -85,13 +85,15 @@ def connect(
     timeout: float | None = None,
     memory: int | None = None,
     author: str | None = None,
+    branch: str | None = None,
 ) -> Connection:
     """A connection to the folder `database`; None or ":memory:" keeps nothing on disk.
 
     The folder is created if it is missing. Without `read_only` the folder's writer lock is taken
     (Locked if another process has it). `timeout` is each statement's time limit in seconds,
     `memory` its memory limit in bytes. `author` is written to commits; by default it is the
-    operating system's user.
+    operating system's user. `branch` is the branch of history that the connection begins on, else
+    `main`.
 
     >>> with connect() as db:
     ...     db.execute("SELECT 6 * 7").fetchall()
@@ -106,6 +108,7 @@ def connect(
         timeout=timeout,
         memory=memory,
         author=author,
+        branch=branch,
     )
 
 
@@ -117,6 +120,7 @@ async def connect_async(
     timeout: float | None = None,
     memory: int | None = None,
     author: str | None = None,
+    branch: str | None = None,
 ) -> AsyncConnection:
     """As `connect`, for asyncio: what may wait is awaited, and the event loop never does.
 
@@ -137,6 +141,7 @@ async def connect_async(
         timeout=timeout,
         memory=memory,
         author=author,
+        branch=branch,
     )
 
 

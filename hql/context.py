@@ -83,6 +83,11 @@ class Context:
     def catalog(self) -> Catalog:
         return self.transaction.catalog
 
+    @property
+    def branch(self) -> str:
+        """The branch that the statement reads and changes."""
+        return self.session.branch
+
     def query(self, query: ast.Query, **options: Any) -> Result:
         """Starts a query; see queries.start_query for the options."""
         from hartonomous.hql.queries import start_query

@@ -45,6 +45,7 @@ class Connection:
         timeout: float | None = None,
         memory: int | None = None,
         author: str | None = None,
+        branch: str | None = None,
     ) -> None:
         if str(database).startswith("hql://"):
             raise NotSupported(
@@ -63,6 +64,12 @@ class Connection:
             memory=memory,
             author=author,
         )
+        if branch is not None:
+            try:
+                self.session.use_branch(branch)
+            except errors.Error:
+                self.session.close()
+                raise
 
     # --- statements ---
 

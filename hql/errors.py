@@ -10,6 +10,8 @@ Error
     │   └── ExecutionFault  DIVISION_BY_ZERO, OVERFLOW, BAD_CAST, CARDINALITY, BAD_VALUE,
     │                       SRID_MISMATCH, RECURSION, MODEL_INPUT, EXECUTION
     ├── OperationalError
+    │   ├── HistoryFault    MERGE_CONFLICT, REVERT_CONFLICT
+    │   │                                   changed differently on another branch, or since
     │   ├── ResourceFault   MEMORY, NOT_INSTALLED
     │   │                                   what the machine has not
     │   └── FileFault       FILE, MODEL_FORMAT
@@ -79,6 +81,12 @@ class ExecutionFault(DataError):
     """A value made the statement fail while it ran."""
 
     code = "EXECUTION"
+
+
+class HistoryFault(OperationalError):
+    """What two branches, or a commit and those after it, changed differently."""
+
+    code = "MERGE_CONFLICT"
 
 
 class ResourceFault(OperationalError):

@@ -54,7 +54,7 @@ def run_verify(context: Context) -> Result:
 
 
 def run_show_commits(context: Context) -> Result:
-    """SHOW COMMITS."""
+    """SHOW COMMITS: those of the session's branch."""
     from hartonomous.hql.system_tables.commits import COMMITS
 
     return Result.of_table(COMMITS.fields, COMMITS.rows(context))

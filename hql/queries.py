@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hartonomous.hql.bind.context import BindContext
     from hartonomous.hql.context import Context
     from hartonomous.hql.execute import PreparedPlan
+    from hartonomous.storage.catalog import Catalog
+    from hartonomous.storage.commit_log import CommitPlace
 
 #: tables that a statement hands over itself, by name (without @): their columns and rows
 Given = Mapping[str, tuple[tuple[Field, ...], pa.Table]]
@@ -115,11 +117,22 @@ def _prepared(
     found: PreparedPlan | None = None
     if key is not None:
         found = context.memory.find(catalog, full_key)
+    if found is not None and not _means_the_same(context, found.bound):
+        found = None
     if found is None:
         found = prepare(_bind(context, query, hidden, tables))
         if key is not None:
             context.memory.keep(catalog, full_key, found)
     return found
+
+
+def _means_the_same(context: Context, bound: BoundQuery) -> bool:
+    """Whether every FOR SYSTEM_TIME still means the commit that it did."""
+    if not bound.moments:
+        return True
+    from hartonomous.hql.history.moments import find_moment
+
+    return all(find_moment(context, time) == commit for time, commit in bound.moments)
 
 
 def values_for(context: Context, bound: BoundQuery) -> Mapping[str, Any]:
@@ -165,7 +178,15 @@ def bind_context(
         parse_view=parse_query,
         hidden=hidden,
         database=context.session.database,
+        find_moment=partial(_find_moment, context),
     )
+
+
+def _find_moment(context: Context, time: ast.SystemTime) -> tuple[CommitPlace, Catalog]:
+    from hartonomous.hql.history.moments import find_moment
+
+    found = find_moment(context, time)
+    return found, context.session.database.as_of(found).catalog
 
 
 def _sources(context: Context, tables: Given) -> dict[str, Callable[[], Any]]:

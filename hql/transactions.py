@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 
 class Transactions:
-    """What a session knows of its transactions. `streaming` are its cursors whose rows are to
-    come."""
+    """What a session knows of its transactions. `branch` is the one that they are of, `streaming`
+    are its cursors whose rows are to come."""
 
     def __init__(self, database: Database, author: str | None) -> None:
         self.database = database
+        self.branch = "main"
         self.author = author if author is not None else _system_user()
         self.is_closed = False
         self.streaming: weakref.WeakSet[Cursor] = weakref.WeakSet()
@@ -53,7 +54,13 @@ class Transactions:
 
     def open_transaction(self) -> Transaction:
         """A transaction, or what a single reading statement sees."""
-        return self.database.begin(self._temporary)
+        return self.database.begin(self._temporary, branch=self.branch)
+
+    def use_branch(self, name: str) -> None:
+        """Later transactions are of that branch. Raises NotFound, and TRANSACTION inside one."""
+        if self._transaction is not None:
+            raise TransactionFault("USE BRANCH: a transaction is open", hint="COMMIT it first")
+        self.branch = self.database.branch(name).name
 
     @property
     def transaction_depth(self) -> int:

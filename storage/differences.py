@@ -15,6 +15,8 @@ A place holds a version of a row for as long as its chunk lives, visible or not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -27,6 +29,9 @@ from hartonomous.storage.table import ADDRESS_BITS, TableState, TableView
 
 #: no version of the row
 NOWHERE = -1
+
+#: a column as the state before has it and as the one after has it; None: it has none
+ColumnPair = tuple[ColumnEntry | None, ColumnEntry | None]
 
 
 @frozen
@@ -63,7 +68,7 @@ class Differences:
         """Some of the rows."""
         return Differences(self.row_ids[rows], self.before[rows], self.after[rows], self.chunks)
 
-    def really(self, columns: tuple[ColumnEntry, ...]) -> Differences:
+    def really(self, columns: Sequence[ColumnPair]) -> Differences:
         """Without the rows whose two versions are equal in these columns."""
         both = np.flatnonzero((self.before != NOWHERE) & (self.after != NOWHERE))
         if not len(both):
@@ -162,26 +167,41 @@ def _joined(before: Versions, after: Versions, chunks: tuple[Chunk, ...]) -> Dif
 
 
 def same_rows(
-    chunks: tuple[Chunk, ...],
-    left: Int64,
-    right: Int64,
-    columns: tuple[ColumnEntry, ...],
+    chunks: tuple[Chunk, ...], left: Int64, right: Int64, columns: Sequence[ColumnPair]
 ) -> npt.NDArray[np.bool_]:
     """Whether the versions at two lists of places are equal in these columns, bool[N]. A column
     that a chunk lacks is NULL there. Floats are compared by their bits, every NaN being one."""
     out = np.ones(len(left), np.bool_)
-    for column in columns:
+    for one, other in columns:
         undecided = np.flatnonzero(out)
         if not len(undecided):
             break
-        one = values_at(chunks, left[undecided], column)
-        other = values_at(chunks, right[undecided], column)
-        out[undecided] = equal_values(one, other)
+        known = one if one is not None else other
+        assert known is not None, "a pair has a column"
+        before = values_at(chunks, left[undecided], one, known.arrow)
+        after = values_at(chunks, right[undecided], other, known.arrow)
+        out[undecided] = equal_values(*_alike(before, after))
     return out
 
 
-def values_at(chunks: tuple[Chunk, ...], places: Int64, column: ColumnEntry) -> pa.Array:
-    """A column's values at places, in their order."""
+def _alike(before: pa.Array, after: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Values of a column and of what it became, as one type: the wider one, else texts."""
+    if before.type == after.type:
+        return before, after
+    for one, other in ((before, after), (after, before)):
+        try:
+            return one.cast(other.type), other
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            continue
+    return before.cast(pa.string()), after.cast(pa.string())
+
+
+def values_at(
+    chunks: tuple[Chunk, ...], places: Int64, column: ColumnEntry | None, type_: pa.DataType
+) -> pa.Array:
+    """A column's values at places, in their order; without a column NULLs of a type."""
+    if column is None:
+        return pa.nulls(len(places), type_)
     name = physical_name(column)
     ordinals = places >> ADDRESS_BITS
     if len(ordinals) and (ordinals == ordinals[0]).all():

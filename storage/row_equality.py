@@ -17,7 +17,7 @@ def equal_values(left: pa.Array, right: pa.Array) -> Bool:
     """Whether the values of two arrays of one type and length are equal, bool[N]."""
     assert left.type == right.type and len(left) == len(right), (left.type, right.type)
     valid = _is_valid(left)
-    out = valid == _is_valid(right)
+    out: Bool = np.equal(valid, _is_valid(right))
     both = np.flatnonzero(valid & out)
     if len(both):
         if len(both) < len(left):
@@ -36,14 +36,13 @@ def _equal(left: pa.Array, right: pa.Array) -> Bool:
     """As `equal_values`, of arrays without NULLs."""
     type_ = left.type
     if pa.types.is_struct(type_):
-        out = np.ones(len(left), np.bool_)
+        every = np.ones(len(left), np.bool_)
         for number in range(type_.num_fields):
-            out &= equal_values(left.field(number), right.field(number))
-        return out
+            every &= equal_values(left.field(number), right.field(number))
+        return every
     if pa.types.is_fixed_size_list(type_):
         flat = equal_values(left.flatten(), right.flatten())
-        every: Bool = flat.reshape(len(left), type_.list_size).all(axis=1)
-        return every
+        return np.asarray(flat.reshape(len(left), type_.list_size).all(axis=1))
     if pa.types.is_list(type_):
         return _equal_lists(left, right)
     if pa.types.is_floating(type_):

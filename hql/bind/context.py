@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from hartonomous.hql.bind.scope import Handler, Scope
+    from hartonomous.storage.commit_log import CommitPlace
     from hartonomous.storage.database import Database
 
 #: expressions may nest so deep; later passes recurse over the tree, so this bounds them too
@@ -42,6 +43,7 @@ class BindContext:
     - `parse_view`: HQL text of a query → its tree (for views and computed columns).
     - `hidden`: base tables also have the column `__address` (UPDATE and DELETE).
     - `database`: where the models of the catalog lie.
+    - `find_moment`: what FOR SYSTEM_TIME AS OF means: a commit, and its catalog.
     """
 
     catalog: Catalog
@@ -55,6 +57,7 @@ class BindContext:
     parse_view: Callable[[str], ast.Query] | None = None
     hidden: bool = False
     database: Database | None = None
+    find_moment: Callable[[ast.SystemTime], tuple[CommitPlace, Catalog]] | None = None
 
 
 class Statement:
@@ -73,6 +76,8 @@ class Statement:
         "depth",
         "grouped_calls",
         "handlers",
+        "moment",
+        "moments",
         "nullif_depth",
         "of_session",
         "parameters",
@@ -103,6 +108,9 @@ class Statement:
         self.assignments: tuple[str, ...] = ()
         self.of_session: dict[str, None] = {}
         self.views: tuple[str, ...] = ()
+        #: the commit AS OF which names are looked up now, and what every such clause meant
+        self.moment: CommitPlace | None = None
+        self.moments: list[tuple[ast.SystemTime, CommitPlace]] = []
         self.span: ast.Span | None = None
         #: bodies of functions that were bound in place
         self.bodies = 0

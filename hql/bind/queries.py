@@ -89,6 +89,7 @@ def bind_query(
         tables=tuple(statement.tables),
         assignments=_assignments(body, scope),
         of_session=tuple(statement.of_session),
+        moments=tuple(statement.moments),
     )
 
 

@@ -10,6 +10,7 @@ from hartonomous.hql import ast, plan
 from hartonomous.hql.bind.columns import derive, show, unique_fields
 from hartonomous.hql.bind.context import VIEW_DEPTH_MAX, BindContext, fault, nearest, not_supported
 from hartonomous.hql.bind.conversions import cast, unfold
+from hartonomous.hql.bind.moments import as_of
 from hartonomous.hql.bind.routines import describe_use
 from hartonomous.hql.bind.scope import Scope, Visible
 from hartonomous.hql.errors import ExecutionFault
@@ -35,9 +36,8 @@ def bind_table_name(node: ast.TableName, scope: Scope) -> plan.Source:
     table. UNKNOWN_TABLE with the nearest name."""
     span, parts = scope.span(node), node.name.parts
     if node.as_of is not None:
-        place = scope.span(node.as_of)
-        place = place if place != ast.NOWHERE else span
-        raise not_supported(place, "FOR SYSTEM_TIME")
+        with as_of(node, node.as_of, scope):
+            return bind_table_name(replace(node, as_of=None), scope)
     if len(parts) > 2:
         raise not_supported(span, f"names of {len(parts)} parts")
     name = node.name.last
@@ -144,6 +144,7 @@ def _bind_stored(
         fields=fields,
         table=entry,
         address=hidden,
+        moment=statement.moment,
     )
     if len(fields) != len(entry.columns):
         return _with_computed(scan, node, scope, schema)
@@ -288,6 +289,7 @@ def _bind_system(key: str, node: ast.TableName, scope: Scope) -> plan.Source:
         alias=node.alias.text if node.alias else node.name.last,
         fields=statement.context.system_tables[key],
         key=key,
+        moment=statement.moment,
     )
     schema = key.partition(".")[0] if "." in key else "dbo"
     show(source, [f.name for f in source.fields], node, scope, schema)
@@ -296,14 +298,18 @@ def _bind_system(key: str, node: ast.TableName, scope: Scope) -> plan.Source:
 
 def _bind_relation(name: str, node: ast.TableName, scope: Scope) -> plan.Source:
     """TensorAtoms or TensorAtomCoefficients."""
-    number = scope.statement.next_relation()
+    number, moment = scope.statement.next_relation(), scope.statement.moment
     alias = node.alias.text if node.alias else node.name.last
     source: plan.Source
     if name == ATOMS:
         entry = scanned_atoms(scope.statement.context.catalog)
-        source = plan.Scan(relation=number, alias=alias, fields=ATOM_FIELDS, table=entry)
+        source = plan.Scan(
+            relation=number, alias=alias, fields=ATOM_FIELDS, table=entry, moment=moment
+        )
     else:
-        source = plan.Coefficients(relation=number, alias=alias, fields=COEFFICIENT_FIELDS)
+        source = plan.Coefficients(
+            relation=number, alias=alias, fields=COEFFICIENT_FIELDS, moment=moment
+        )
     show(source, [f.name for f in source.fields], node, scope, "dbo")
     return source
 

@@ -29,7 +29,7 @@ class ArrowInput:
     def table(self, execution: Execution) -> pa.Table | pa.RecordBatchReader:
         """What is registered under the relation's name; at least one column."""
         started = time.perf_counter()
-        given = execution.tables[self.source.key]()
+        given = execution.rows_of(self.source.key, self.source.moment)
         if isinstance(given, pa.RecordBatchReader):
             if self.is_single and not self.sources and self._is_plain(given.schema):
                 return self._renamed(given)

@@ -93,7 +93,8 @@ class CoefficientsOperator:
         bounds = bounds_of(tests)
         if bounds is None:
             return None
-        layout = layout_of(execution.source.catalog, execution.source.database)
+        seen = execution.at(self.source.moment)
+        layout = layout_of(seen.catalog, seen.database)
         table = atoms_entry()
         given = [r for r in self.source.ranges if table.find_column(r.column) is not None]
         chosen = chosen_rows(layout, ranges_of(given, table, execution))

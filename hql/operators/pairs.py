@@ -55,7 +55,7 @@ class PairsOperator:
         started = time.perf_counter()
         left = self.left.stored_column(self.source.left_column, execution)
         right = self.right.stored_column(self.source.right_column, execution)
-        view = view_of(self.right.scan.table, execution.source)
+        view = view_of(self.right.scan.table, execution.at(self.right.scan.moment))
         search = open_search(self.source.index, view)
         finder = _Finder(self, search, right, execution)
         lefts: list[Int64] = []

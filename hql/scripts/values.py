@@ -59,7 +59,8 @@ def _planned(
         plan = plan_query(context, query)
         is_text = type_.kind == "NVARCHAR" or type_.a is None  # else a length means something else
         found = plan, compile_plan(plan.bound.plan) if is_text else None
-        context.memory.keep(catalog, full_key, found)
+        if not plan.bound.moments:  # which may mean another commit when it is asked again
+            context.memory.keep(catalog, full_key, found)
     return found
 
 

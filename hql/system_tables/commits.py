@@ -26,7 +26,7 @@ _FIELDS = fields(
 def _commits(context: Context) -> pa.Table:
     from hartonomous.hql.arrow_tables import conform
 
-    table = context.session.database.commits()
+    table = context.session.database.commits(context.branch)
     return conform(table.select([f.name for f in _FIELDS]), _FIELDS)
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.store_tools import address_of, commit, content, entry, rows
 
+from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.database import Database
 from hartonomous.storage.differences import NOWHERE, Moment, differences
 from hartonomous.storage.row_equality import equal_values
-
-from unit.store_tools import address_of, commit, content, entry, rows
 
 ids = st.integers(0, 5)
 steps = st.lists(
@@ -35,6 +35,7 @@ def test_differences_are_what_comparing_all_rows_finds(
     database = Database.open(None)
     transaction = database.begin()
     table = transaction.create(entry())
+    assert isinstance(table, TableEntry)
     commit(transaction)
     moments = []
     for statements in history:
@@ -54,7 +55,7 @@ def test_differences_are_what_comparing_all_rows_finds(
     first, second = (data.draw(st.sampled_from(moments)) for _ in range(2))
     common = min(first[0], second[0])
     found = differences(Moment.of(last, first[0]), Moment.of(last, second[0]), common)
-    found = found.really(table.stored)
+    found = found.really([(c, c) for c in table.stored])
     view = found.view(table)
 
     def shown(places: np.ndarray) -> dict[int, tuple[object, ...]]:

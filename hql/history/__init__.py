@@ -1,0 +1,1 @@
+"""History: moments of the past in queries, branches, tags, and what differs, merges, reverts."""

@@ -1,0 +1,139 @@
+"""Comparing two moments of the database: definitions by ids, rows by storage's differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from hartonomous.hql.frozen import frozen
+from hartonomous.storage.branches import limits_of
+from hartonomous.storage.catalog import Catalog, ColumnEntry, Entry, TableEntry, fold
+from hartonomous.storage.chunk import Int64
+from hartonomous.storage.differences import ColumnPair, Differences, Moment, differences
+from hartonomous.storage.state import Snapshot
+
+if TYPE_CHECKING:
+    from hartonomous.storage.commit_log import CommitPlace
+    from hartonomous.storage.database import Database
+
+
+@frozen
+class Side:
+    """One moment: its commit, its rows, and its definitions as they were."""
+
+    commit: CommitPlace
+    snapshot: Snapshot
+    catalog: Catalog
+
+    @staticmethod
+    def of(database: Database, commit: CommitPlace) -> Side:
+        """The database after a commit; raises HISTORY_GONE."""
+        snapshot = database.as_of(commit)
+        with database.guard:
+            catalog = database.repository.catalog_at(commit)
+        return Side(commit, snapshot, catalog)
+
+    def table(self, table_id: int) -> TableEntry | None:
+        return self.catalog.tables_by_id.get(table_id)
+
+    def moment(self, table_id: int) -> Moment:
+        """The rows of a table, of which there are none before it was made."""
+        if table_id not in self.catalog.tables_by_id:
+            return Moment((), self.commit.sequence)
+        self.snapshot.view(table_id)  # raises for a table whose rows are gone
+        return Moment.of(self.snapshot.state.table(table_id), self.commit.sequence)
+
+
+@frozen
+class DefinitionChange:
+    """An entry of the catalog before and after; None: there was or is none."""
+
+    before: Entry | None
+    after: Entry | None
+
+    @property
+    def entry(self) -> Entry:
+        entry = self.after if self.after is not None else self.before
+        assert entry is not None
+        return entry
+
+    @property
+    def verb(self) -> str:
+        """create, alter or drop, and the kind."""
+        verb = "create" if self.before is None else "drop" if self.after is None else "alter"
+        return f"{verb} {self.entry.kind}"
+
+
+def parting(database: Database, a: CommitPlace, b: CommitPlace) -> int:
+    """The sequence of the last commit that the lines of two commits have in common. (Unlike the
+    common ancestor this does not count merges: up to it the rows of both are one story.)"""
+    with database.guard:
+        origins = dict(database.repository.origins)
+    one = limits_of(origins, a.branch_id, a.sequence)
+    other = limits_of(origins, b.branch_id, b.sequence)
+    return max((min(one[i], other[i]) for i in one if i in other), default=0)
+
+
+def definition_changes(before: Catalog, after: Catalog) -> list[DefinitionChange]:
+    """What was created, altered and dropped, by schema and name."""
+    old = {e.id: e for e in before.entries.values()}
+    new = {e.id: e for e in after.entries.values()}
+    changes = [
+        DefinitionChange(old.get(i), new.get(i)) for i in old | new if old.get(i) != new.get(i)
+    ]
+    return sorted(changes, key=lambda c: (fold(c.entry.schema), fold(c.entry.name), c.entry.id))
+
+
+def table_ids(before: Side, after: Side) -> list[int]:
+    """Tables that either side has, by schema and name."""
+    found = {**before.catalog.tables_by_id, **after.catalog.tables_by_id}
+    stored = (t for t in found.values() if t.id > 0)
+    return [t.id for t in sorted(stored, key=lambda t: (fold(t.schema), fold(t.name), t.id))]
+
+
+def changed_rows(before: Side, after: Side, common: int, table_id: int) -> Differences:
+    """The rows of a table that really differ; `common` is where the lines of both part. A table
+    that is no more has none: its rows went with it."""
+    if after.table(table_id) is None:
+        return differences(Moment((), common), Moment((), common), common)
+    found = differences(before.moment(table_id), after.moment(table_id), common)
+    return found.really(column_pairs(before.table(table_id), after.table(table_id)))
+
+
+def column_pairs(before: TableEntry | None, after: TableEntry | None) -> list[ColumnPair]:
+    """The stored columns of two definitions, those of both side by side."""
+    old = () if before is None else before.stored
+    new = () if after is None else after.stored
+    became = counterparts(old, new)
+    added = [c for c in new if c not in became.values()]
+    return [*((c, became.get(c.id)) for c in old), *((None, c) for c in added)]
+
+
+def counterparts(
+    old: Sequence[ColumnEntry], new: Sequence[ColumnEntry]
+) -> dict[int, ColumnEntry]:
+    """What columns are in another definition of the table, by their ids: the column of the same
+    name, else the one with the same id, which was renamed. (On two branches new columns may have
+    one id and be different.)"""
+    by_name = {fold(c.name): c for c in new}
+    found = {c.id: by_name[fold(c.name)] for c in old if fold(c.name) in by_name}
+    taken = {c.id for c in found.values()}
+    by_id = {c.id: c for c in new if c.id not in taken}
+    renamed = {c.id: by_id[c.id] for c in old if c.id not in found and c.id in by_id}
+    return {**found, **renamed}
+
+
+def rows_at(found: Differences, table: TableEntry, places: Int64) -> pa.Table:
+    """Versions of rows as the table's stored columns, in the order of the places."""
+    view = found.view(table)
+    arrays = [view.gather(c.name, places) for c in table.stored]
+    return pa.Table.from_arrays(arrays, schema=table.arrow_schema)
+
+
+def slices(count: int, size: int) -> Iterator[Int64]:
+    """0 … count - 1, some at a time."""
+    for start in range(0, count, size):
+        yield np.arange(start, min(start + size, count), dtype=np.int64)

@@ -1,0 +1,38 @@
+"""DROP BRANCH."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from hartonomous.hql.ast import Identifier, Span
+from hartonomous.hql.frozen import frozen
+from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import line
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
+
+
+@frozen
+class DropBranch(Statement):
+    """DROP BRANCH [IF EXISTS] b"""
+
+    name: Identifier
+    if_exists: bool = False
+    title: ClassVar[str] = "DROP BRANCH"
+    usual_effect: ClassVar[str] = "controls"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        if_exists, name = children
+        return cls(name, bool(if_exists), span=span)
+
+    def __str__(self) -> str:
+        return line("DROP BRANCH", "IF EXISTS" if self.if_exists else "", self.name)
+
+    def run(self, context: Context) -> Result:
+        """Removes the branch."""
+        from hartonomous.hql.history.branches import run_drop_branch
+
+        return run_drop_branch(self, context)

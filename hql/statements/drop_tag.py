@@ -1,0 +1,38 @@
+"""DROP TAG."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from hartonomous.hql.ast import Identifier, Span
+from hartonomous.hql.frozen import frozen
+from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.syntax.printer import line
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+    from hartonomous.hql.result import Result
+
+
+@frozen
+class DropTag(Statement):
+    """DROP TAG [IF EXISTS] t"""
+
+    name: Identifier
+    if_exists: bool = False
+    title: ClassVar[str] = "DROP TAG"
+    usual_effect: ClassVar[str] = "controls"
+
+    @classmethod
+    def build(cls, children: list[Any], span: Span) -> Self:
+        if_exists, name = children
+        return cls(name, bool(if_exists), span=span)
+
+    def __str__(self) -> str:
+        return line("DROP TAG", "IF EXISTS" if self.if_exists else "", self.name)
+
+    def run(self, context: Context) -> Result:
+        """Takes the name from its commit."""
+        from hartonomous.hql.history.tags import run_drop_tag
+
+        return run_drop_tag(self, context)
