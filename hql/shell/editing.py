@@ -58,14 +58,15 @@ _LOOKS = {
 
 class Editor:
     """Asks for one text at a time. `prompt` gives what stands before it, `toolbar` the last line
-    of the screen for the text that is written, `is_to_send` whether Enter sends it."""
+    of the screen for the text that is written and the screen's width, `is_to_send` whether Enter
+    sends it."""
 
     def __init__(
         self,
         complete: Complete,
         history: StatementHistory,
         prompt: Callable[[], str],
-        toolbar: Callable[[str], StyleAndTextTuples],
+        toolbar: Callable[[str, int], StyleAndTextTuples],
         is_to_send: Callable[[str], bool],
         *,
         colours: bool,
@@ -86,7 +87,9 @@ class Editor:
             auto_suggest=AutoSuggestFromHistory() if colours else None,
             key_bindings=_bindings(is_to_send, completer),
             prompt_continuation=self._continuation,
-            bottom_toolbar=lambda: toolbar(get_app().current_buffer.text),
+            bottom_toolbar=lambda: toolbar(
+                get_app().current_buffer.text, get_app().output.get_size().columns
+            ),
             style=Style.from_dict(_LOOKS) if colours else Style([]),
             color_depth=None if colours else ColorDepth.DEPTH_1_BIT,
             enable_open_in_editor=True,

@@ -139,7 +139,7 @@ def read_and_run(shell: Shell) -> None:
         lambda text, cursor: complete_typed(text, cursor, names),
         history,
         lambda: prompt(shell.connection),
-        lambda text: toolbar(shell.connection, text),
+        lambda text, columns: toolbar(shell.connection, text, columns),
         is_to_send,
         colours=shell.settings.colours and has_colours(sys.stderr),
     )

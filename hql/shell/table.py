@@ -136,14 +136,15 @@ class Drawing:
         )
 
     def _fit(self, widths: list[int]) -> list[int]:
-        """Narrower widths, the widest first; numbers keep theirs."""
+        """Narrower widths, the widest first; numbers keep theirs. Where even the narrowest do not
+        fit, all keep theirs, which were cut to a length: who scrolls to and fro sees values."""
         excess = self._total(widths) - self._columns
-        widths = list(widths)
+        natural, widths = widths, list(widths)
         while excess > 0:
             soft = [i for i, right in enumerate(self._right) if not right]
             widest = max((widths[i] for i in soft), default=0)
             if widest <= COLUMN_WIDTH_MIN:
-                break
+                return natural if self._settings.overflow == "cut" else widths
             group = [i for i in soft if widths[i] == widest]
             below = max([widths[i] for i in soft if widths[i] < widest] + [COLUMN_WIDTH_MIN])
             step = max(1, min(widest - below, excess // len(group)))

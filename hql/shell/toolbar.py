@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hartonomous.hql.shell.cells import width
 from hartonomous.hql.shell.completeness import TOLD_MAX, read_ending
 
 if TYPE_CHECKING:
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 #: the only branch there is
 BRANCH = "main"
 
-#: what is left of a long path: what is said behind it must not leave the screen
+#: what is left of a long path, and of one on a narrow screen: what is said behind it must not
+#: leave the screen
 PATH_CHARACTERS_MAX = 30
+PATH_CHARACTERS_MIN = 8
 
 _WAITS = {
     "END": "END is missing",
@@ -33,31 +36,30 @@ def database_name(connection: Connection) -> str:
     return "memory" if path is None else Path(path).resolve().name.removesuffix(".hdb")
 
 
-def toolbar(connection: Connection, text: str) -> StyleAndTextTuples:
-    """The line for a text that is written."""
+def toolbar(connection: Connection, text: str, columns: int = 80) -> StyleAndTextTuples:
+    """The line for a text that is written, on a screen of so many columns."""
     session = connection.session
     path = session.database.path
-    parts = [
-        ":memory:" if path is None else _cut(str(path)),
-        f"branch {BRANCH}",
-    ]
+    parts = [f"branch {BRANCH}"]
     if session.read_only:
         parts.append("read only")
-    line: StyleAndTextTuples = [("class:bottom-toolbar", f" {' │ '.join(parts)} │")]
+    about = f" │ {' │ '.join(parts)} │"
     warning = transaction_state(connection)
-    if warning:
-        line.append(("class:bottom-toolbar.warning", f" {warning} "))
-    else:
-        line.append(("class:bottom-toolbar", " no transaction "))
+    state = f" {warning or 'no transaction'} "
     hint = how_to_send(text)
-    if hint:
-        line.append(("class:bottom-toolbar", f"│ {hint} "))
+    end = f"│ {hint} " if hint else ""
+    room = columns - 1 - width(about + state + end)
+    name = ":memory:" if path is None else _cut(str(path), room)
+    line: StyleAndTextTuples = [("class:bottom-toolbar", f" {name}{about}")]
+    line.append((f"class:bottom-toolbar{'.warning' * bool(warning)}", state))
+    line.append(("class:bottom-toolbar", end))
     return line
 
 
-def _cut(path: str) -> str:
+def _cut(path: str, room: int) -> str:
     """The end of a path."""
-    return path if len(path) <= PATH_CHARACTERS_MAX else f"…{path[1 - PATH_CHARACTERS_MAX :]}"
+    kept = max(min(PATH_CHARACTERS_MAX, room), PATH_CHARACTERS_MIN)
+    return path if len(path) <= kept else f"…{path[1 - kept :]}"
 
 
 def transaction_state(connection: Connection) -> str:

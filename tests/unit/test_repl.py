@@ -21,6 +21,7 @@ from hartonomous.hql.shell.repl import connect_again, is_to_send, prompt, run_st
 from hartonomous.hql.shell.running import Interrupted, interruptibly
 from hartonomous.hql.shell.state import Shell
 from hartonomous.hql.shell.toolbar import how_to_send, toolbar
+from hartonomous.hql.text_width import width
 
 
 @pytest.fixture
@@ -46,6 +47,30 @@ def test_prompt_and_toolbar(shell: Shell) -> None:
     line = "".join(part[1] for part in toolbar(shell.connection, "BEGIN SELECT 1;\n"))
     assert "no transaction" in line
     assert "END is missing" in line
+
+
+def test_the_toolbar_of_a_narrow_screen_shortens_the_path(shell: Shell) -> None:
+    line = "".join(part[1] for part in toolbar(shell.connection, "SELECT '", 58))
+    assert line == " …las.hdb │ branch main │ no transaction │ a string is open "
+
+
+def test_lines_of_errors_fit_the_terminal() -> None:
+    error = BindFault("no", line=1, column=71)
+    text = "SELECT 日本, " + "x" * 59 + "y, z FROM t"
+    for columns in (30, 60, 90):
+        _, _, line, caret, _ = describe_error(error, text, columns=columns).split("\n")
+        assert max(width(line), width(caret)) < columns
+        before = line[: line.index("y")] if "y" in line else None
+        assert before is not None and width(before) == caret.index("^")
+
+
+def test_syntax_errors_look_as_others_do(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not shell.enter("SELECT 1;\nSELECT FROM t;")
+    assert capsys.readouterr().err.split("\n")[1:4] == [
+        "  at line 2, column 8",
+        "  2 | SELECT FROM t;",
+        "             ^",
+    ]
 
 
 def test_how_a_text_is_sent() -> None:
@@ -157,7 +182,7 @@ def test_progress_lines_fit_the_terminal() -> None:
     line = describe("COPY numbers.csv", 1_500_000, 30.0, 0.25, 100)
     assert line.startswith("COPY numbers.csv  1,500,000 rows  50,000 rows/s  ━━━━━───")
     assert line.endswith("25 %  1:30 left")
-    for width in range(10, 120):
-        assert len(describe("COPY a very long name.csv", 10**9, 9_999.0, 0.4, width)) < width
+    for columns in range(10, 120):
+        assert len(describe("COPY a very long name.csv", 10**9, 9_999.0, 0.4, columns)) < columns
     assert "left" not in describe("INGEST", 5, 1.0, None, 80)
     assert describe("x", 1, 7_200.0, 0.5, 80).endswith("2:00:00 left")

@@ -59,6 +59,13 @@ def test_every_command_has_one_file_and_is_listed(shell: TestShell) -> None:
     assert all(f"  \\{c.names[0]}" in shown and c.about in shown for c in COMMANDS)
 
 
+def test_the_list_of_commands_fits_narrow_screens(tmp_path: Path) -> None:
+    shell = TestShell(columns=60)
+    lines = shell.lines(r"\?")
+    assert max(map(len, lines)) < 60
+    assert lines[lines.index(r"  \q") + 1] .startswith("      leave the shell")
+
+
 def test_help_of_one_command(shell: TestShell) -> None:
     assert shell.lines(r"\? timing") == [
         *("Settings", "  \\timing [on|off]  show the time that each statement takes"),

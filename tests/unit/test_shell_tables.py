@@ -57,6 +57,14 @@ def test_what_is_to_be_scrolled_stays_wide() -> None:
     assert "xyz" * 40 in shell.shown("SELECT REPLICATE('xyz', 40) AS one")
 
 
+def test_what_does_not_fit_however_narrow_is_not_cut_more_than_elsewhere() -> None:
+    shell = TestShell(columns=30)
+    text = "SELECT CAST('2001-02-03' AS DATE) AS a, REPLICATE('x', 20) AS b, 'cccccccccccc' AS c"
+    assert "│ 2001-02-03 │ xxxxxxxxxxxxxxxxxxxx │ cccccccccccc │" in shell.lines(text)
+    shell.settings.overflow = "wrap"
+    assert "│ 2001-02- │ xxxxxxxx │ cccccccc │" in shell.lines(text)
+
+
 def test_numbers_that_come_later_are_never_cut() -> None:
     shell = TestShell(columns=40)
     text = shell.shown(
