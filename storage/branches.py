@@ -87,7 +87,8 @@ class SettledLine:
 class Line:
     """A branch at work. `state` is its newest state, maybe not durable yet, `published` the newest
     that is; `leaves` (packed, by table) are those since the last checkpoint, `packs` the older
-    ones; `dropped` are tables that older commits still have."""
+    ones, `collected` packs of what compaction removed (collected.py); `dropped` are tables that
+    older commits still have."""
 
     origin: Origin
     state: DatabaseState
@@ -97,6 +98,7 @@ class Line:
     packs: Mapping[int, tuple[ObjectRef, ...]] = field(default_factory=dict)
     dropped: dict[int, DroppedTable] = field(default_factory=dict)
     settled: SettledLine | None = None
+    collected: Mapping[int, tuple[ObjectRef, ...]] = field(default_factory=dict)
 
     @property
     def id(self) -> int:
@@ -122,6 +124,8 @@ class Line:
         self.settled, self.state, self.dropped = settled, settled.state, dict(settled.gone)
         self.packs = {i: table.leaves for i, table in settled.tables.items()}
         self.packs |= {d.entry.id: d.table.leaves for d in settled.dropped}
+        self.collected = {i: table.collected for i, table in settled.tables.items()}
+        self.collected |= {d.entry.id: d.table.collected for d in settled.dropped}
         self.leaves.clear()
 
 

@@ -31,6 +31,7 @@ from hartonomous.storage.chunk import (
     Chunk,
 )
 from hartonomous.storage.commit_pack import to_batch, write_commits
+from hartonomous.storage.joining import put_in
 from hartonomous.storage.key_objects import write_key_index
 from hartonomous.storage.keys import KeyColumns, chunk_key
 from hartonomous.storage.leaf_log import unpack_leaves
@@ -61,10 +62,12 @@ from hartonomous.storage.wal_frames import file_number
 
 if TYPE_CHECKING:
     from hartonomous.storage.database import Database
+    from hartonomous.storage.vacuum import Compaction
 
 
-def checkpoint(database: Database) -> None:
-    """Raises DiskFault; then the state on disk is the old one or the new one, and whole."""
+def checkpoint(database: Database, compaction: Compaction | None = None) -> None:
+    """Raises DiskFault; then the state on disk is the old one or the new one, and whole. With a
+    `compaction` what it made is put in place first (vacuum.py)."""
     path, objects, wal = database.commits_path, database.objects, database.wal
     folder, old_name = database.folder, database.manifest_name
     assert objects is not None and wal is not None and folder is not None
@@ -77,8 +80,11 @@ def checkpoint(database: Database) -> None:
             wal_start = wal.start_file()
         for line in repository.lines.values():
             database.publish(line, line.state)
-        settled = {i: _settle(objects, line) for i, line in repository.lines.items()}
         packs = previous.commit_packs
+        if compaction is not None:
+            compaction.put_in_place(repository, objects)
+            packs = put_in(packs, compaction.commits)
+        settled = {i: _settle(objects, line) for i, line in repository.lines.items()}
         if repository.recent:
             packs = (*packs, *write_commits(objects, [to_batch(repository.recent)]))
         catalogs = repository.catalogs
@@ -163,12 +169,14 @@ def _settle(objects: Objects, line: Line) -> SettledLine:
         table = head.catalog.tables_by_id[table_id]
         states[table_id] = segmented(objects, table, state)
         leaves = _leaves(objects, line, table_id)
-        tables[table_id] = _table_manifest(objects, table, states[table_id], leaves)
+        lost = line.collected.get(table_id, ())
+        tables[table_id] = _table_manifest(objects, table, states[table_id], leaves, lost)
     dropped, gone = [], {}
     for table_id, was in line.dropped.items():
         still = segmented(objects, was.entry, was.state)
         leaves = _leaves(objects, line, table_id)
-        table_manifest = _table_manifest(objects, was.entry, still, leaves)
+        lost = line.collected.get(table_id, ())
+        table_manifest = _table_manifest(objects, was.entry, still, leaves, lost)
         dropped.append(DroppedManifest(was.sequence, was.entry, table_manifest))
         gone[table_id] = DroppedTable(was.sequence, was.entry, still)
     settled = DatabaseState(
@@ -248,7 +256,11 @@ def write_chunk(
 
 
 def _table_manifest(
-    objects: Objects, table: TableEntry, state: TableState, leaves: tuple[ObjectRef, ...]
+    objects: Objects,
+    table: TableEntry,
+    state: TableState,
+    leaves: tuple[ObjectRef, ...],
+    collected: tuple[ObjectRef, ...],
 ) -> TableManifest:
     deaths = _store_deaths(objects, state)
     segments = []
@@ -261,13 +273,10 @@ def _table_manifest(
                 chunk.row_ids if isinstance(chunk.row_ids, int) else None,
                 chunk.births if isinstance(chunk.births, int) else None,
                 deaths.get(id(chunk)),
-                (
-                    *(_store_key(objects, table, chunk, key.id) for key in table.keys),
-                    *(_store_index(objects, table, chunk, index) for index in table.indexes),
-                ),
+                store_parts(objects, table, chunk),
             )
         )
-    return TableManifest(table.id, state.sequence, tuple(segments), state.log, leaves)
+    return TableManifest(table.id, state.sequence, tuple(segments), state.log, leaves, collected)
 
 
 def _store_deaths(objects: Objects, state: TableState) -> dict[int, PackPart]:
@@ -293,6 +302,14 @@ def _store_deaths(objects: Objects, state: TableState) -> dict[int, PackPart]:
             chunk.stored_deaths = part, count
             out[id(chunk)] = part
     return out
+
+
+def store_parts(objects: Objects, table: TableEntry, chunk: Chunk) -> tuple[KeyPart, ...]:
+    """A segment's parts of the table's keys and indexes, as objects."""
+    return (
+        *(_store_key(objects, table, chunk, key.id) for key in table.keys),
+        *(_store_index(objects, table, chunk, index) for index in table.indexes),
+    )
 
 
 def _store_key(objects: Objects, table: TableEntry, chunk: Chunk, key_id: int) -> KeyPart:

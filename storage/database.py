@@ -11,19 +11,18 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hartonomous.storage.branches import MAIN, MAIN_NAME, Line, get_line
+from hartonomous.storage.care import Care
 from hartonomous.storage.catalog import catalog_hash, first_catalog
 from hartonomous.storage.clock import Clock, SystemClock
 from hartonomous.storage.commit_path import CommitPath
 from hartonomous.storage.counters import Counters
 from hartonomous.storage.disk import Disk, Lock
-from hartonomous.storage.errors import DiskFault, Locked, ReadOnly
+from hartonomous.storage.errors import Locked
 from hartonomous.storage.garbage import Garbage
-from hartonomous.storage.past import Past
 from hartonomous.storage.repository import Repository
 from hartonomous.storage.state import CommitInfo, DatabaseState, Snapshot, TempStore
 from hartonomous.storage.temporary import publish_temporary
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from hartonomous.storage.logs import Log
     from hartonomous.storage.objects import Objects
     from hartonomous.storage.readers import Follower
-    from hartonomous.storage.verify import Problem
     from hartonomous.storage.wal import Wal
 
 _open: dict[tuple[Path, bool], Database] = {}
@@ -44,7 +42,7 @@ _named: weakref.WeakValueDictionary[str, Database] = weakref.WeakValueDictionary
 _open_lock = threading.Lock()
 
 
-class Database(Past):
+class Database(Care):
     """See docs/ARCHITECTURE.md section 3. Any number of threads may use it at once."""
 
     path: Path | None = None
@@ -67,7 +65,6 @@ class Database(Past):
         self.checkpoint_bytes = 0
         self.commits_path = CommitPath(self, repository, wal)
         self._publishing = threading.Lock()
-        self._checkpointing = threading.Lock()
         self._follower: Follower | None = None
         self._lock: Lock | None = None
         self._memory: Objects | None = None
@@ -184,6 +181,7 @@ class Database(Past):
                 return
             if self.path is not None:
                 _open.pop((self.path, self.read_only), None)
+            self.keeper.stop()
             try:
                 if self.wal is not None:
                     self._close_log(self.wal)
@@ -269,28 +267,8 @@ class Database(Past):
             self.garbage.suspect_models(transaction.changes.values())
         finally:
             self.garbage.release(transaction.objects)
-        wal = self.wal
-        if (
-            wal is not None
-            and wal.file_bytes > self.checkpoint_bytes
-            and not self.commits_path.has_failed
-        ):
-            self._checkpoint_if_due(wal)
+        self.checkpoint_if_due()
         return info
-
-    def _checkpoint_if_due(self, wal: Wal) -> None:
-        """By one of the threads that see it is due; the commit that saw it is durable already."""
-        if not self._checkpointing.acquire(blocking=False):
-            return
-        try:
-            if wal.file_bytes > self.checkpoint_bytes:
-                self._checkpoint()
-        except DiskFault:
-            if not self.commits_path.has_failed:
-                # The old state counts until the new one is whole: the next commit tries again.
-                return
-        finally:
-            self._checkpointing.release()
 
     def discard(self, transaction: Transaction) -> None:
         """Transaction.rollback's other half."""
@@ -328,48 +306,6 @@ class Database(Past):
     def bump_identity(self, table_id: int, value: int, seed: int, step: int) -> None:
         """Move the counter past a value that was given explicitly, if it is not past it."""
         self.counters.bump_identity(table_id, value, seed, step)
-
-    # --- care
-
-    def checkpoint(self) -> None:
-        """Write what lies in the log as segments, and begin a new log; remove what is not needed.
-        Raises ReadOnly, DiskFault."""
-        self._check_process()
-        if self.read_only:
-            raise ReadOnly("the database was opened read-only")
-        if self.wal is None:
-            self.garbage.collect()
-        else:
-            with self._checkpointing:
-                self._checkpoint()
-
-    def _checkpoint(self) -> None:
-        from hartonomous.storage.checkpoint import checkpoint
-
-        checkpoint(self)
-
-    def verify(self, progress: Callable[[int, float | None], None] | None = None) -> list[Problem]:
-        """Hash everything again: objects, blocks, log, leaves, roots, commits. What disagrees is
-        returned, not raised. `progress(rows, share)` is called now and then."""
-        from hartonomous.storage.verify import verify
-
-        self._follow()
-        return verify(self, progress)
-
-    def figures(self) -> dict[str, Any]:
-        """Sizes, for EXPLAIN and system views."""
-        chunks = [c for s in self.published.tables.values() for c in s.chunks]
-        mapped = [c for c in chunks if c.rows.is_mapped]
-        return {
-            "sequence": self.published.sequence,
-            "tables": len(self.published.catalog.tables_by_id),
-            "segments": len(mapped),
-            "segment_rows": sum(c.count for c in mapped),
-            "segment_bytes": sum(c.rows.bytes for c in mapped),
-            "tail_chunks": len(chunks) - len(mapped),
-            "tail_rows": sum(c.count for c in chunks) - sum(c.count for c in mapped),
-            "wal_bytes": 0 if self.wal is None else self.wal.file_bytes,
-        }
 
 
 def _leave_to_parent() -> None:

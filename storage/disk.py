@@ -114,6 +114,12 @@ class Lock:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path, self._descriptor = path, descriptor
 
+    def rewrite(self, content: bytes) -> None:
+        """Another content for the file. Others may meanwhile read some of both."""
+        with translated("write", self.path):
+            os.pwrite(self._descriptor, content, 0)
+            os.ftruncate(self._descriptor, len(content))
+
     def close(self) -> None:
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1

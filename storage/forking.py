@@ -55,7 +55,9 @@ def fork_line(repository: Repository, origin: Origin, source: Line) -> Line:
         fork, base.catalog, tables, base.commit_hash, base.at_us, base.catalog_hash
     )
     leaves = {i: log for i, log in leaves.items() if log}
-    return Line(origin, state, state, roots_of(state), leaves, packs, dropped)
+    return Line(
+        origin, state, state, roots_of(state), leaves, packs, dropped, collected=source.collected
+    )
 
 
 def _forked(chunks: Iterable[Chunk], sequence: int) -> tuple[Chunk, ...]:

@@ -134,6 +134,8 @@ def needed(objects: Objects, repository: Repository, name: str | None) -> set[st
     names = model_objects(objects, repository.models())
     for line in repository.lines.values():
         names |= names_of([*line.state.tables.values(), *(d.state for d in line.dropped.values())])
+        names |= {r.name for refs in line.packs.values() for r in refs}
+        names |= {r.name for refs in line.collected.values() for r in refs}
     manifest = repository.manifest
     if manifest is not None and name is not None:
         names |= object_names(objects, name) | model_objects(objects, manifest.catalog)

@@ -68,13 +68,14 @@ class SegmentEntry:
 @frozen
 class TableManifest:
     """A table's rows as commit `sequence` (the last that changed it) left them, its log, and the
-    packs of its log's leaves, oldest first."""
+    packs of its log's leaves, oldest first, and of the rows that compaction removed."""
 
     table_id: int
     sequence: int
     segments: tuple[SegmentEntry, ...] = ()
     log: merkle.Log = merkle.Log()
     leaves: tuple[ObjectRef, ...] = ()
+    collected: tuple[ObjectRef, ...] = ()
 
 
 @frozen
@@ -259,7 +260,7 @@ def object_names(objects: Objects, name: str) -> set[str]:
     manifest = read_manifest(objects, name)
     names |= {m.ref.name for m in manifest.commit_packs} | {*manifest.catalog_packs}
     for table in tables_of(manifest):
-        names |= {ref.name for ref in table.leaves}
+        names |= {ref.name for ref in (*table.leaves, *table.collected)}
         for segment in table.segments:
             packs = [segment.deaths, *(k.index for k in segment.keys)]
             names |= {segment.meta.ref.name, *(p.ref.name for p in packs if p is not None)}
@@ -323,11 +324,12 @@ def _table_to_list(table: TableManifest) -> list[Any]:
         segments,
         table.log.to_list(),
         [ref.to_list() for ref in table.leaves],
+        *([[ref.to_list() for ref in table.collected]] if table.collected else []),
     ]
 
 
 def _table_from_list(data: list[Any]) -> TableManifest:
-    table_id, sequence, packed_refs, packed_segments, log, leaves = data
+    table_id, sequence, packed_refs, packed_segments, log, leaves, *collected = data
     refs = [ObjectRef.from_list(r) for r in packed_refs]
 
     def part(place: list[Any] | None) -> PackPart | None:
@@ -349,6 +351,7 @@ def _table_from_list(data: list[Any]) -> TableManifest:
         tuple(segments),
         merkle.Log.from_list(log),
         tuple(ObjectRef.from_list(r) for r in leaves),
+        tuple(ObjectRef.from_list(r) for refs in collected for r in refs),
     )
 
 

@@ -83,7 +83,11 @@ def _line(objects: Objects, branch: BranchManifest, known: dict[str, SegmentRows
     state = DatabaseState(
         branch.sequence, catalog, tables, branch.commit, branch.at_us, branch.catalog_hash
     )
-    return Line(branch.origin, state, state, roots_of(state), {}, packs, dropped)
+    collected = {i: table.collected for i, table in branch.tables.items()}
+    collected |= {d.entry.id: d.table.collected for d in branch.dropped}
+    return Line(
+        branch.origin, state, state, roots_of(state), {}, packs, dropped, collected=collected
+    )
 
 
 def _table(

@@ -24,6 +24,7 @@ from hartonomous.storage.access.parts import indexed_rows
 from hartonomous.storage.branches import MAIN, Line, Origin
 from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.chunk import Int64, concat
+from hartonomous.storage.collected import Collected, read_collected
 from hartonomous.storage.commit import Commit, TableRoots
 from hartonomous.storage.commit_pack import CommitPack
 from hartonomous.storage.encoding import deletion_leaf_hash
@@ -81,9 +82,28 @@ def evidence(database: Database) -> Evidence:
         return Evidence(lines, repository.origins, repository.manifest, list(repository.recent))
 
 
-def verify(database: Database, progress: Progress | None = None) -> list[Problem]:
-    """Every problem of the published states and of the files under them."""
+def verify(
+    database: Database, progress: Progress | None = None, notes: list[str] | None = None
+) -> list[Problem]:
+    """Every problem of the published states and of the files under them. `notes` gets a line if
+    there are leaves of which rows were collected: these cannot be hashed again."""
     evident = evidence(database)
+    with database.garbage.holding(_packs(evident)):
+        return _verify(database, evident, progress, notes)
+
+
+def _packs(evident: Evidence) -> set[str]:
+    """What only the branches know to be needed, and compaction may replace meanwhile."""
+    refs = [
+        r for x in evident.lines for m in (x.packs, x.collected) for rs in m.values() for r in rs
+    ]
+    commits = () if evident.manifest is None else evident.manifest.commit_packs
+    return {*(ref.name for ref in refs), *(pack.ref.name for pack in commits)}
+
+
+def _verify(
+    database: Database, evident: Evidence, progress: Progress | None, notes: list[str] | None
+) -> list[Problem]:
     problems: list[Problem] = []
     held = [Snapshot(line.state) for line in evident.lines]
     for snapshot in held:
@@ -97,6 +117,7 @@ def verify(database: Database, progress: Progress | None = None) -> list[Problem
     roots, faults = _recorded_roots(everything, evident.origins)
     problems += faults
     tables = [(line, *table) for line in evident.lines for table in _tables(line)]
+    collected = 0
     done, total = 0, sum(c.count for _, _, t in tables for c in t.chunks)
     for line, entry, table in tables:
         where = f'table "{entry.name}"'
@@ -104,14 +125,20 @@ def verify(database: Database, progress: Progress | None = None) -> list[Problem
         try:
             log = _table_leaves(database, line, entry)
             problems += _log(where, table, log, roots.get(line.id, {}).get(entry.id, []))
-            for count, problem in _Rows(where, entry, table).check(log):
+            lost = read_collected(database.object_store, line.collected.get(entry.id, ()), where)
+            rows = _Rows(where, entry, table, lost)
+            for count, problem in rows.check(log):
                 done += count
                 problems += [problem] if problem is not None else []
                 if progress is not None:
                     progress(done, done / total if total else None)
+            collected += rows.collected
             problems += _indexes(where, entry, table)
         except Error as fault:
             problems.append(Problem("object", where, "readable", fault.message))
+    if notes is not None and collected:
+        leaves = "1 leaf" if collected == 1 else f"{collected} leaves"
+        notes.append(f"{leaves}: rows that were dead were collected, not altered")
     return list(dict.fromkeys(problems))
 
 
@@ -280,15 +307,23 @@ def _indexes(table_where: str, entry: TableEntry, table: TableState) -> Iterator
                 yield Problem("index", where, "what its rows give", fault)
 
 
-class _Rows:
-    """All versions of a table's rows, ordered by birth and id, and all deaths."""
+#: the place of a row that was collected
+_NOWHERE = -1
 
-    def __init__(self, where: str, entry: TableEntry, table: TableState) -> None:
+
+class _Rows:
+    """All versions of a table's rows, ordered by birth and id, and all deaths; of those that were
+    collected all but their values. `collected`: leaves over some of these, as far as checked."""
+
+    def __init__(self, where: str, entry: TableEntry, table: TableState, lost: Collected) -> None:
         self.where, self.chunks = where, table.chunks
+        self.collected = 0
         self.shape = shape_holding(
             shape_of(entry), lambda name: any(c.rows.has(name) for c in self.chunks)
         )
-        ids, births, places, dead_ids, dead_at = [], [], [], [], []
+        lost_births, lost_at, lost_ids = lost.expand()
+        ids, births, dead_ids, dead_at = [lost_ids], [lost_births], [lost_ids], [lost_at]
+        places = [np.full(lost.rows, _NOWHERE)]
         for number, chunk in enumerate(self.chunks):
             count = chunk.deaths.prefix(table.sequence)
             offsets, at = chunk.deaths.offsets(0, count), chunk.deaths.sequences(0, count)
@@ -325,6 +360,10 @@ class _Rows:
                 found = f"{int((when == sequence).sum())}"
                 yield 0, self._problem(sequence, f"{count} rows", found)
                 return
+            if kind != DELETED and (self.places[born - count : born] == _NOWHERE).any():
+                self.collected += 1
+                yield count, None
+                continue
             hashed = self._hash(kind, part, born - count)
             wrong = hashed != expected
             problem = self._problem(sequence, expected.hex(), hashed.hex()) if wrong else None

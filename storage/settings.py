@@ -1,0 +1,32 @@
+"""Settings of a database: which there are, and what their texts mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from hartonomous.storage.errors import DataError
+
+#: how long AS OF can see what was changed
+RETENTION: Final = "retention"
+#: whether what is older is removed in the background
+COMPACTION: Final = "compaction"
+DEFAULTS: Final[Mapping[str, str]] = {COMPACTION: "ON", RETENTION: "7 days"}
+
+_SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
+_LENGTH: Final = re.compile(r"\s*(\d{1,9})\s*([a-z]+?)s?\s*", re.IGNORECASE)
+
+
+def retention_us(text: str) -> int:
+    """'7 days' in microseconds. DataError for what is no number of seconds, minutes, hours, days
+    or weeks."""
+    found = _LENGTH.fullmatch(text)
+    unit = _SECONDS.get(found[2].lower()) if found else None
+    if found is None or unit is None:
+        raise DataError(
+            f"'{text}' is not a length of time",
+            code="VALUE",
+            hint="for example '7 days'; there are seconds, minutes, hours, days and weeks",
+        )
+    return int(found[1]) * unit * 1_000_000
