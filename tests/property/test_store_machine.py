@@ -1,6 +1,7 @@
-"""The store as a state machine against a dict: whatever is done in whatever order, every view
-holds exactly the rows it should, conflicts are raised exactly when they should be, old snapshots
-do not move, and what a crash would leave on disk opens with the same rows and verifies.
+"""The store as a state machine against a dict: whatever is done in whatever order, on any branch,
+every view holds exactly the rows it should, conflicts are raised exactly when they should be, old
+snapshots do not move, every commit can be seen again, and what a crash would leave on disk opens
+with the same rows and verifies.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import copy
 import itertools
 import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hartonomous.storage import load, prepare
 from hartonomous.storage.catalog import ColumnEntry, KeyEntry, TableEntry
 from hartonomous.storage.database import Database
-from hartonomous.storage.errors import AlreadyExists, Conflict, ConstraintFault
+from hartonomous.storage.errors import AlreadyExists, Conflict, ConstraintFault, HistoryGone
 from hartonomous.storage.state import Snapshot
 from hartonomous.storage.table import TableView
 from hartonomous.storage.transaction import Savepoint, Transaction
@@ -30,6 +32,7 @@ from hartonomous.storage.transaction import Savepoint, Transaction
 KEYS = st.integers(0, 40)
 TEXTS = st.one_of(st.none(), st.text("ab€", max_size=10))
 NAMES = st.sampled_from(["t", "t", "t", "u"])
+BRANCHES = st.sampled_from(["a", "b"])
 THEN = st.booleans()  # commit at once, or leave the transaction open
 Row = tuple[int, str | None, int | None]  # id (primary key), name (unique), value
 
@@ -92,6 +95,7 @@ class Open:
     base: Model
     sequence: int
     now: Model
+    branch: str
     savepoint: tuple[Savepoint, Model] | None = None
 
 
@@ -105,8 +109,27 @@ def key(row: Row) -> tuple[int, str, int]:
     return row[0], row[1] or "", row[2] or 0
 
 
+@dataclass
+class Branch:
+    """The model of a branch: its rows, its last commit, where it came from."""
+
+    number: int
+    head: Model
+    sequence: int
+    parent: Branch | None = None
+    fork: int = 0
+
+    def holds(self, number: int, sequence: int) -> bool:
+        """Whether a commit of branch `number` is in its lineage."""
+        if self.number == number:
+            return sequence <= self.sequence
+        parent = self.parent
+        limit = min(sequence, self.fork) if parent is not None else 0
+        return parent is not None and limit == sequence and parent.holds(number, sequence)
+
+
 class Store(RuleBasedStateMachine):
-    """Three sessions on one database."""
+    """Three sessions on one database, each on a branch."""
 
     in_memory = False
 
@@ -116,11 +139,15 @@ class Store(RuleBasedStateMachine):
         parent = memory if memory.is_dir() else None
         self.folder = Path(tempfile.mkdtemp(prefix="store-machine-", dir=parent))
         self.numbers = itertools.count(1)
-        self.head: Model = {}
         self.sequence = 0
+        self.branches = {"main": Branch(0, {}, 0)}
+        self.on = {0: "main", 1: "main", 2: "main"}
+        #: what each commit left, and where it was made
+        self.history: dict[int, tuple[Model, Branch]] = {}
         self.open: dict[int, Open] = {}
         self.held: list[tuple[Snapshot, Model]] = []
         self.db: Database | None = None
+        self.reader: Database | None = None
 
     @initialize(start=st.sampled_from([0, 5, 20, 100]))
     def begin_store(self, start: int) -> None:
@@ -141,6 +168,9 @@ class Store(RuleBasedStateMachine):
                 assert self.db.verify() == []
                 if not self.in_memory:
                     self.crash()
+                if self.reader is not None:
+                    self.check_branches(self.reader)
+                    self.reader.close()
                 self.db.close()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -149,11 +179,14 @@ class Store(RuleBasedStateMachine):
 
     def session(self, number: int) -> Open:
         if number not in self.open:
+            name = self.on[number]
+            branch = self.branches[name]
             self.open[number] = Open(
-                self.database.begin(),
-                copy.deepcopy(self.head),
-                self.sequence,
-                copy.deepcopy(self.head),
+                self.database.begin(branch=name),
+                copy.deepcopy(branch.head),
+                branch.sequence,
+                copy.deepcopy(branch.head),
+                name,
             )
         return self.open[number]
 
@@ -165,15 +198,18 @@ class Store(RuleBasedStateMachine):
         return gone, [h for h in now.rows.values() if h.birth == 0]
 
     def expects_conflict(self, session: Open) -> bool:
+        if session.branch not in self.branches:
+            return True
+        now = self.branches[session.branch].head
         for name, table in session.base.items():
             mine = session.now.get(name)
             if mine is not None and mine.token == table.token:
                 continue
-            head = self.head.get(name)  # it was dropped
+            head = now.get(name)  # it was dropped
             if head is None or head.token != table.token or head.changed > session.sequence:
                 return True
         for name, table in session.now.items():
-            base, head = session.base.get(name), self.head.get(name)
+            base, head = session.base.get(name), now.get(name)
             if base is None or base.token != table.token:  # it was created
                 if head is not None and (base is None or head.token != base.token):
                     return True
@@ -200,16 +236,18 @@ class Store(RuleBasedStateMachine):
     def merge(self, session: Open) -> None:
         """The head after the session's commit."""
         self.sequence += 1
+        branch = self.branches[session.branch]
+        branch.sequence, head = self.sequence, branch.head
         for name, table in list(session.base.items()):
             mine = session.now.get(name)
             if mine is None or mine.token != table.token:
-                del self.head[name]
+                del head[name]
         for name, table in session.now.items():
             base = session.base.get(name)
             if base is None or base.token != table.token:
-                self.head[name] = Table(table.token, 0)
+                head[name] = Table(table.token, 0)
             gone, own = self.changes(session, name)
-            target = self.head.get(name)
+            target = head.get(name)
             if target is None or not (gone or own):
                 continue
             for number in gone:
@@ -218,6 +256,7 @@ class Store(RuleBasedStateMachine):
                 if held.birth == 0:
                     target.rows[number] = Held(held.row, self.sequence)
             target.changed = self.sequence
+        self.history[self.sequence] = copy.deepcopy(head), branch
 
     def view(self, session: Open, name: str) -> TableView:
         entry = session.transaction.catalog.get("dbo", name)
@@ -425,7 +464,7 @@ class Store(RuleBasedStateMachine):
             return
         if not self.has_changes(session):
             info = session.transaction.commit(statement="nothing", author="test")
-            assert info is None
+            assert info is None  # also on a branch that is gone
         elif self.expects_conflict(session):
             with pytest.raises(Conflict):
                 session.transaction.commit(statement="too late", author="test")
@@ -435,10 +474,87 @@ class Store(RuleBasedStateMachine):
             self.merge(session)
             assert info.sequence == self.sequence
 
-    @rule()
-    def hold_snapshot(self) -> None:
+    @rule(who=st.integers(0, 2))
+    def hold_snapshot(self, who: int) -> None:
         if len(self.held) < 5:
-            self.held.append((self.database.snapshot(), copy.deepcopy(self.head)))
+            name = self.on[who]
+            model = copy.deepcopy(self.branches[name].head)
+            self.held.append((self.database.snapshot(name), model))
+
+    # --- branches and the past
+
+    @rule(who=st.integers(0, 2), name=BRANCHES, use=THEN)
+    def create_branch(self, who: int, name: str, use: bool) -> None:
+        source = self.on[who]
+        if name in self.branches:
+            with pytest.raises(AlreadyExists):
+                self.database.create_branch(name, source=source)
+            return
+        before = self.branches[source]
+        while before.parent is not None and before.sequence <= before.fork:
+            before = before.parent
+        made = self.database.create_branch(name, source=source)
+        head = copy.deepcopy(self.branches[source].head)
+        fork = self.branches[source].sequence
+        self.branches[name] = Branch(made.id, head, fork, before, fork)
+        if use and who not in self.open:
+            self.on[who] = name
+
+    @rule(name=BRANCHES, pick=st.integers(0, 10**6))
+    def create_branch_of_the_past(self, name: str, pick: int) -> None:
+        sequence = pick % self.sequence + 1
+        model, origin = self.history[sequence]
+        if name in self.branches or not self.is_kept(sequence):
+            return
+        if self.in_memory and not self.holders(sequence)[0].head.keys() >= model.keys():
+            return  # tables that were dropped are not kept there
+        snapshot = self.database.as_of(self.database.place_of(sequence))
+        made = self.database.create_branch(name, snapshot)
+        assert made.fork == sequence
+        self.branches[name] = Branch(made.id, copy.deepcopy(model), sequence, origin, sequence)
+        self.check_model(self.database.snapshot(name), model)
+
+    @rule(who=st.integers(0, 2), name=BRANCHES)
+    def use_branch(self, who: int, name: str) -> None:
+        if name in self.branches and who not in self.open:
+            self.on[who] = name
+
+    @rule(name=BRANCHES, really=st.integers(0, 2))
+    def drop_branch(self, name: str, really: int) -> None:
+        if name in self.branches and really == 0:
+            self.database.drop_branch(name)
+            del self.branches[name]
+            self.on = {w: "main" if b == name else b for w, b in self.on.items()}
+
+    def holders(self, sequence: int) -> list[Branch]:
+        """Living branches that can show a commit."""
+        number = self.history[sequence][1].number
+        return [b for b in self.branches.values() if b.holds(number, sequence)]
+
+    def is_kept(self, sequence: int) -> bool:
+        return bool(self.holders(sequence))
+
+    @rule(picks=st.lists(st.integers(0, 10**6), min_size=1, max_size=4))
+    def as_of(self, picks: list[int]) -> None:
+        self.check_past(self.database, {p % self.sequence + 1 for p in picks})
+
+    def check_past(self, database: Database, sequences: Iterable[int]) -> None:
+        for sequence in sequences:
+            place = database.place_of(sequence)
+            model, branch = self.history[sequence]
+            assert place.branch_id == branch.number
+            if not self.is_kept(sequence):
+                with pytest.raises(HistoryGone):
+                    database.as_of(place)
+                continue
+            snapshot = database.as_of(place)
+            if self.in_memory:  # tables that were dropped are not kept there
+                still = {t.token for b in self.holders(sequence) for t in b.head.values()}
+                assert {t.name for t in snapshot.catalog.tables()} == set(model)
+                model = {n: t for n, t in model.items() if t.token in still}
+                self.check_tables(snapshot, model)
+            else:
+                self.check_model(snapshot, model)
 
     @precondition(lambda self: not self.in_memory)
     @rule()
@@ -453,13 +569,15 @@ class Store(RuleBasedStateMachine):
         shutil.copytree(self.folder / "db", copied)
         other = Database.open(copied)
         try:
-            self.check_model(other.snapshot(), self.head)
+            self.check_branches(other)
+            self.check_past(other, range(1, self.sequence + 1, 7))
             assert other.verify() == []
         finally:
             other.close()
         reader = Database.open(copied, read_only=True)
         try:
-            self.check_model(reader.snapshot(), self.head)
+            self.check_branches(reader)
+            self.check_past(reader, range(1, self.sequence + 1, 11))
         finally:
             reader.close()
         shutil.rmtree(copied)
@@ -472,8 +590,19 @@ class Store(RuleBasedStateMachine):
         for session in self.open.values():
             session.transaction.rollback()
         self.open.clear()
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
         self.database.close()
         self.db = Database.open(self.folder / "db")
+
+    @precondition(lambda self: not self.in_memory)
+    @rule()
+    def follow(self) -> None:
+        """A reader process that stays, as far as one process can play two."""
+        if self.reader is None:
+            self.reader = Database.open(self.folder / "db", read_only=True)
+        self.check_branches(self.reader)
 
     # --- checks
 
@@ -484,6 +613,9 @@ class Store(RuleBasedStateMachine):
     def check_model(self, snapshot: Snapshot, model: Model) -> None:
         names = {t.name for t in snapshot.catalog.tables()}
         assert names == set(model)
+        self.check_tables(snapshot, model)
+
+    def check_tables(self, snapshot: Snapshot, model: Model) -> None:
         for name, table in model.items():
             entry = snapshot.catalog.get("dbo", name)
             view = snapshot.view(entry.id)
@@ -498,12 +630,17 @@ class Store(RuleBasedStateMachine):
         for snapshot, model in self.held:
             self.check_model(snapshot, model)
 
+    def check_branches(self, database: Database) -> None:
+        assert {b.name for b in database.branches()} == set(self.branches)
+        for name, branch in self.branches.items():
+            snapshot = database.snapshot(name)
+            assert snapshot.sequence == branch.sequence
+            self.check_model(snapshot, branch.head)
+
     @invariant()
     def published_is_the_model(self) -> None:
         if self.db is not None:
-            snapshot = self.db.snapshot()
-            assert snapshot.sequence == self.sequence
-            self.check_model(snapshot, self.head)
+            self.check_branches(self.db)
 
 
 class MemoryStore(Store):
