@@ -148,9 +148,14 @@ def _column_name(context: BindContext, number: int, place: int) -> str | None:
     return str(entry.columns[place - 1].name)
 
 
+def database_name(database: Any) -> str:
+    """What a database is called where it has a name: its folder's without its ending."""
+    path = None if database is None else database.path
+    return "memory" if path is None else str(path.stem)
+
+
 def _database_name(context: BindContext, number: int = 1) -> str | None:
-    path = None if context.database is None else context.database.path
-    return (path.stem if path is not None else "memory") if number == 1 else None
+    return database_name(context.database) if number == 1 else None
 
 
 def _database_id(context: BindContext, name: str | None = None) -> int | None:

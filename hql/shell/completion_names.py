@@ -87,7 +87,7 @@ class Names:
 
     def schemas(self) -> Iterator[Name]:
         yield Name("dbo", "schema", 2)
-        yield Name("sys", "schema", 2)
+        yield from (Name(name, "schema", 2) for name in ("sys", "INFORMATION_SCHEMA"))
         yield from (Name(n.text, n.what, 2) for n in self.entries("schema") if n.text != "dbo")
 
     def indexes(self) -> Iterator[Name]:

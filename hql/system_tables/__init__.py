@@ -19,7 +19,7 @@ from hartonomous.hql.models.relations.tables import NAMES as RELATIONS
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.system_schema import TABLES as STORED
 from hartonomous.hql.system_schema import fields_of, singular
-from hartonomous.hql.system_tables import catalog, models, routines
+from hartonomous.hql.system_tables import catalog, information_schema, models, routines
 from hartonomous.hql.system_tables.base import SystemTable
 from hartonomous.hql.system_tables.commits import COMMITS
 from hartonomous.hql.system_tables.index_columns import INDEX_COLUMNS
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "commits": COMMITS,
     "inferencerequests": REQUESTS,
+    **{f"information_schema.{fold(n)}": t for n, t in information_schema.VIEWS.items()},
     "modellayers": models.LAYERS,
     "models": models.MODELS,
     "modelversions": models.VERSIONS,

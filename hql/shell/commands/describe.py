@@ -53,7 +53,7 @@ def _computed(pattern: Pattern) -> list[tuple[str, str, str]]:
     from hartonomous.hql.system_tables import SYSTEM_TABLES
 
     names = [*SYSTEM_TABLES, *(name for name in NAMES if name not in SYSTEM_TABLES)]
-    places = [("sys", n[4:]) if n.startswith("sys.") else ("dbo", n) for n in names]
+    places = [(schema or "dbo", name) for schema, _, name in (n.rpartition(".") for n in names)]
     return [(s, n, "system table") for s, n in sorted(places) if pattern.matches(s, n)]
 
 
