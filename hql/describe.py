@@ -161,6 +161,10 @@ class Describer:
         if scan.seek is not None:
             parts.append(self._seek(scan, scan.seek))
         parts.extend(map(self._matching, scan.matching))
+        if scan.first is not None:
+            count = " + ".join(map(self.expr, scan.first.count))
+            end = " from the end" if scan.first.descending else ""
+            parts.append(f"first {count}{end} of index {scan.first.index.title}")
         computed = {c.name: c.expr for c in scan.computed}
         if scan.nearest is not None:
             count = " + ".join(map(self.expr, scan.nearest.count))

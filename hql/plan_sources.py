@@ -69,6 +69,7 @@ class Scan(Source):
     seek: Index | None = None
     matching: tuple[Matching, ...] = ()
     nearest: Nearest | None = None
+    first: First | None = None
     limit: Expr | None = None
     moment: CommitPlace | None = None
 
@@ -93,6 +94,21 @@ class Nearest:
     nulls_first: bool = True
     filter: Plan | None = None
     index: Index | None = None
+
+
+@frozen
+class First:
+    """The first `count` rows (a sum of its parts: limit, offset) that lie within the scan's ranges,
+    in the order of `index`: after `equal` columns that have one value, its next ones settle the
+    first `depth` columns of the ORDER BY; with `ties`, also the rows that are equal to the last of
+    them there."""
+
+    index: Index
+    equal: int
+    depth: int
+    descending: bool
+    count: tuple[Expr, ...]
+    ties: bool
 
 
 @frozen

@@ -16,15 +16,21 @@ from hartonomous.storage.ranges import ColumnRange
 
 def passing(rows: pa.Table, ranges: Sequence[ColumnRange]) -> pa.Table:
     """The rows within all ranges, by the columns' names."""
+    mask = passing_mask(rows, ranges)
+    return rows if mask is None else rows.filter(mask)
+
+
+def passing_mask(rows: pa.Table, ranges: Sequence[ColumnRange]) -> pa.ChunkedArray | None:
+    """Which rows lie within all ranges, NULL being no; None if nothing is tested."""
     import pyarrow.compute as pc
 
     tests = [t for r in ranges for t in _tests(rows.column(r.column), r)]
     if not tests:
-        return rows
+        return None
     mask = tests[0]
     for test in tests[1:]:
         mask = pc.and_kleene(mask, test)
-    return rows.filter(mask)
+    return mask
 
 
 def is_exact(given: ColumnRange, kind: pa.DataType) -> bool:

@@ -24,6 +24,7 @@ from hartonomous.hql.functions.vectors import INTERN
 from hartonomous.hql.models.relations.tables import view_of
 from hartonomous.hql.operators.base import Execution, Figures
 from hartonomous.hql.operators.evaluate import evaluate, rows_at_once
+from hartonomous.hql.operators.first_rows import find_first
 from hartonomous.hql.operators.indexed import find_nearest, find_region
 from hartonomous.hql.operators.matching import find_matching
 from hartonomous.hql.operators.ranges import ranges_of
@@ -139,6 +140,24 @@ class ScanOperator:
             names.update(dict.fromkeys(c.name for c in own))
         return list(names)
 
+    def sought(self, execution: Execution) -> ScanResult | None:
+        """The rows that a lookup or a seek finds; None where it pays to read all."""
+        view = view_of(self.scan.table, execution.at(self.scan.moment))
+        if self.scan.lookup is not None:
+            return self._look_up(view, self.stored_names(), execution)
+        return self._seek(view, execution)
+
+    def _seek(self, view: TableView, execution: Execution) -> ScanResult | None:
+        scan = self.scan
+        if scan.seek is None:
+            return None
+        ranges = ranges_of(scan.ranges, scan.table, execution, folded=True)
+        found = find_sought(scan.seek, view, ranges)
+        if found is None:
+            return None
+        result = self._gathered(view, self.stored_names(), found.addresses)
+        return replace(result, index_entries=found.entries)
+
     def _read(self, view: TableView, execution: Execution) -> ScanResult:
         scan, names = self.scan, self.stored_names()
         if scan.lookup is not None:
@@ -149,12 +168,14 @@ class ScanOperator:
             if found is not None:
                 addresses = view.narrowed(found.addresses, ranges)
                 return self._gathered(view, names, addresses, found.visited)
-        if scan.seek is not None:
-            every = ranges_of(scan.ranges, scan.table, execution, folded=True)
-            sought = find_sought(scan.seek, view, every)
-            if sought is not None:
-                result = self._gathered(view, names, sought.addresses)
-                return replace(result, index_entries=sought.entries)
+        if scan.first is not None:
+            begun = find_first(scan, view, max(1, len(names)), execution)
+            if begun is not None:
+                result = self._gathered(view, names, begun.addresses)
+                return replace(result, index_entries=begun.entries)
+        sought = self._seek(view, execution)
+        if sought is not None:
+            return sought
         if scan.matching:
             matched = find_matching(self, view, execution)
             if matched is not None:

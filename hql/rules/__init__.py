@@ -17,6 +17,7 @@ from hartonomous.hql.rules.hoist_native import hoist_native
 from hartonomous.hql.rules.index_hints import index_hints
 from hartonomous.hql.rules.match_rows import match_rows
 from hartonomous.hql.rules.merge_queries import merge_queries
+from hartonomous.hql.rules.ordered_top import ordered_top
 from hartonomous.hql.rules.point_lookup import point_lookup
 from hartonomous.hql.rules.prune_columns import prune_columns
 from hartonomous.hql.rules.push_ranges import push_ranges
@@ -35,6 +36,7 @@ RULES: tuple[tuple[str, Callable[[Plan], Plan]], ...] = (
     ("spatial_join", spatial_join),
     ("top_k", top_k),  # before hoist_native, which would hide the distance
     ("nearest_index", use_index_for_nearest),
+    ("ordered_top", ordered_top),  # reads the ranges; top_k has taken what is ordered by distance
     ("match_rows", match_rows),  # after the rules that find, count or limit rows in another way
     ("index_hints", index_hints),  # after all rules that choose an index
     ("hoist_native", hoist_native),

@@ -51,7 +51,7 @@ def _kept(plan: p.Plan, wanted: str | None) -> p.Plan:
 
 def _has_index(scan: p.Scan) -> bool:
     by_distance = scan.nearest is not None and scan.nearest.index
-    return any((scan.lookup, scan.seek, scan.matching, scan.region, by_distance))
+    return any((scan.lookup, scan.seek, scan.first, scan.matching, scan.region, by_distance))
 
 
 def _kept_of(scan: p.Scan, wanted: str | None) -> p.Scan:
@@ -66,10 +66,14 @@ def _kept_of(scan: p.Scan, wanted: str | None) -> p.Scan:
         region = None if index is None else replace(region, index=index)
     forced = ((m, _forced(m.index, wanted)) for m in scan.matching)
     matching = tuple(replace(m, index=i) for m, i in forced if i is not None)
-    kept = lookup, region, seek, matching
-    if kept == (scan.lookup, scan.region, scan.seek, scan.matching):
+    first = scan.first
+    if first is not None:
+        index = _forced(first.index, wanted)
+        first = None if index is None else replace(first, index=index)
+    kept = lookup, region, seek, matching, first
+    if kept == (scan.lookup, scan.region, scan.seek, scan.matching, scan.first):
         return scan
-    return replace(scan, lookup=lookup, region=region, seek=seek, matching=matching)
+    return replace(scan, lookup=lookup, region=region, seek=seek, matching=matching, first=first)
 
 
 def _forced(index: p.Index, wanted: str | None) -> p.Index | None:

@@ -133,12 +133,22 @@ def _from_joins(joined: p.Joined | p.Source | None) -> Iterator[Bound]:
 
 def _from_conjuncts(expr: p.Expr | None, relations: dict[int, Any]) -> Iterator[Bound]:
     for part in conjuncts(expr):
-        bound = _bound_of(part, relations)
+        bound = bound_of(part, relations)
         if bound is not None:
             yield bound
 
 
-def _bound_of(expr: p.Expr, relations: dict[int, Any]) -> Bound | None:
+def exact_range(expr: p.Expr, scan: p.Scan) -> p.Range | None:
+    """A conjunct as a range of a column of the scan that is true where it is, and nowhere else;
+    None if it is none. A range whose values are not the column's says nothing."""
+    bound = bound_of(expr, {scan.relation: scan})
+    if bound is None or bound.range.folds or bound.range.like is not None:
+        return None
+    return replace(bound.range, column=bound.column.name)
+
+
+def bound_of(expr: p.Expr, relations: dict[int, Any]) -> Bound | None:
+    """The range of a column of `relations` that a conjunct is; None if it is something else."""
     match expr:
         case p.InList() if not expr.negated:
             return _bound(expr.operand, relations, values=expr.values)

@@ -24,6 +24,7 @@ NODES: tuple[type, ...] = (
     p.Range,
     p.Lookup,
     p.Matching,
+    p.First,
     p.Nearest,
     p.Region,
     p.Test,

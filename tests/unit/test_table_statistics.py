@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sysconfig
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from python_lines import read_lines
 from query_world import World
 
 from hartonomous.hql.statistics import known_statistics, statistics_of, update_statistics
@@ -119,27 +118,12 @@ def test_different_values_at_the_ends() -> None:
 # --- real data -----------------------------------------------------------------------------------
 
 
-def lines_of_python() -> list[list[Any]]:
-    """File, number, length, depth, first word and text of lines of the standard library."""
-    rows: list[tuple[Any, ...]] = []
-    for number, path in enumerate(sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))):
-        text = path.read_text("utf-8", "replace").replace("\0", "")
-        for line, content in enumerate(text.splitlines()):
-            words = content.split()
-            first = words[0] if words else None
-            depth = len(content) - len(content.lstrip(" "))
-            rows.append((number, line, len(content), depth, first, content))
-        if len(rows) >= LINES:
-            break
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
 @pytest.fixture(scope="module")
 def python() -> World:
     world = World()
     kinds = ("INT", "INT", "INT", "INT", "NVARCHAR", "NVARCHAR")
     names = ("file", "line", "length", "depth", "word", "text")
-    columns = lines_of_python()
+    columns = read_lines(LINES)
     assert len(columns[0]) > WHOLE_ROWS
     world.create("code", dict(zip(names, kinds, strict=True)), columns)
     return world
