@@ -25,6 +25,7 @@ from hartonomous.hql.operators.function_rows import FunctionRows
 from hartonomous.hql.operators.gather import Gather
 from hartonomous.hql.operators.nearest_rows import NearestRows
 from hartonomous.hql.operators.scan import ScanOperator
+from hartonomous.hql.operators.sought_rows import SoughtRows
 from hartonomous.hql.operators.wide import WideStore
 from hartonomous.hql.plan import SelectBlock, TableFunction
 
@@ -112,6 +113,8 @@ def _operator(operator: Operator, prepared: PreparedPlan, execution: Execution) 
         return _FragmentTree(operator, execution).tree()
     if isinstance(operator, NearestRows):
         return _nearest_rows(operator, prepared, execution)
+    if isinstance(operator, SoughtRows):
+        return _sought_rows(operator, prepared, execution)
     if isinstance(operator, FunctionRows):
         block = prepared.plan.body
         assert isinstance(block, SelectBlock) and isinstance(block.source, TableFunction)
@@ -126,6 +129,17 @@ def _nearest_rows(operator: NearestRows, prepared: PreparedPlan, execution: Exec
     text = describer.scan(scan.scan) + _measured(scan, execution)
     offset = "" if operator.offset is None else f" from {describer.expr(operator.offset)}"
     return Tree(f"rows in order of distance{offset}", [Tree(text, _filter(scan, execution))])
+
+
+def _sought_rows(operator: SoughtRows, prepared: PreparedPlan, execution: Execution) -> Tree:
+    """What ran, or, before it runs, what will if the index pays."""
+    scan = operator.scan
+    if execution.measured is not None and execution.measured.find(scan) is None:
+        return _operator(operator.otherwise, prepared, execution)
+    assert isinstance(prepared.plan.body, SelectBlock)
+    describer, where = Describer(prepared.plan), prepared.plan.body.where
+    below = Tree(describer.scan(scan.scan) + _measured(scan, execution))
+    return below if where is None else Tree(f"filter {describer.expr(where)}", [below])
 
 
 class _FragmentTree:

@@ -5,6 +5,10 @@ Gather                    wide values and declared types
     Scan, ArrowInput …    what the text reads
       TopK, Fragment      the nearest rows, and the WHERE before them
 
+SoughtRows                where columns of the rows that a key finds are all that is asked for
+  Scan
+  Gather …                where its index does not pay
+
 FunctionRows              where the rows of a native table function are all that is asked for
 
 NearestRows               where the nearest rows, as they are, are all that is asked for
@@ -23,6 +27,7 @@ from hartonomous.hql.lower.function_rows import function_rows
 from hartonomous.hql.lower.native import Natives
 from hartonomous.hql.lower.nearest import nearest_columns
 from hartonomous.hql.lower.recursion import STEPS_MAX
+from hartonomous.hql.lower.sought import sought_columns
 from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import Operator
 from hartonomous.hql.operators.coefficients import CoefficientsOperator
@@ -32,6 +37,7 @@ from hartonomous.hql.operators.gather import Gather
 from hartonomous.hql.operators.nearest_rows import NearestRows
 from hartonomous.hql.operators.pairs import PairsOperator
 from hartonomous.hql.operators.scan import ScanOperator
+from hartonomous.hql.operators.sought_rows import SoughtRows
 from hartonomous.hql.operators.topk import TopK
 from hartonomous.hql.operators.values import SimpleValues, is_simple_values
 from hartonomous.hql.rules.simple import is_simple
@@ -48,6 +54,12 @@ def lower(plan: p.Plan) -> Operator:
         source, names = nearest
         scan = _scan(source, source.alias, count(), {})
         return NearestRows(scan, names, plan.fields, plan.offset, tuple(_counts(plan)))
+    sought = sought_columns(plan)
+    if sought is not None:
+        source, names, tests = sought
+        scan, schema = _scan(source, source.alias, count(), {}), p.schema_of(plan.fields)
+        otherwise = Gather(_fragment(plan, count()), plan.fields, schema)
+        return SoughtRows(scan, names, tests, schema, otherwise)
     streamed = function_rows(plan)
     if streamed is not None:
         table, call, columns = streamed

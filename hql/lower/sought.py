@@ -1,0 +1,44 @@
+"""Which plans need no engine: columns of the few rows that a key or an index finds.
+
+    t.a, t.b FROM t[key pk: id = @x] WHERE id = @x AND a > 5
+
+The scan finds a superset of the rows; the WHERE is looked at without the engine, which takes ten
+times as long to begin as all of this. So every conjunct has to be a range of a column, its
+exact meaning and nothing near it. Anything computed takes the fragment.
+"""
+
+from __future__ import annotations
+
+from hartonomous.hql import plan as p
+from hartonomous.hql.rules.push_ranges import exact_range
+from hartonomous.hql.rules.tree import conjuncts
+
+
+def sought_columns(plan: p.Plan) -> tuple[p.Scan, tuple[str, ...], tuple[p.Range, ...]] | None:
+    """The scan, those of its columns that are the plan's, and the ranges that its WHERE consists
+    of; None if the plan is another."""
+    block = plan.body
+    if plan.ctes or plan.json is not None or plan.order_by or not isinstance(block, p.SelectBlock):
+        return None
+    if plan.limit is not None or plan.offset is not None or block.distinct:
+        return None
+    scan = block.source
+    if not isinstance(scan, p.Scan) or not (scan.lookup or scan.seek) or not _is_bare(scan):
+        return None
+    if block.group_by is not None or block.having is not None:
+        return None
+    own = {f.name for f in scan.fields}
+    names = [
+        o.expr.name
+        for o in block.outputs
+        if isinstance(o.expr, p.Column) and o.expr.relation == scan.relation
+    ]
+    ranges = [exact_range(part, scan) for part in conjuncts(block.where)]
+    known = tuple(r for r in ranges if r is not None)
+    if len(names) < len(block.outputs) or len(known) < len(ranges) or not own.issuperset(names):
+        return None
+    return scan, tuple(names), known
+
+
+def _is_bare(scan: p.Scan) -> bool:
+    return not (scan.computed or scan.nearest or scan.region or scan.matching or scan.limit)
