@@ -78,6 +78,10 @@ class Run:
         else:
             with self.seeing(transaction):
                 result = self.prepared.statement.run(context)
+        if transaction.broken:
+            from hartonomous.hql.changes.references import settle
+
+            settle(context)
         if self.frame.rows is not None and self.limits.memory_bytes is not None:
             self.limits.account(self.frame.rows.bytes)
         return result

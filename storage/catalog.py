@@ -80,6 +80,26 @@ class CheckEntry:
     text: str  # HQL predicate over the table's columns
 
 
+#: what happens to rows that refer to a row which goes, or whose key changes
+NO_ACTION, CASCADE, SET_NULL, SET_DEFAULT = "NO ACTION", "CASCADE", "SET NULL", "SET DEFAULT"
+
+
+@frozen
+class ForeignKeyEntry:
+    """Columns whose values, where none is NULL, are the key of a row of a table (storage/
+    references.py). Its id is one of its table's column and key ids. `table` is the table's id, 0
+    for the one that the entry is of; `referenced` are ids of columns there, each for the column at
+    the same place in `columns`, and together those of a unique key."""
+
+    id: int
+    name: str
+    columns: tuple[int, ...]
+    table: int
+    referenced: tuple[int, ...]
+    on_delete: str = NO_ACTION
+    on_update: str = NO_ACTION
+
+
 @frozen
 class TableEntry:
     """A table. `id` is database-wide and never reused. `next_id` is the next column or key id.
@@ -97,6 +117,7 @@ class TableEntry:
     temporary: bool = False
     indexes: tuple[IndexEntry, ...] = ()
     dropped: tuple[ColumnEntry, ...] = ()
+    foreign_keys: tuple[ForeignKeyEntry, ...] = ()
     kind: str = field(default="table", init=False)
 
     def find_column(self, name: str) -> ColumnEntry | None:
@@ -105,7 +126,7 @@ class TableEntry:
 
     def without_column(self, column: ColumnEntry) -> TableEntry:
         """The table without a column that no key has; if it has data, it is among `dropped`."""
-        used = [k.columns for k in self.keys] + [i.columns for i in self.indexes]
+        used = [k.columns for k in (*self.keys, *self.indexes, *self.foreign_keys)]
         assert not any(column.id in ids for ids in used), column
         rest = tuple(c for c in self.columns if c.id != column.id)
         if column not in self.stored:
@@ -320,7 +341,7 @@ def entry_to_map(entry: Entry) -> dict[str, Any]:
             column["arrow"] = pa.schema([("x", column["arrow"])]).serialize().to_pybytes()
             if column["collation"] is None:  # hashes of catalogs from before it stay what they are
                 del column["collation"]
-    for name in ("indexes", "dropped"):  # likewise
+    for name in ("indexes", "dropped", "foreign_keys"):  # likewise
         if not out.get(name, True):
             del out[name]
     for index in out.get("indexes", ()):
@@ -351,8 +372,20 @@ def entry_from_map(data: Mapping[str, Any]) -> Entry:
         IndexEntry(**{**i, "columns": tuple(i["columns"])}) for i in fields.pop("indexes", ())
     )
     dropped = tuple(_column(c) for c in fields.pop("dropped", ()))
+    foreign_keys = tuple(
+        ForeignKeyEntry(
+            **{**f, "columns": tuple(f["columns"]), "referenced": tuple(f["referenced"])}
+        )
+        for f in fields.pop("foreign_keys", ())
+    )
     return TableEntry(
-        columns=columns, keys=keys, checks=checks, indexes=indexes, dropped=dropped, **fields
+        columns=columns,
+        keys=keys,
+        checks=checks,
+        indexes=indexes,
+        dropped=dropped,
+        foreign_keys=foreign_keys,
+        **fields,
     )
 
 

@@ -37,6 +37,7 @@ from hartonomous.storage.leaf_log import pack_leaves
 from hartonomous.storage.merkle import Log
 from hartonomous.storage.prepare import Born, Prepared, prepare
 from hartonomous.storage.record import RecordWriter, pack_entries
+from hartonomous.storage.reference_conflicts import check_references
 from hartonomous.storage.repository import Repository
 from hartonomous.storage.shape import shape_of
 from hartonomous.storage.state import CommitInfo, DatabaseState
@@ -143,6 +144,7 @@ class CommitPath:
             logs[working.table.id] = state.log.extend([leaf.hash for leaf in p.leaves])
         for change in changes:
             _check_rows_known(change, head, transaction)
+        check_references(transaction, catalog, head)
         with self.no_return():
             commit = self._commit(
                 line, catalog, logs, changes, sequence, transaction.parents, statement, author

@@ -14,7 +14,8 @@ Error
     │   ├── FormatFault     FORMAT      a folder that is not ours, or of a later format
     │   └── Cancelled       CANCELLED, TIMEOUT
     ├── IntegrityError                  a row breaks a promise of the schema
-    │   └── ConstraintFault UNIQUE_VIOLATION, NOT_NULL_VIOLATION, CHECK_VIOLATION
+    │   └── ConstraintFault UNIQUE_VIOLATION, NOT_NULL_VIOLATION, CHECK_VIOLATION,
+    │                       FOREIGN_KEY_VIOLATION
     ├── InternalError                   our bug
     ├── ProgrammingError                the statement is wrong
     │   ├── NotFound        NOT_FOUND

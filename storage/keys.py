@@ -340,14 +340,17 @@ def unique_violation(
 ) -> ConstraintFault:
     """The error for row number `row` of the offered key columns."""
     names = ", ".join(c.name for c in key.columns)
-    values = ", ".join(
-        _shown(c[row].as_py(), entry.type) for c, entry in zip(columns, key.columns, strict=True)
-    )
     return ConstraintFault(
         f'{key.key.kind} "{key.key.name}" ({names}) of table "{table.name}" '
-        f"already has the value ({values})",
+        f"already has the value ({shown_values(key, columns, row)})",
         code="UNIQUE_VIOLATION",
     )
+
+
+def shown_values(key: KeyColumns, columns: Sequence[pa.Array], row: int) -> str:
+    """One row's values of a key's columns, for errors."""
+    pairs = zip(columns, key.columns, strict=True)
+    return ", ".join(_shown(c[row].as_py(), entry.type) for c, entry in pairs)
 
 
 def _shown(value: object, type_: str) -> str:

@@ -29,6 +29,16 @@ from hartonomous.storage.constraints import changed_rows, check_keys, check_new_
 from hartonomous.storage.errors import ConstraintFault, NotFound, ReadOnly
 from hartonomous.storage.frozen import frozen
 from hartonomous.storage.load import load, load_few
+from hartonomous.storage.references import (
+    Broken,
+    check_all,
+    check_new,
+    note_added,
+    note_removed,
+    note_updated,
+    refuse_lost_key,
+    refuse_referenced,
+)
 from hartonomous.storage.state import CommitInfo, DatabaseState, TempStore
 from hartonomous.storage.table import TableState, TableView
 from hartonomous.storage.variables import TableVariables
@@ -76,6 +86,8 @@ class Transaction:
         self.catalog = state.catalog if temp is None else temp.join(state.catalog)
         self.changes: Mapping[int, CatalogChange] = {}
         self.tables: Mapping[int, WorkingTable] = {}
+        #: what the running statement may have left without its row (references.py)
+        self.broken: list[Broken] = []
         #: the table variables of the text whose statement runs
         self.variables: TableVariables | None = None
         self.objects: list[str] = []  # written by bulk inserts; removed if nobody commits them
@@ -145,6 +157,7 @@ class Transaction:
         check_keys(grown, working, chunks)
         if chunks:
             self._put(grown)
+            note_added(self, working.table, chunks)
         return sum(c.count for c in chunks)
 
     def insert_few(self, table_id: int, columns: list[pa.Array]) -> int:
@@ -155,6 +168,7 @@ class Transaction:
         grown = working.with_rows(chunk)
         check_keys(grown, working, [chunk])
         self._put(grown)
+        note_added(self, working.table, [chunk])
         return chunk.count
 
     def delete(self, table_id: int, addresses: Int64) -> int:
@@ -163,6 +177,7 @@ class Transaction:
         distinct = np.unique(working.resolve(np.asarray(addresses, np.int64)))
         if len(distinct):
             self._put(working.without(distinct))
+            note_removed(self, working.view(), distinct)
         return len(distinct)
 
     def update(self, table_id: int, addresses: Int64, rows: pa.Table) -> int:
@@ -188,6 +203,7 @@ class Transaction:
         changed = changed_rows(before, addresses, rows)
         check_keys(grown, rest, chunks, changed)
         self._put(grown)
+        note_updated(self, before, addresses, rows)
         return len(addresses)
 
     def truncate(self, table_id: int) -> int:
@@ -196,6 +212,7 @@ class Transaction:
         count = working.view().row_count
         if count:
             self._put(working.emptied())
+            note_removed(self, working.view(), None)
         return count
 
     def next_identity(self, table_id: int, count: int, seed: int, step: int) -> int:
@@ -210,15 +227,24 @@ class Transaction:
         assert owner is not None
         owner.bump_identity(table_id, value, seed, step)
 
+    def take_broken(self) -> list[Broken]:
+        """What may have been left without its row since it was last asked for."""
+        broken, self.broken = self.broken, []
+        return broken
+
     # --- catalog
 
     def create(self, entry: Entry) -> Entry:
         """Add an entry under a fresh id; the entry with its id. Raises AlreadyExists, NotFound."""
+        return self.adopt(replace(entry, id=self.database.counters.reserve_entry_id()))
+
+    def adopt(self, entry: Entry) -> Entry:
+        """Add an entry that another branch made, under the id that it has there. Raises
+        AlreadyExists, NotFound."""
         self._may_define(entry)
         in_schema = isinstance(entry, (TableEntry, ViewEntry, RoutineEntry))
         if in_schema and self.catalog.find("", entry.schema) is None:
             raise NotFound(f'schema "{entry.schema}" does not exist')
-        entry = replace(entry, id=self.database.counters.reserve_entry_id())
         self.catalog = self.catalog.with_entry(entry, next_version())
         self._record(entry.id, None, entry)
         if isinstance(entry, TableEntry):
@@ -237,8 +263,10 @@ class Transaction:
             catalog = catalog.with_entry(entry, next_version(), or_replace=True)
         if isinstance(entry, TableEntry):
             assert isinstance(before, TableEntry)
+            refuse_lost_key(self, entry)
             working = self._working(entry.id).with_table(entry)
             check_new_key(before, working.view())
+            check_new(self, before, working.view())
             self._put(working)
         self.catalog = catalog
         self._record(entry.id, before, entry)
@@ -251,6 +279,8 @@ class Transaction:
         before = self._entry(entry.id)
         if isinstance(before, SchemaEntry):
             self._may_drop(before)
+        if isinstance(before, TableEntry):
+            refuse_referenced(self, before, "dropped")
         self.catalog = self.catalog.without(before, next_version())
         self._record(before.id, before, None)
         self.tables = {i: t for i, t in self.tables.items() if i != before.id}
@@ -296,7 +326,7 @@ class Transaction:
         """Forget what was changed after the savepoint, which stays valid."""
         assert self.is_open, "the transaction is over"
         self.catalog, self.changes = savepoint.catalog, savepoint.changes
-        self.tables = savepoint.tables
+        self.tables, self.broken = savepoint.tables, []
 
     @property
     def has_changes(self) -> bool:
@@ -310,6 +340,7 @@ class Transaction:
         Conflict (run the transaction again) and DiskFault; in either case the transaction is over
         and nothing of it stays."""
         assert self.is_open, "the transaction is over"
+        check_all(self)
         self.is_open, self.parents = False, parents
         return self.database.commit(self, statement, author)
 

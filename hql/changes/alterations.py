@@ -129,6 +129,9 @@ def _own_users(table: TableEntry, column: ColumnEntry) -> Iterator[str]:
     for index in table.indexes:
         if column.id in index.columns:
             yield f'INDEX "{index.name}"'
+    for foreign in table.foreign_keys:
+        if column.id in (*foreign.columns, *(() if foreign.table else foreign.referenced)):
+            yield f'FOREIGN KEY "{foreign.name}"'
     for check in table.checks:
         if _names(check.text, column):
             yield f'CHECK "{check.name}"'

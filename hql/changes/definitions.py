@@ -1,4 +1,4 @@
-"""CREATE and DROP of tables and schemas: from definitions in the text to catalog entries."""
+"""CREATE TABLE: from definitions in the text to a catalog entry."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.targets import (
-    describe_kind,
-    find_entry,
     find_own_entry,
     place,
-    refuse_system_table,
     split_name,
-    unknown_table,
 )
-from hartonomous.hql.errors import BindFault, NotSupported
+from hartonomous.hql.errors import BindFault
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.result import Result
 from hartonomous.hql.scripts.temporary import take_name
@@ -25,8 +21,8 @@ from hartonomous.hql.types import BITS, Type, make_type
 from hartonomous.storage.catalog import (
     CheckEntry,
     ColumnEntry,
+    ForeignKeyEntry,
     KeyEntry,
-    SchemaEntry,
     TableEntry,
     fold,
 )
@@ -36,9 +32,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.context import Context
     from hartonomous.hql.plan import BoundQuery
     from hartonomous.hql.statements import parts
-    from hartonomous.hql.statements.create_schema import CreateSchema
     from hartonomous.hql.statements.create_table import CreateTable
-    from hartonomous.hql.statements.drop_schema import DropSchema
 
 COLUMNS_MAX = 1_024
 NAME_CHARACTERS_MAX = 128
@@ -118,6 +112,7 @@ class Definition:
     columns: list[ColumnEntry] = field(default_factory=list)
     keys: list[KeyEntry] = field(default_factory=list)
     checks: list[CheckEntry] = field(default_factory=list)
+    foreign_keys: list[ForeignKeyEntry] = field(default_factory=list)
     spans: dict[str, ast.Node] = field(default_factory=dict)
     next_id: int = 1
 
@@ -133,14 +128,23 @@ class Definition:
             raise place(BindFault(f"a table has at most {COLUMNS_MAX} columns"), self.name)
         for definition in definitions:
             self._add_column(definition)
-        for definition in definitions:
-            for constraint in definition.constraints:
-                self._add_constraint(constraint, (definition.name,))
-        for constraint in constraints:
-            self._add_constraint(constraint, constraint.columns)
         self._bind_computed(definitions)
-        self._bind_checks()
+        self.add_constraints(definitions, constraints)
         return self._entry()
+
+    def add_constraints(
+        self,
+        definitions: Sequence[parts.ColumnDefinition],
+        constraints: Sequence[parts.Constraint],
+    ) -> None:
+        """Those beside columns, then the others; foreign keys last, as they may name a key of the
+        table itself."""
+        given: list[tuple[parts.Constraint, tuple[ast.Identifier, ...]]] = []
+        given += [(c, (d.name,)) for d in definitions for c in d.constraints]
+        given += [(c, c.columns) for c in constraints]
+        for constraint, columns in sorted(given, key=lambda g: g[0].kind == "FOREIGN KEY"):
+            self._add_constraint(constraint, columns)
+        self._bind_checks()
 
     def add_columns(self, definitions: Sequence[parts.ColumnDefinition]) -> list[ColumnEntry]:
         """Columns after those that are there, without constraints."""
@@ -163,9 +167,11 @@ class Definition:
             tuple(self.checks),
             self.next_id,
             temporary=last.startswith("#"),
+            foreign_keys=tuple(self.foreign_keys),
         )
 
-    def _take_id(self) -> int:
+    def take_id(self) -> int:
+        """The next column or key id."""
         self.next_id += 1
         return self.next_id - 1
 
@@ -185,7 +191,7 @@ class Definition:
         self.spans[fold(name)] = definition
         self.columns.append(
             ColumnEntry(
-                id=self._take_id(),
+                id=self.take_id(),
                 name=name,
                 type=str(type_),
                 arrow=type_.arrow,
@@ -266,10 +272,13 @@ class Definition:
         self, constraint: parts.Constraint, columns: Sequence[ast.Identifier]
     ) -> None:
         if constraint.kind == "FOREIGN KEY":
-            raise place(NotSupported("not supported yet: REFERENCES"), constraint)
+            from hartonomous.hql.changes.foreign_keys import define_foreign_key
+
+            self.foreign_keys.append(define_foreign_key(self, constraint, columns))
+            return
         if constraint.kind == "CHECK":
             assert constraint.check is not None
-            name = self._name(constraint, f"CK_{self.name.last}_{len(self.checks) + 1}")
+            name = self.constraint_name(constraint, f"CK_{self.name.last}_{len(self.checks) + 1}")
             self.checks.append(CheckEntry(name, str(constraint.check)))
             self.spans[f"check {name}"] = constraint.check
             return
@@ -282,13 +291,15 @@ class Definition:
         ids = key_columns(self.columns, columns, self.name.last)
         prefix = "PK" if is_primary else "UQ"
         shown = "" if is_primary else "_" + "_".join(c.text for c in columns)
-        name = self._name(constraint, f"{prefix}_{self.name.last}{shown}")
-        self.keys.append(KeyEntry(self._take_id(), name, ids, constraint.kind))
+        name = self.constraint_name(constraint, f"{prefix}_{self.name.last}{shown}")
+        self.keys.append(KeyEntry(self.take_id(), name, ids, constraint.kind))
         if is_primary:
             self.columns = [replace(c, nullable=False) if c.id in ids else c for c in self.columns]
 
-    def _name(self, constraint: parts.Constraint, otherwise: str) -> str:
+    def constraint_name(self, constraint: parts.Constraint, otherwise: str) -> str:
+        """The name that is given, or one like `otherwise` that no other constraint has."""
         taken = {fold(k.name) for k in self.keys} | {fold(c.name) for c in self.checks}
+        taken |= {fold(f.name) for f in self.foreign_keys}
         if constraint.name is not None:
             if fold(constraint.name.text) in taken:
                 message = f'the table has two constraints "{constraint.name.text}"'
@@ -303,7 +314,9 @@ class Definition:
         """A CHECK that does not bind is an error now, not at the first INSERT."""
         fields = tuple(Field(c.name, make(c.type), c.collation is not None) for c in self.columns)
         for check in self.checks:
-            predicate = self.spans[f"check {check.name}"]
+            predicate = self.spans.get(f"check {check.name}")
+            if predicate is None:
+                continue  # it was there before
             assert isinstance(predicate, ast.Expression)
             case = ast.Case(
                 None, ((predicate, ast.Literal(1, "INTEGER")),), None, span=predicate.span
@@ -378,56 +391,3 @@ def key_columns(
             raise place(BindFault(f'the key has "{column.name}" twice', code="AMBIGUOUS"), name)
         ids.append(column.id)
     return tuple(ids)
-
-
-# --- schemas, DROP -------------------------------------------------------------------------------
-
-
-def run_create_schema(statement: CreateSchema, context: Context) -> Result:
-    """CREATE SCHEMA."""
-    name = statement.name.text
-    check_word(statement.name)
-    taken = fold(name) in ("sys", "dbo") or context.catalog.find("", name) is not None
-    if taken:
-        if statement.if_not_exists:
-            return Result()
-        raise place(AlreadyExists(f'the schema "{name}" already exists'), statement.name)
-    context.transaction.create(SchemaEntry(0, "", name))
-    return Result()
-
-
-def run_drop_schema(statement: DropSchema, context: Context) -> Result:
-    """DROP SCHEMA; BIND if something is in it."""
-    name = statement.name.text
-    if fold(name) in ("sys", "dbo"):
-        raise place(BindFault(f'the schema "{name}" cannot be dropped'), statement.name)
-    entry = context.catalog.find("", name)
-    if entry is None:
-        if statement.if_exists:
-            return Result()
-        raise place(NotFound(f'there is no schema "{name}"'), statement.name)
-    held = [e.name for e in context.catalog.entries.values() if fold(e.schema) == fold(name)]
-    if held:
-        message = f'the schema "{name}" is not empty: {", ".join(sorted(held)[:5])}'
-        raise place(BindFault(message, hint="drop what is in it first"), statement.name)
-    context.transaction.drop(entry)
-    return Result()
-
-
-def run_drop(
-    context: Context, kind: str, names: Sequence[ast.ObjectName], if_exists: bool
-) -> Result:
-    """DROP TABLE and DROP VIEW."""
-    for name in names:
-        refuse_system_table(name, "dropped")
-        entry = find_entry(context, name)
-        if entry is not None and entry.kind != kind:
-            found = describe_kind(entry)
-            message = f'"{name}" is a {found}, not a {kind}'
-            raise place(BindFault(message, hint=f"DROP {found.upper()} {name}"), name)
-        if entry is None:
-            if if_exists:
-                continue
-            raise unknown_table(context, name, kind)
-        context.transaction.drop(entry)
-    return Result()

@@ -44,6 +44,7 @@ from hartonomous.hql.system_schema.behaviour import (
 )
 from hartonomous.hql.types import BIGINT, parse_type
 from hartonomous.storage.catalog import ColumnEntry, TableEntry
+from hartonomous.storage.references import refuse_referenced
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -306,7 +307,8 @@ def run_delete(statement: Delete, context: Context) -> Result:
 
 
 def run_truncate(statement: TruncateTable, context: Context) -> Result:
-    """TRUNCATE TABLE: every row, without looking at it."""
+    """TRUNCATE TABLE: every row, without looking at it; not of a table that others refer to."""
     table = get_table(context, statement.table)
+    refuse_referenced(context.transaction, table, "truncated")
     (find_behaviour(table) or PLAIN).truncate(context, table)
     return Result()

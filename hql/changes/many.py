@@ -146,6 +146,10 @@ def _insert_chunk(
     try:
         with session.undoing(transaction):
             count = _store(fast, context, chunk)
+            if transaction.broken:
+                from hartonomous.hql.changes.references import settle
+
+                settle(context)
     except (DataError, ProgrammingError):
         return None  # one set after the other says which value it is
     except Error as error:

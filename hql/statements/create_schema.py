@@ -32,6 +32,6 @@ class CreateSchema(Statement):
 
     def run(self, context: Context) -> Result:
         """Makes the schema."""
-        from hartonomous.hql.changes.definitions import run_create_schema
+        from hartonomous.hql.changes.dropping import run_create_schema
 
         return run_create_schema(self, context)

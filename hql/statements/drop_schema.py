@@ -32,6 +32,6 @@ class DropSchema(Statement):
 
     def run(self, context: Context) -> Result:
         """Drops the schema, which must be empty."""
-        from hartonomous.hql.changes.definitions import run_drop_schema
+        from hartonomous.hql.changes.dropping import run_drop_schema
 
         return run_drop_schema(self, context)

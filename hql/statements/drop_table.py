@@ -32,6 +32,6 @@ class DropTable(Statement):
 
     def run(self, context: Context) -> Result:
         """Drops each table."""
-        from hartonomous.hql.changes.definitions import run_drop
+        from hartonomous.hql.changes.dropping import run_drop
 
         return run_drop(context, "table", self.names, self.if_exists)

@@ -32,6 +32,6 @@ class DropView(Statement):
 
     def run(self, context: Context) -> Result:
         """Drops each view."""
-        from hartonomous.hql.changes.definitions import run_drop
+        from hartonomous.hql.changes.dropping import run_drop
 
         return run_drop(context, "view", self.names, self.if_exists)

@@ -22,6 +22,7 @@ from hartonomous.hql.system_schema import fields_of, singular
 from hartonomous.hql.system_tables import catalog, information_schema, models, routines
 from hartonomous.hql.system_tables.base import SystemTable
 from hartonomous.hql.system_tables.commits import COMMITS
+from hartonomous.hql.system_tables.foreign_keys import FOREIGN_KEY_COLUMNS, FOREIGN_KEYS
 from hartonomous.hql.system_tables.index_columns import INDEX_COLUMNS
 from hartonomous.hql.system_tables.requests import REQUESTS
 from hartonomous.hql.system_tables.settings import SETTINGS
@@ -45,6 +46,8 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "sys.check_constraints": catalog.CHECKS,
     "sys.column_statistics": COLUMN_STATISTICS,
     "sys.columns": catalog.COLUMNS,
+    "sys.foreign_key_columns": FOREIGN_KEY_COLUMNS,
+    "sys.foreign_keys": FOREIGN_KEYS,
     "sys.functions": routines.FUNCTIONS,
     "sys.index_columns": INDEX_COLUMNS,
     "sys.indexes": catalog.INDEXES,
