@@ -335,6 +335,10 @@ class Chunk:
         """Before objects may be removed: open what old snapshots will still read (a mapping
         outlives its file's name), and forget key indexes, which can be made again."""
         self.rows.open()
+        self.detach_parts()
+
+    def detach_parts(self) -> None:
+        """As detach, of indexes alone."""
         for part in list(self.keys.values()):  # readers add to both meanwhile
             part.detach()
         for index in list(self.indexes.values()):
@@ -379,6 +383,9 @@ class Chunk:
 
     def take(self, name: str, type_: pa.DataType, offsets: Int64) -> pa.Array:
         """Values at offsets, in their order."""
+        if len(offsets) == 1:
+            batch, place = divmod(int(offsets[0]), BATCH_ROWS)
+            return self.column(name, type_, batch).slice(place, 1)
         if self.batch_count == 1:
             return self.column(name, type_, 0).take(pa.array(offsets))
         batches = offsets >> BATCH_BITS

@@ -30,6 +30,9 @@ class IndexedRows(Protocol):
     def take(self, place: int, offsets: Int64) -> pa.Array:
         """A column's values at offsets, as the index compares them."""
 
+    def value(self, place: int, offset: int) -> Any:
+        """One value, in Python's form."""
+
 
 class IndexPart(Protocol):
     """The index of one chunk."""
@@ -86,6 +89,11 @@ class OrderedPart(IndexPart, Protocol):
         """int64[Q]: for each of `values` (of column number `place`; NULL is a value, the least) the
         first place of the order in [low, high) that is not less than it, or with `right` that is
         greater; `high` if there is none. In each [low, high) all columns before are equal."""
+
+    def span(
+        self, rows: IndexedRows, place: int, values: pa.Array, low: Int64, high: Int64
+    ) -> tuple[Int64, Int64]:
+        """Both bounds at once: where the values themselves stand."""
 
 
 class AccessMethod(Protocol):

@@ -80,34 +80,57 @@ class SortedRows:
             return bisect_words(words, sought, low, high, right=right)
         first = bisect_words(words, sought, low, high, right=False)
         last = bisect_words(words, sought, first, high, right=True)
-        out = np.where(exact & right, last, first)
-        unsure = np.flatnonzero(~exact & (first < last))
-        if len(unsure) == 1:
-            one = int(unsure[0])
-            out[one] = self._bisect_value(
-                rows, place, values[one].as_py(), int(first[one]), int(last[one]), right
-            )
-        elif len(unsure):
-            picked = values.take(pa.array(unsure))
-            out[unsure] = self._bisect_values(
-                rows, place, picked, first[unsure], last[unsure], right
-            )
-        return out
+        self._settle(rows, place, values, ~exact & (first < last), first, last)
+        return last if right else first
 
-    def _bisect_value(
-        self, rows: IndexedRows, place: int, value: Any, low: int, high: int, right: bool
-    ) -> int:
-        """`bound` of one value among places whose words are equal."""
+    def span(
+        self, rows: IndexedRows, place: int, values: pa.Array, low: Int64, high: Int64
+    ) -> tuple[Int64, Int64]:
+        words, sought = self.words[place], words_sought(values, self.starts[place])
+        first = bisect_words(words, sought, low, high, right=False)
+        last = bisect_words(words, sought, first, high, right=True)
+        unsure = ~is_exact(sought, values.type) & (first < last)
+        self._settle(rows, place, values, unsure, first, last)
+        return first, last
+
+    def _settle(
+        self,
+        rows: IndexedRows,
+        place: int,
+        values: pa.Array,
+        unsure: npt.NDArray[np.bool_],
+        first: Int64,
+        last: Int64,
+    ) -> None:
+        """Brings [first, last), where words are equal, to where values are."""
+        queries = np.flatnonzero(unsure)
+        if len(queries) == 1:
+            one = int(queries[0])
+            value, ends = values[one].as_py(), (int(first[one]), int(last[one]))
+            first[one], last[one] = self._span_of(rows, place, value, *ends)
+        elif len(queries):
+            picked = values.take(pa.array(queries))
+            low, high = first[queries], last[queries]
+            first[queries] = self._bisect_values(rows, place, picked, low, high, False)
+            last[queries] = self._bisect_values(rows, place, picked, low, high, True)
+
+    def _span_of(
+        self, rows: IndexedRows, place: int, value: Any, low: int, high: int
+    ) -> tuple[int, int]:
+        """Where one value stands among places whose words are equal."""
 
         def value_at(here: int) -> Any:
-            return rows.take(place, self.rows(here, here + 1))[0].as_py()
+            return rows.value(place, here if self.order is None else int(self.order[here]))
 
         least, greatest = value_at(low), value_at(high - 1)
-        if value < least or (value == least and not right):
-            return low
-        if value > greatest or (value == greatest and right):
-            return high
-        return (bisect_right if right else bisect_left)(range(high), value, low, high, key=value_at)
+        if value == least == greatest:
+            return low, high
+        if value < least:
+            return low, low
+        if value > greatest:
+            return high, high
+        first = bisect_left(range(high), value, low, high, key=value_at)
+        return first, bisect_right(range(high), value, first, high, key=value_at)
 
     def _bisect_values(
         self, rows: IndexedRows, place: int, values: pa.Array, low: Int64, high: Int64, right: bool

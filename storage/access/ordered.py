@@ -107,6 +107,7 @@ class OrderedSearch:
 
     def __init__(self, view: TableView, index: IndexEntry | KeyEntry) -> None:
         self._view, self._key = view, None
+        self._last: tuple[Sequence[KeyRange], list[Stretches]] | None = None
         if isinstance(index, KeyEntry):
             self._key = KeyColumns.of(view.table, index)
             index = as_index(index)
@@ -135,8 +136,10 @@ class OrderedSearch:
         found = []
         for s in self._stretches(ranges):
             offsets = _rows(s)[1]
+            if not len(offsets):
+                continue
             found.append(offsets[s.selection.is_visible(offsets)] + (s.ordinal << ADDRESS_BITS))
-        if len(found) == 1 and len(found[0]) == 1:
+        if len(found) == 1 and len(found[0]) <= 1:
             return found[0]
         return np.unique(concat(found))
 
@@ -163,8 +166,14 @@ class OrderedSearch:
         ]
         return merged(cursors, self.columns, descending, block)
 
-    def _stretches(self, ranges: Sequence[KeyRange]) -> Iterator[Stretches]:
-        """Of each chunk and each form of range where the ranges lie."""
+    def _stretches(self, ranges: Sequence[KeyRange]) -> list[Stretches]:
+        """Of each chunk and each form of range where the ranges lie; those of the last call are
+        kept, as who counts often searches then."""
+        if self._last is None or self._last[0] is not ranges:
+            self._last = ranges, list(self._find_stretches(ranges))
+        return self._last[1]
+
+    def _find_stretches(self, ranges: Sequence[KeyRange]) -> Iterator[Stretches]:
         forms: dict[tuple[int, bool, bool, bool, bool], list[KeyRange]] = {}
         for r in ranges:
             form = (len(r.equal), r.low is None, r.high is None, r.low_open, r.high_open)
@@ -212,9 +221,7 @@ def _equal(
     count = len(values[0]) if count is None else count
     low, high = np.zeros(count, np.int64), np.full(count, part.count)
     for place, column in enumerate(values):
-        first = part.bound(rows, place, column, low, high, right=False)
-        high = part.bound(rows, place, column, first, high, right=True)
-        low = first
+        low, high = part.span(rows, place, column, low, high)
     return low, high
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,7 +17,7 @@ from hartonomous.storage.catalog import (
     TableEntry,
     physical_name,
 )
-from hartonomous.storage.chunk import Chunk
+from hartonomous.storage.chunk import BATCH_ROWS, Chunk
 from hartonomous.storage.decoding import decoding
 from hartonomous.storage.errors import Corruption
 from hartonomous.storage.objects import Objects
@@ -44,6 +45,15 @@ class ChunkRows:
     def take(self, place: int, offsets: Int64) -> pa.Array:
         column = self._columns[place]
         return compared(self._chunk.take(self._names[place], column.arrow, offsets), column)
+
+    def value(self, place: int, offset: int) -> Any:
+        batch, within = divmod(offset, BATCH_ROWS)
+        column = self._columns[place]
+        values = self._chunk.column(self._names[place], column.arrow, batch)
+        if column.collation == NOCASE:
+            values = compared(values.slice(within, 1), column)
+            within = 0
+        return values[within].as_py()
 
 
 def compared(values: pa.Array, column: ColumnEntry) -> pa.Array:
