@@ -42,10 +42,16 @@ STATEMENTS: tuple[str, ...] = (
     "TRACE ATOM",
     "TRAIN MODEL",
     "VERIFY RECEIPT",
+    "WAITFOR TIME",
 )
 
 #: clauses
 CLAUSES: tuple[str, ...] = ("AS ENSEMBLE", "WITH RECEIPT", "ENSEMBLE ( … WEIGHT")
+
+#: what does the same, where something does
+WAYS_AROUND: dict[str, str] = {
+    "WAITFOR TIME": "WAITFOR DELAY 'hh:mm:ss' waits for a while",
+}
 
 #: tokens looked back over, from the place of the error, for the beginning of a statement
 LOOK_BACK_MAX = 200

@@ -42,6 +42,9 @@ class LexicalFault(Exception):
         self.is_unclosed = is_unclosed
 
 
+#: words behind FETCH that are no cursor's name, in the statement and at the end of a query
+_AFTER_FETCH = frozenset(["FROM", "NEXT", "PRIOR", "FIRST", "LAST", "ABSOLUTE", "RELATIVE"])
+
 #: the quantifiers are possessive where a failure would make them try every split again
 _TOKEN = re.compile(
     r"""(?:\s++|--[^\n]*+)*+(?:
@@ -94,6 +97,8 @@ def tokenize(text: str, tokens: list[Token] | None = None) -> list[Token]:
                 kind = GO
             elif upper == "ELSE" and tokens and tokens[-1].kind == ";":
                 tokens.pop()  # T-SQL lets IF a SELECT 1; ELSE SELECT 2 have one
+            elif upper not in _AFTER_FETCH:
+                _complete_fetch(tokens, start)
             tokens.append(Token(kind, word, start, position, upper))
         elif kind == "MARK" or kind == "SIGN":
             mark = text[start:position]
@@ -109,10 +114,21 @@ def tokenize(text: str, tokens: list[Token] | None = None) -> list[Token]:
         elif kind == "COMMENT":
             position = _skip_comment(text, start)
         elif kind == "BRACKET":
-            tokens.append(_bracket(text, start))
-            position = tokens[-1].end
+            token = _bracket(text, start)
+            if token.kind == QUOTED:
+                _complete_fetch(tokens, start)
+            tokens.append(token)
+            position = token.end
         else:
+            if kind == QUOTED:
+                _complete_fetch(tokens, start)
             tokens.append(Token(kind, _value(kind, match[kind], start), start, position))
+
+
+def _complete_fetch(tokens: list[Token], start: int) -> None:
+    """FETCH c is FETCH FROM c: so what follows FETCH tells it from the end of a query."""
+    if tokens and tokens[-1].upper == "FETCH":
+        tokens.append(Token(WORD, "FROM", start, start, "FROM"))
 
 
 def _value(kind: str, text: str, start: int) -> Any:

@@ -15,6 +15,7 @@ The first error ends the text. Every error leaves with a code and a place in the
 from __future__ import annotations
 
 import contextlib
+import itertools
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -53,6 +54,8 @@ TEXTS_MAX = 512
 TEXT_CHARACTERS_MAX = 100_000
 #: how often a statement that stands alone is run when others change the same rows
 ATTEMPTS_MAX = 25
+#: what @@SPID tells the sessions of a process apart by
+_NUMBERS = itertools.count(1)
 
 
 class Session(Transactions):
@@ -71,6 +74,7 @@ class Session(Transactions):
         author: str | None = None,
     ) -> None:
         super().__init__(database, author)
+        self.number = next(_NUMBERS)
         self.autocommit = autocommit
         self.timeout = timeout
         self.memory = memory

@@ -103,7 +103,9 @@ def bind_star(node: ast.Star, scope: Scope) -> plan.Expr:
 
 def bind_default(node: ast.Default, scope: Scope) -> plan.Expr:
     raise fault(
-        scope.span(node), "DEFAULT can only stand in INSERT … VALUES and UPDATE … SET", "BIND"
+        scope.span(node),
+        "DEFAULT can only stand in INSERT … VALUES, UPDATE … SET and calls of users' routines",
+        "BIND",
     )
 
 

@@ -208,10 +208,10 @@ def bind_arguments(
         raise wrong_count(routine, len(nodes), span)
     bound: list[plan.Expr] = []
     for parameter, place in _pairs(routine, given):
-        if place is None:
+        node = None if place is None else nodes[place]
+        if node is None or isinstance(node, ast.Default):
             value = _default(routine, parameter, scope, span)
         else:
-            node = nodes[place]
             value = unfold(scope.bind(node.value if isinstance(node, ast.NamedArgument) else node))
         what = f"{routine.title}: @{parameter.name}"
         bound.append(cast(implicit(value, parameter.type, what), parameter.type))
@@ -228,7 +228,9 @@ def _named(node: ast.Expression) -> str | None:
 
 def _default(routine: Routine, parameter: Parameter, scope: Scope, span: ast.Span) -> plan.Expr:
     default = parameter.default
-    assert default is not None, parameter
+    if default is None:
+        message = f"{routine.title}: @{parameter.name} has no default"
+        raise fault(span, message, "ARGUMENTS")
     return _bind_body(routine, None, scope, span, lambda inner: unfold(inner.bind(default)))
 
 

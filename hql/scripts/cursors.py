@@ -24,7 +24,7 @@ from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.scripts.frame import Frame
 from hartonomous.hql.syntax import trees
-from hartonomous.hql.types import Type
+from hartonomous.hql.types import BIGINT, Type
 from hartonomous.hql.values import to_python
 from hartonomous.storage.catalog import fold
 from hartonomous.storage.errors import AlreadyExists, Cancelled, Error
@@ -165,14 +165,22 @@ class Cursor:
 
     # --- moving
 
-    def move(self, direction: str, context: Context) -> bool:
-        """Goes to another row; whether there is one."""
+    def move(self, direction: str, number: int, context: Context) -> bool:
+        """Goes to another row; whether there is one. `number` is that of ABSOLUTE (from 1, or from
+        the end if it is negative) and RELATIVE."""
         assert self.opened is not None
         if self.opened.count is None:
             assert direction == "NEXT", direction
             return self._advance(self.opened, context)
         last = self.opened.count - 1
-        steps = {"NEXT": self._at + 1, "PRIOR": self._at - 1, "FIRST": 0, "LAST": last}
+        steps = {
+            "NEXT": self._at + 1,
+            "PRIOR": self._at - 1,
+            "FIRST": 0,
+            "LAST": last,
+            "ABSOLUTE": number - 1 if number >= 0 else last + 1 + number,
+            "RELATIVE": self._at + number,
+        }
         self._at = max(-1, min(steps[direction], last + 1))
         return 0 <= self._at <= last
 
@@ -323,10 +331,11 @@ def run_fetch(statement: Fetch, context: Context) -> Result:
         message = f'the cursor "{cursor.name}" only goes to the NEXT row'
         raise fault(name.span, message, "CURSOR", "declare it SCROLL")
     types = _types(statement, opened, context) if statement.into else ()
+    number = _number(statement.number, context) if statement.number is not None else 0
     status = context.session.status
     status.fetched = -1
     with _placing(cursor, context):
-        is_there = cursor.move(statement.direction, context)
+        is_there = cursor.move(statement.direction, number, context)
         if not statement.into:
             status.fetched = 0 if is_there else -1
             return cursor.row()
@@ -371,6 +380,16 @@ def _get_cursor(name: ast.Identifier, context: Context) -> Cursor:
         hint = nearest(name.text, known) or f"DECLARE {name} CURSOR FOR SELECT …"
         raise fault(name.span, f'there is no cursor "{name.text}"', "CURSOR", hint)
     return found
+
+
+def _number(expression: ast.Expression, context: Context) -> int:
+    """The number of FETCH ABSOLUTE and RELATIVE."""
+    from hartonomous.hql.scripts.values import evaluate
+
+    number = evaluate(context, expression, BIGINT, key="number")
+    if number is None:
+        raise fault(expression.span, "FETCH needs a number, and it is NULL", "CURSOR")
+    return int(number)
 
 
 def _types(statement: Fetch, opened: Opened, context: Context) -> tuple[Type, ...]:

@@ -167,7 +167,8 @@ def _check_statement(statement: Statement) -> None:
             hint = "SELECT @v = … assigns; RETURNS TABLE AS RETURN SELECT … gives a table"
             raise place(BindFault(message, hint=hint), statement)
         return
-    if isinstance(getattr(statement, "table", None), ast.Variable):
+    changes_variable = isinstance(getattr(statement, "table", None), ast.Variable)
+    if changes_variable and statement.usual_effect != "scripts":  # not INSERT @t EXEC p
         output = getattr(statement, "output", None)
         if output is None or isinstance(output.into, ast.Variable):
             return  # INSERT, UPDATE, DELETE, MERGE of a table variable

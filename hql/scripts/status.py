@@ -6,6 +6,7 @@ function by "name()") whose value is looked up when the statement starts, so pla
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,13 @@ class Status:
         return self._rows
 
 
+def _version() -> str:
+    """What @@VERSION says."""
+    from importlib.metadata import version
+
+    return f"Hartonomous {version('hartonomous')} (HQL) on {platform.system()} {platform.machine()}"
+
+
 def _caught(read: Callable[[Error], Any]) -> Getter:
     """A getter of what the error that is dealt with says; NULL outside CATCH."""
 
@@ -86,6 +94,10 @@ VALUES: Mapping[str, tuple[Type, Getter]] = {
     "@identity": (BIGINT, lambda session, frame: session.status.identity),
     "@nestlevel": (INT, lambda session, frame: frame.depth),
     "@cursor_rows": (INT, lambda session, frame: session.status.cursor_rows),
+    "@version": (NVARCHAR, lambda session, frame: _version()),
+    "@servername": (NVARCHAR, lambda session, frame: platform.node()),
+    "@servicename": (NVARCHAR, lambda session, frame: "hql"),
+    "@spid": (INT, lambda session, frame: session.number),
     "@trancount": (INT, lambda session, frame: session.transaction_depth),
     "scope_identity()": (BIGINT, lambda session, frame: frame.identity),
     "xact_state()": (INT, lambda session, frame: int(session.in_transaction)),

@@ -77,6 +77,7 @@ STATEMENTS = Registry(
         "if_else": "IfElse",
         "ingest": "Ingest",
         "insert": "Insert",
+        "insert_execute": "InsertExecute",
         "merge": "Merge",
         "merge_branch": "MergeBranch",
         "open_cursor": "OpenCursor",

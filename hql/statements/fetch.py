@@ -1,10 +1,10 @@
-"""FETCH: the next row of a cursor."""
+"""FETCH: the next row of a cursor, or another one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from hartonomous.hql.ast import Identifier, Span
+from hartonomous.hql.ast import Expression, Identifier, Span
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.syntax.build_expressions import constant
@@ -17,25 +17,28 @@ if TYPE_CHECKING:
 
 @frozen
 class Fetch(Statement):
-    """FETCH [direction] FROM c [INTO @a, @b]; direction: NEXT, PRIOR, FIRST, LAST. `into` are names
-    of variables without their marks; without INTO the row is a result."""
+    """FETCH [direction] FROM c [INTO @a, @b]; direction: NEXT, PRIOR, FIRST, LAST, ABSOLUTE n,
+    RELATIVE n (`number`). `into` are names of variables without their marks; without INTO the row
+    is a result."""
 
     direction: str
     cursor: Identifier
     into: tuple[str, ...] = ()
+    number: Expression | None = None
     title: ClassVar[str] = "FETCH"
     usual_effect: ClassVar[str] = "reads"
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:
-        direction, cursor, *into = children
+        (direction, number), cursor, *into = children
         names = tuple(v.name for v in into if v)
-        return cls(direction, cursor, names, span=span)
+        return cls(direction, cursor, names, number, span=span)
 
     def __str__(self) -> str:
         return line(
             "FETCH",
             self.direction,
+            self.number,
             "FROM",
             self.cursor,
             self.into and f"INTO {', '.join('@' + name for name in self.into)}",
@@ -49,8 +52,10 @@ class Fetch(Statement):
 
 
 Fetch.rules = {
-    "fetch_next": constant("NEXT"),
-    "fetch_prior": constant("PRIOR"),
-    "fetch_first_row": constant("FIRST"),
-    "fetch_last": constant("LAST"),
+    "fetch_next": constant(("NEXT", None)),
+    "fetch_prior": constant(("PRIOR", None)),
+    "fetch_first_row": constant(("FIRST", None)),
+    "fetch_last": constant(("LAST", None)),
+    "fetch_absolute": lambda children, span: ("ABSOLUTE", children[0]),
+    "fetch_relative": lambda children, span: ("RELATIVE", children[0]),
 }

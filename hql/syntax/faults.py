@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from hartonomous.grammar.driver import DEPTH_MAX, Parser, Unexpected
-from hartonomous.grammar.later import find_later
+from hartonomous.grammar.later import WAYS_AROUND, find_later
 from hartonomous.grammar.lexer import END, GO, QUOTED, WORD, LexicalFault, Token
 from hartonomous.grammar.words import LATER_WORDS, RESERVED
 from hartonomous.hql.errors import NotSupported, SyntaxFault
@@ -98,7 +98,8 @@ def describe_unexpected(
     if later is not None:
         name, index = later
         line, column = place_of(text, tokens[index].start)
-        return NotSupported(f"not supported yet: {name}", line=line, column=column)
+        hint = WAYS_AROUND.get(name)
+        return NotSupported(f"not supported yet: {name}", line=line, column=column, hint=hint)
     token = tokens[fault.index]
     states, hint = fault.states, None
     if fault.index <= PARSED_AGAIN_MAX:
@@ -197,6 +198,13 @@ def _hint(tokens: Sequence[Token], parser: Parser, start: str, index: int) -> st
             if near:
                 return f"did you mean {near}?"
     token = tokens[index]
+    is_first = index == 0 or tokens[index - 1].kind == ";"
+    if token.kind in (WORD, QUOTED) and is_first:
+        call = Token(WORD, "EXEC", token.start, token.start, "EXEC")
+        if token.upper not in RESERVED and _reaches_further(tokens, parser, start, index, call):
+            return f"a procedure is called by EXEC {text_of(token)} …"
+    if token.upper == "FETCH":
+        return "FETCH cursor, FETCH NEXT FROM cursor, FETCH ABSOLUTE 5 FROM cursor"
     if token.kind == GO:
         return "run the batches one by one, or the text as a script"
     if token.kind == "::" or (index > 1 and tokens[index - 2].kind == "::"):
@@ -218,6 +226,11 @@ def _hint(tokens: Sequence[Token], parser: Parser, start: str, index: int) -> st
         if parser.reach(fixed, start) == len(tokens):
             return f'{token.upper} is a reserved word; as a name it is quoted: "{token.value}"'
     return None
+
+
+def text_of(token: Token) -> str:
+    """A name as it may be written."""
+    return f'"{token.value}"' if token.kind == QUOTED else str(token.value)
 
 
 _PREDICATE_WORDS = {"AND", "BETWEEN", "IN", "IS", "LIKE", "NOT", "OR"}

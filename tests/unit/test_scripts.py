@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import platform
 import signal
 import threading
 from collections.abc import Iterator
@@ -247,6 +248,16 @@ def test_results_that_are_taken_are_counted_no_more() -> None:
 
 
 # --- @@ERROR and XACT_ABORT ----------------------------------------------------------------------
+
+
+def test_a_session_knows_its_number_and_version(db: Any) -> None:
+    query = "SELECT @@SPID, @@SERVERNAME, @@VERSION"
+    with hql.connect() as other:
+        number, machine, version = db.execute(query).fetchone()
+        assert other.execute(query).fetchone() == (other.session.number, machine, version)
+    assert number == db.session.number != other.session.number
+    assert machine == platform.node()
+    assert version.startswith("Hartonomous ")
 
 
 def test_error_is_that_of_the_last_statement_in_the_next_text_too(db: Any) -> None:
