@@ -172,6 +172,17 @@ class Selection:
         if hidden:
             self.row_count -= sum(len(h.offsets) for h in hidden.values())
 
+    @staticmethod
+    def hiding(chunk: Chunk, mask: npt.NDArray[np.bool_]) -> Selection:
+        """All rows of a chunk but those in `mask`, bool[rows]."""
+        hidden = {}
+        for batch in range(chunk.batch_count):
+            size = chunk.batch_size(batch)
+            offsets = np.flatnonzero(mask[batch << BATCH_BITS : (batch << BATCH_BITS) + size])
+            if len(offsets):
+                hidden[batch] = Hidden(offsets, size)
+        return Selection(chunk, 0, hidden)
+
     def without(self, offsets: Int64, deaths: int | None = None) -> Selection:
         """This selection less more rows; batches that lose nothing keep their caches."""
         if len(offsets) == 0:
@@ -286,11 +297,9 @@ class Chunk:
     def selection(self, sequence: int) -> Selection:
         """The rows visible at `sequence`; the newest selection is kept and grown."""
         if self.newest_birth > sequence:
-            unborn = np.flatnonzero(self.births_at(slice(None)) > sequence)
-            seen = self.deaths.prefix(sequence)
-            return Selection(self, 0, {}).without(
-                np.concatenate([unborn, self.deaths.offsets(0, seen)])
-            )
+            mask = self.births_at(slice(None)) > sequence
+            mask[self.deaths.offsets(0, self.deaths.prefix(sequence))] = True
+            return Selection.hiding(self, mask)
         latest = self._latest
         if latest is None:
             latest = self._latest = Selection(self, 0, {})
@@ -383,11 +392,8 @@ class Chunk:
 
     def take(self, name: str, type_: pa.DataType, offsets: Int64) -> pa.Array:
         """Values at offsets, in their order."""
-        if len(offsets) == 1:
-            batch, place = divmod(int(offsets[0]), BATCH_ROWS)
-            return self.column(name, type_, batch).slice(place, 1)
         if self.batch_count == 1:
-            return self.column(name, type_, 0).take(pa.array(offsets))
+            return taken(self.column(name, type_, 0), pa.array(offsets))
         batches = offsets >> BATCH_BITS
         ascending = bool(np.all(batches[1:] >= batches[:-1]))
         order = None if ascending else np.argsort(batches, kind="stable")
@@ -401,6 +407,14 @@ class Chunk:
             return pa.nulls(0, type_)
         whole = pa.concat_arrays(parts)
         return whole if order is None else whole.take(pa.array(inverse(order)))
+
+
+def taken(values: pa.Array, places: pa.Array) -> pa.Array:
+    """Values at places. A single one is a slice: kernels of Arrow take ten times as long to call,
+    but nested values keep what lies around them."""
+    if len(places) == 1 and not values.type.num_fields:
+        return values.slice(places[0].as_py(), 1)
+    return values.take(places)
 
 
 def inverse(order: Int64) -> Int64:
