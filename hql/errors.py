@@ -31,6 +31,10 @@ Error
         └── NotSupported    NOT_SUPPORTED   HQL that is not built yet
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from hartonomous.storage.errors import (
     DatabaseError,
     DataError,
@@ -40,6 +44,9 @@ from hartonomous.storage.errors import (
     OperationalError,
     ProgrammingError,
 )
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class InterfaceFault(InterfaceError):
@@ -84,9 +91,21 @@ class ExecutionFault(DataError):
 
 
 class HistoryFault(OperationalError):
-    """What two branches, or a commit and those after it, changed differently."""
+    """What two branches, or a commit and those after it, changed differently. `rows` is an Arrow
+    table of the conflicts of a merge."""
 
     code = "MERGE_CONFLICT"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        hint: str | None = None,
+        rows: pa.Table | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.rows = rows
 
 
 class ResourceFault(OperationalError):

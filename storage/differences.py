@@ -202,12 +202,14 @@ def values_at(
     """A column's values at places, in their order; without a column NULLs of a type."""
     if column is None:
         return pa.nulls(len(places), type_)
+    if not len(places):
+        return pa.nulls(0, column.arrow)
     name = physical_name(column)
     ordinals = places >> ADDRESS_BITS
-    if len(ordinals) and (ordinals == ordinals[0]).all():
+    if (ordinals == ordinals[0]).all():
         offsets = places & ((1 << ADDRESS_BITS) - 1)
         return chunks[int(ordinals[0])].take(name, column.arrow, offsets)
-    parts: list[pa.Array] = [pa.nulls(0, column.arrow)]
+    parts: list[pa.Array] = []
     order = np.argsort(ordinals, kind="stable")
     numbers, starts = np.unique(ordinals[order], return_index=True)
     for number, some in zip(numbers.tolist(), np.split(places[order], starts[1:]), strict=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from hartonomous.storage.catalog import Entry, SchemaEntry, TableEntry
+from hartonomous.storage.catalog import ColumnEntry, Entry, SchemaEntry, TableEntry
 from hartonomous.storage.chunk import Int64, concat
 from hartonomous.storage.table import ADDRESS_BITS, OFFSET_MASK, TableView
 
@@ -37,10 +37,7 @@ def with_history(table: TableEntry, now: TableEntry) -> TableEntry:
     return replace(table, dropped=dropped, next_id=max(table.next_id, now.next_id))
 
 
-def _bare(column: object) -> object:
-    from hartonomous.storage.catalog import ColumnEntry
-
-    assert isinstance(column, ColumnEntry)
+def _bare(column: ColumnEntry) -> ColumnEntry:
     return ColumnEntry(column.id, column.name, column.type, column.arrow)
 
 

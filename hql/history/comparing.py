@@ -67,14 +67,33 @@ class DefinitionChange:
         return f"{verb} {self.entry.kind}"
 
 
-def parting(database: Database, a: CommitPlace, b: CommitPlace) -> int:
-    """The sequence of the last commit that the lines of two commits have in common. (Unlike the
-    common ancestor this does not count merges: up to it the rows of both are one story.)"""
-    with database.guard:
-        origins = dict(database.repository.origins)
-    one = limits_of(origins, a.branch_id, a.sequence)
-    other = limits_of(origins, b.branch_id, b.sequence)
-    return max((min(one[i], other[i]) for i in one if i in other), default=0)
+@frozen
+class Parting:
+    """The last commit that the lines of two others have in common. (Unlike their common ancestor it
+    counts no merges: up to it the rows of both are one story.)"""
+
+    sequence: int
+    catalog: Catalog
+
+    @staticmethod
+    def of(database: Database, a: CommitPlace, b: CommitPlace) -> Parting:
+        """Raises HISTORY_GONE if what happened since is not whole any more."""
+        with database.guard:
+            origins = dict(database.repository.origins)
+        one = limits_of(origins, a.branch_id, a.sequence)
+        other = limits_of(origins, b.branch_id, b.sequence)
+        sequence = max((min(one[i], other[i]) for i in one if i in other), default=0)
+        commit = database.place_of(sequence)
+        with database.guard:
+            return Parting(sequence, database.repository.catalog_at(commit))
+
+    def shared(self, one: TableEntry | None, other: TableEntry | None) -> int:
+        """Ids of columns below this mean the same in two forms of a table; later ones were given
+        out twice."""
+        if one is None or other is None or one.id != other.id:
+            return 0
+        table = self.catalog.tables_by_id.get(one.id)
+        return 0 if table is None else table.next_id
 
 
 def definition_changes(before: Catalog, after: Catalog) -> list[DefinitionChange]:
@@ -94,34 +113,37 @@ def table_ids(before: Side, after: Side) -> list[int]:
     return [t.id for t in sorted(stored, key=lambda t: (fold(t.schema), fold(t.name), t.id))]
 
 
-def changed_rows(before: Side, after: Side, common: int, table_id: int) -> Differences:
+def changed_rows(before: Side, after: Side, common: Parting, table_id: int) -> Differences:
     """The rows of a table that really differ; `common` is where the lines of both part. A table
     that is no more has none: its rows went with it."""
     if after.table(table_id) is None:
-        return differences(Moment((), common), Moment((), common), common)
-    found = differences(before.moment(table_id), after.moment(table_id), common)
-    return found.really(column_pairs(before.table(table_id), after.table(table_id)))
+        nothing = Moment((), common.sequence)
+        return differences(nothing, nothing, common.sequence)
+    found = differences(before.moment(table_id), after.moment(table_id), common.sequence)
+    old, new = before.table(table_id), after.table(table_id)
+    return found.really(column_pairs(old, new, common.shared(old, new)))
 
 
-def column_pairs(before: TableEntry | None, after: TableEntry | None) -> list[ColumnPair]:
-    """The stored columns of two definitions, those of both side by side."""
+def column_pairs(
+    before: TableEntry | None, after: TableEntry | None, shared: int
+) -> list[ColumnPair]:
+    """The stored columns of two definitions, those of both side by side; `shared` as of Parting."""
     old = () if before is None else before.stored
     new = () if after is None else after.stored
-    became = counterparts(old, new)
+    became = counterparts(old, new, shared)
     added = [c for c in new if c not in became.values()]
     return [*((c, became.get(c.id)) for c in old), *((None, c) for c in added)]
 
 
 def counterparts(
-    old: Sequence[ColumnEntry], new: Sequence[ColumnEntry]
+    old: Sequence[ColumnEntry], new: Sequence[ColumnEntry], shared: int
 ) -> dict[int, ColumnEntry]:
     """What columns are in another definition of the table, by their ids: the column of the same
-    name, else the one with the same id, which was renamed. (On two branches new columns may have
-    one id and be different.)"""
+    name, else the one with the same id, if that is below `shared`: it was renamed."""
     by_name = {fold(c.name): c for c in new}
     found = {c.id: by_name[fold(c.name)] for c in old if fold(c.name) in by_name}
     taken = {c.id for c in found.values()}
-    by_id = {c.id: c for c in new if c.id not in taken}
+    by_id = {c.id: c for c in new if c.id not in taken and c.id < shared}
     renamed = {c.id: by_id[c.id] for c in old if c.id not in found and c.id in by_id}
     return {**found, **renamed}
 

@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 from hartonomous.hql.changes.targets import place, split_name
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.history.comparing import (
+    Parting,
     Side,
     changed_rows,
     definition_changes,
-    parting,
     rows_at,
     slices,
     table_ids,
@@ -57,7 +57,7 @@ def run_diff(statement: DiffCommit, context: Context) -> Result:
         for value in (statement.before, statement.after)
     )
     wanted = None if statement.table is None else _ids_named(statement, before, after)
-    common = parting(database, before.commit, after.commit)
+    common = Parting.of(database, before.commit, after.commit)
     return Result(DIFF_FIELDS, _batches(context, before, after, common, wanted))
 
 
@@ -73,7 +73,7 @@ def _ids_named(statement: DiffCommit, before: Side, after: Side) -> set[int]:
 
 
 def _batches(
-    context: Context, before: Side, after: Side, common: int, wanted: set[int] | None
+    context: Context, before: Side, after: Side, common: Parting, wanted: set[int] | None
 ) -> Iterator[pa.RecordBatch]:
     yield _definitions(before, after, wanted)
     for table_id in table_ids(before, after):

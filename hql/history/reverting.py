@@ -144,7 +144,9 @@ class _Reverting:
         state = self.transaction.state.table(table_id)
         since, until = self.before.commit.sequence, self.after.commit.sequence
         found = differences(Moment(state.chunks, since), Moment(state.chunks, until), since)
-        found = found.really(column_pairs(self.before.table(table_id), self.after.table(table_id)))
+        old, new = self.before.table(table_id), self.after.table(table_id)
+        assert old is not None
+        found = found.really(column_pairs(old, new, old.next_id))
         if not len(found):
             return
         table = self.transaction.catalog.tables_by_id[table_id]

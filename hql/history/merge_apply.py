@@ -1,0 +1,221 @@
+"""Bringing what merge_rows.py found into a table of the session's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from hartonomous.hql.changes.completion import Completion
+from hartonomous.hql.history.applying import addresses_of
+from hartonomous.hql.history.comparing import Parting, column_pairs, counterparts
+from hartonomous.hql.history.merge_rows import (
+    Forms,
+    KeyChanges,
+    Outcome,
+    Version,
+    changes_by_key,
+    changes_since,
+    is_atoms_table,
+    renamed,
+    settle,
+)
+from hartonomous.hql.plan import Field
+from hartonomous.hql.types import parse_type
+from hartonomous.storage.catalog import ColumnEntry, TableEntry
+from hartonomous.storage.chunk import Int64
+from hartonomous.storage.differences import NOWHERE, values_at
+from hartonomous.storage.table import TableView
+
+if TYPE_CHECKING:
+    from hartonomous.hql.context import Context
+
+
+class TableMerge:
+    """One table's merge. `final` is the definition that both branches' changes give; `partings` are
+    those of the base and ours, the base and theirs, ours and theirs. Made before anything is
+    changed."""
+
+    def __init__(
+        self,
+        final: TableEntry,
+        base: Version,
+        ours: Version,
+        theirs: Version,
+        partings: tuple[Parting, Parting, Parting],
+        atoms: Mapping[int, int],
+    ) -> None:
+        assert ours.table is not None and theirs.table is not None
+        shared = (
+            partings[0].shared(base.table, ours.table),
+            partings[1].shared(base.table, theirs.table),
+            partings[2].shared(ours.table, theirs.table),
+        )
+        self.forms = Forms(final, base.table, ours.table, theirs.table, shared)
+        self.final = final
+        self.atoms = atoms
+        self.ours: KeyChanges | None = None
+        found = changes_since(base, theirs, partings[1])
+        if not len(found):
+            return
+        mine = changes_since(base, ours, partings[0])
+        self.ours, self.theirs = changes_by_key(self.forms, mine, found, atoms)
+        self.outcome: Outcome = settle(
+            self.ours,
+            self.theirs,
+            column_pairs(ours.table, theirs.table, shared[2]),
+            is_atoms_table(final),
+        )
+
+    @property
+    def has_conflicts(self) -> bool:
+        return self.ours is not None and bool(self.outcome.is_conflict.any())
+
+    def same_atoms(self) -> dict[int, int]:
+        """Ids of their atoms that are ours under another id."""
+        column = self.final.find_column("AtomId")
+        if self.ours is None or column is None or not self.outcome.is_same.any():
+            return {}
+        numbers = np.flatnonzero(self.outcome.is_same)
+        theirs = self._theirs(column, self.theirs.place[numbers])
+        places = self.ours.place[self.outcome.ours_at[numbers]]
+        ours = values_at(self.ours.found.chunks, places, column, column.arrow)
+        pairs = zip(theirs.to_pylist(), ours.to_pylist(), strict=True)
+        return {a: b for a, b in pairs if a != b}
+
+    # --- applying
+
+    def apply(self, context: Context, take: str | None) -> int:
+        """Changes our rows; how many. The transaction's definition of the table has all columns of
+        `final` by then. Conflicts are settled as `take` says."""
+        if self.ours is None:
+            return 0
+        transaction, table_id = context.transaction, self.final.id
+        keep = ~self.outcome.is_conflict if take != "THEIRS" else np.ones(len(self), np.bool_)
+        numbers = np.flatnonzero(keep)
+        view = transaction.view(table_id)
+        addresses = self._our_addresses(view)[numbers]
+        is_here, is_taken = addresses != NOWHERE, self.outcome.is_taken[numbers]
+        is_there = self.theirs.place[numbers] != NOWHERE
+        delete = np.flatnonzero(is_taken & is_here & ~is_there)
+        insert = np.flatnonzero(is_taken & ~is_here & is_there)
+        update = np.flatnonzero(is_here & is_there & (is_taken | self._adds_columns))
+        new = self._inserted(context, numbers[insert])
+        changed = self._updated(context, view, addresses[update], numbers[update])
+        transaction.delete(table_id, addresses[delete])
+        transaction.update(table_id, addresses[update], changed)
+        if len(insert):
+            ids = self._free_ids(context, self.theirs.row_id[numbers[insert]])
+            transaction.insert(table_id, new, row_ids=ids)
+        count = len(delete) + len(update) + len(insert)
+        return count + self._fill_ours(context)
+
+    def __len__(self) -> int:
+        return len(self.theirs.codes)
+
+    @property
+    def _adds_columns(self) -> bool:
+        """Whether the other branch has columns that this one has not."""
+        forms = self.forms
+        known = counterparts(forms.ours.stored, forms.theirs.stored, forms.shared[2])
+        return len(known) < len(forms.theirs.stored)
+
+    def _our_addresses(self, view: TableView) -> Int64:
+        """Where our rows of their keys are, NOWHERE if there is none."""
+        assert self.ours is not None
+        at = self.outcome.ours_at
+        ids, met = self.theirs.base_id.copy(), at != NOWHERE
+        ids[met] = self.ours.row_id[at[met]]
+        wanted = np.flatnonzero(ids != NOWHERE)
+        index, found = addresses_of(view, ids[wanted])
+        out = np.full(len(self), NOWHERE, np.int64)
+        out[wanted[index]] = found
+        return out
+
+    def _free_ids(self, context: Context, ids: Int64) -> Int64:
+        """Ids for rows that are added: their own, but for those that rows here still have."""
+        taken, _ = addresses_of(context.transaction.view(self.final.id), ids)
+        if not len(taken):
+            return ids
+        ids = ids.copy()
+        first = context.session.database.reserve_row_ids(len(taken))
+        ids[taken] = np.arange(first, first + len(taken))
+        return ids
+
+    # --- rows
+
+    def _theirs(self, column: ColumnEntry, places: Int64) -> pa.Array:
+        """Their values of a column of `final`, of which they have one."""
+        own = self.forms.in_theirs()[column.id]
+        values = values_at(self.theirs.found.chunks, places, own, column.arrow)
+        return renamed(values.cast(column.arrow), column, self.final, self.atoms)
+
+    def _inserted(self, context: Context, numbers: Int64) -> pa.Table:
+        """Their rows as they are added here; columns that they lack get their defaults."""
+        known = self.forms.in_theirs()
+        given = [c for c in self.final.stored if c.id in known]
+        places = self.theirs.place[numbers]
+        rows = pa.table({c.name: self._theirs(c, places) for c in given})
+        return self._completed(context, given, rows, len(given) < len(self.final.stored))
+
+    def _updated(
+        self, context: Context, view: TableView, addresses: Int64, numbers: Int64
+    ) -> pa.Table:
+        """Our rows as they become: their values where their version counts and in columns that
+        they added, ours elsewhere."""
+        final, places = self.final, self.theirs.place[numbers]
+        in_theirs, in_ours = self.forms.in_theirs(), self.forms.in_ours()
+        is_taken = self.outcome.is_taken[numbers]
+        count = len(numbers)
+        columns: dict[str, pa.Array] = {}
+        for column in final.stored:
+            if column.id not in in_theirs:
+                columns[column.name] = view.gather(column.name, addresses)
+            elif column.id not in in_ours or is_taken.all():
+                columns[column.name] = self._theirs(column, places)
+            else:
+                both = [view.gather(column.name, addresses), self._theirs(column, places)]
+                chosen = np.arange(count) + np.where(is_taken, count, 0)
+                columns[column.name] = pa.concat_arrays(both).take(pa.array(chosen))
+        return self._completed(context, list(final.stored), pa.table(columns), False)
+
+    def _fill_ours(self, context: Context) -> int:
+        """Rows that we added get the defaults of columns that they added."""
+        assert self.ours is not None
+        in_ours = self.forms.in_ours()
+        added = [c for c in self.final.stored if c.id not in in_ours and c.default is not None]
+        fresh = self.ours.row_id[(self.ours.base_place == NOWHERE) & (self.ours.place != NOWHERE)]
+        if not added or not len(fresh):
+            return 0
+        transaction = context.transaction
+        view = transaction.view(self.final.id)
+        index, addresses = addresses_of(view, fresh)
+        given = [c for c in self.final.stored if c.id in in_ours]
+        rows = pa.table({c.name: view.gather(c.name, addresses) for c in given})
+        transaction.update(self.final.id, addresses, self._completed(context, given, rows, True))
+        return len(index)
+
+    def _completed(
+        self, context: Context, given: list[ColumnEntry], rows: pa.Table, lacks: bool
+    ) -> pa.Table:
+        """Whole rows of the table: defaults and computed columns made, CHECKs that one branch may
+        not know tested."""
+        final = self.final
+        tables = (self.forms.ours, self.forms.theirs)
+        is_known = all(
+            t.checks == final.checks and _computed(t) == _computed(final) for t in tables
+        )
+        if is_known and not lacks:
+            return rows.select(final.arrow_schema.names).cast(final.arrow_schema)
+        plain = [c for c in given if c.computed is None]
+        fields = [Field(c.name, parse_type(c.type)) for c in plain]
+        shape = replace(final, keys=())
+        done = Completion(shape, fields).complete(context, rows.select([c.name for c in plain]))
+        return done.select(final.arrow_schema.names)
+
+
+def _computed(table: TableEntry) -> list[tuple[str, str | None]]:
+    return [(c.name, c.computed) for c in table.columns if c.computed is not None]
