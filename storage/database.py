@@ -170,6 +170,7 @@ class Database(Care):
         database = Database(folder.disk, clock, repository, Counters(0, 0, {}))
         database.folder, database.path, database.read_only = folder, folder.path, True
         database.objects, database._follower = follower.objects, follower
+        follower.watch_models(database.garbage.models_in_use)
         return database
 
     def close(self) -> None:

@@ -2,8 +2,9 @@
 
 Objects are named by content, so two transactions may have written the same one. It goes only when
 no open transaction has it, no writing is under way that might be about to find it there, the head
-and the manifest do not name it, and no reader process lives. A snapshot holds the chunks it reads,
-but of models only their names: objects of models wait until no snapshot has the model any more.
+and the manifest do not name it, and no reader process claims it (registration.py). A snapshot holds
+the chunks it reads, but of models only their names: objects of models wait until no snapshot has
+the model any more.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from typing import TYPE_CHECKING
 from hartonomous.storage.catalog import ModelEntry
 from hartonomous.storage.errors import Corruption
 from hartonomous.storage.folder import Folder
-from hartonomous.storage.manifest import object_names
-from hartonomous.storage.models import model_objects, readable_objects
+from hartonomous.storage.manifest import Manifest, object_names, read_manifest
+from hartonomous.storage.models import labels_of, model_objects, readable_objects
 from hartonomous.storage.objects import Objects
+from hartonomous.storage.registration import NO_CLAIMS, Claims, claims
 from hartonomous.storage.repository import Repository
 from hartonomous.storage.segment_rows import SegmentRows
 from hartonomous.storage.state import Snapshot
@@ -107,10 +109,12 @@ class Garbage:
             return
         objects = database.object_store
         with database.commits_path.lock, self._lock:
-            if self._writing or (database.folder is not None and live_readers(database.folder)):
+            claimed = NO_CLAIMS if database.folder is None else claims(database.folder)
+            if self._writing or claimed is None:
                 return
             try:
                 kept, seen = self._needed(objects)
+                seen |= claimed_objects(objects, claimed)
             except Corruption:  # what a damaged manifest needs is not known: all stays
                 return
             for name in self._suspects - kept - seen:
@@ -122,10 +126,14 @@ class Garbage:
         database = self._database
         kept = set(self._pending) | set(self._held)
         kept |= needed(objects, database.commits_path.repository, database.manifest_name)
+        return kept, model_objects(objects, self.models_in_use())
+
+    def models_in_use(self) -> list[ModelEntry]:
+        """The models that living snapshots and transactions of this process saw at their start."""
         with self._watching:
             catalogs = {id(w.state.catalog): w.state.catalog for w in self._watched}
         entries = (e for c in catalogs.values() for e in c.entries.values())
-        return kept, model_objects(objects, entries)
+        return [e for e in entries if isinstance(e, ModelEntry)]
 
 
 def needed(objects: Objects, repository: Repository, name: str | None) -> set[str]:
@@ -136,11 +144,26 @@ def needed(objects: Objects, repository: Repository, name: str | None) -> set[st
         names |= names_of([*line.state.tables.values(), *(d.state for d in line.dropped.values())])
         names |= {r.name for refs in line.packs.values() for r in refs}
         names |= {r.name for refs in line.collected.values() for r in refs}
-    manifest = repository.manifest
-    if manifest is not None and name is not None:
-        names |= object_names(objects, name) | model_objects(objects, manifest.catalog)
-        for branch in manifest.branches:
-            names |= model_objects(objects, branch.catalog)
+    if repository.manifest is not None and name is not None:
+        names |= manifest_objects(objects, name, repository.manifest)
+    return names
+
+
+def manifest_objects(objects: Objects, name: str, manifest: Manifest) -> set[str]:
+    """Objects of a manifest and of the models in its catalogs. Corruption if one is damaged."""
+    catalogs = [manifest.catalog, *(branch.catalog for branch in manifest.branches)]
+    entries = [entry for catalog in catalogs for entry in catalog]
+    return object_names(objects, name) | model_objects(objects, entries)
+
+
+def claimed_objects(objects: Objects, claimed: Claims) -> set[str]:
+    """Objects that reader processes may still open. Corruption if a manifest is damaged or gone:
+    a reader that has just claimed it sees that itself, and looks anew."""
+    names: set[str] = set()
+    for name in claimed.manifests:
+        names |= manifest_objects(objects, name, read_manifest(objects, name))
+    for name in claimed.models:
+        names |= labels_of(objects, name).keys()
     return names
 
 
@@ -158,29 +181,18 @@ def names_of(tables: Iterable[TableState]) -> set[str]:
     return names
 
 
-def live_readers(folder: Folder) -> bool:
-    """Whether a reader process has the folder open; files of dead ones are removed."""
-    alive = False
-    for name in folder.disk.list_folder(folder.readers):
-        path = folder.readers / name
-        lock = folder.disk.lock(path)
-        if lock is None:
-            alive = True
-        else:
-            folder.disk.do_remove(path)
-            lock.close()
-    return alive
-
-
 def sweep(folder: Folder, objects: Objects, name: str, repository: Repository) -> None:
     """At a writer's opening: remove every object that neither the manifest (of that name) nor the
     log after it needs. Where a model's manifest is damaged, so that what it needs is not known, all
     stay; reading the model and VERIFY DATABASE say so."""
     try:
         kept = needed(objects, repository, name)
+        claimed = claims(folder)
+        if claimed is not None:
+            kept |= claimed_objects(objects, claimed)
     except Corruption:
         return
-    if not live_readers(folder):
+    if claimed is not None:
         for name in list(objects.names()):
             if name not in kept:
                 objects.remove(name)

@@ -73,6 +73,11 @@ class Past:
         return self.commits_path.repository
 
     @property
+    def follower(self) -> Follower | None:
+        """Of a reader."""
+        return self._follower
+
+    @property
     def guard(self) -> AbstractContextManager[object]:
         """The lock of the repository."""
         return self.commits_path.lock if self._follower is None else self._follower.guard

@@ -4,21 +4,26 @@
     log is longer              its new records, up to what the writer says is synced
 
 While no writer lives, all whole frames count (the reader syncs them itself, so that what it shows
-cannot be lost). A checkpoint may remove a file between two looks: then the look starts again. The
-locked file readers/<uuid> keeps objects from being removed while the reader lives.
+cannot be lost). A checkpoint may remove a file between two looks: then the look starts again. A
+reader claims the manifest that it is at (registration.py), so that what that needs is not removed;
+before it goes on to another one it opens what its older snapshots will still read.
 """
 
 from __future__ import annotations
 
 import threading
-import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
-from hartonomous.storage.disk import Lock
+from hartonomous.storage.catalog import ModelEntry
+from hartonomous.storage.chunk import Chunk
 from hartonomous.storage.errors import Corruption, DiskFault
 from hartonomous.storage.folder import Folder
-from hartonomous.storage.manifest import read_head, read_manifest
+from hartonomous.storage.manifest import object_names, read_head, read_manifest
 from hartonomous.storage.manifest_state import repository_of
 from hartonomous.storage.objects import Objects
+from hartonomous.storage.registration import Registration
 from hartonomous.storage.replay import Replay
 from hartonomous.storage.repository import Repository
 from hartonomous.storage.segment_rows import SegmentRows
@@ -42,29 +47,42 @@ class Follower:
         self._repository: Repository | None = None
         self._mark: DurableMark | None = None
         self._seen: tuple[int, int] | None = None
-        self._registration = self._register()
+        self._base = ""  # the manifest of what is in _repository
+        self._needed: set[str] = set()  # its objects
+        self._held: Counter[str] = Counter()
+        self._models: frozenset[str] = frozenset()
+        self._catalogs: tuple[int, ...] = ()  # of which the models are claimed
+        self._models_in_use: Callable[[], Iterable[ModelEntry]] = tuple
+        self._registration = Registration(folder)
 
-    def _register(self) -> Lock | None:
-        """None where the folder cannot be written: then there is no writer on this machine that
-        could remove anything either."""
+    def watch_models(self, in_use: Callable[[], Iterable[ModelEntry]]) -> None:
+        """`in_use`: the models that snapshots of this process have."""
+        self._models_in_use = in_use
+
+    @contextmanager
+    def holding(self) -> Iterator[tuple[str, int, int]]:
+        """The newest moment, as the manifest's name, the end of the log and the last commit; what
+        it needs stays meanwhile."""
+        self.follow()
+        with self.guard:
+            assert self._repository is not None
+            place = self._base, self._position, self._repository.sequence
+            self._held[self._base] += 1
         try:
-            self._disk.do_make_folder(self._folder.readers)
-            while True:
-                path = self._folder.readers / uuid.uuid4().hex
-                lock = self._disk.lock(path, content=b"0\n")
-                if lock is not None and self._disk.exists(path):
-                    return lock
-                if lock is not None:  # a writer took it for a dead one's before it was locked
-                    lock.close()
-        except DiskFault:
-            return None
+            yield place
+        finally:
+            with self.guard:
+                self._held[place[0]] -= 1
+                self._claim()
+
+    def _claim(self, *more: str) -> None:
+        held = {name for name, count in self._held.items() if count}
+        manifests = {name for name in (self._base, *held, *more) if name}
+        self._registration.claim(manifests, self._models)
 
     def close(self) -> None:
         with self.guard:
-            if self._registration is not None:
-                self._disk.do_remove(self._registration.path)
-                self._registration.close()
-                self._registration = None
+            self._registration.close()
             if self._mark is not None:
                 self._mark.close()
                 self._mark = None
@@ -75,6 +93,10 @@ class Follower:
             for _ in range(ATTEMPTS_MAX):
                 name = read_head(self._disk, self._folder.head)
                 try:
+                    if name != self._base:
+                        self._claim(name)
+                        if read_head(self._disk, self._folder.head) != name:
+                            continue
                     return self._advance(name)
                 except (Corruption, DiskFault):
                     # A file that a checkpoint removed meanwhile is no fault; one that is missing
@@ -103,16 +125,20 @@ class Follower:
     def _load(self, name: str) -> None:
         manifest = read_manifest(self.objects, name)
         self._folder.check_log(manifest)
-        known: dict[str, SegmentRows] = {}
-        if self._repository is not None:
-            for state in self._repository.states():
-                for table in state.tables.values():
-                    for chunk in table.chunks:
-                        if isinstance(chunk.rows, SegmentRows):
-                            known[chunk.rows.meta.ref.name] = chunk.rows
-        self._repository = repository_of(self.objects, manifest, known)
-        self._name, self._position = name, manifest.wal_start
-        self._seen = None
+        before = [] if self._repository is None else _chunks(self._repository)
+        rows = [c.rows for c in before if isinstance(c.rows, SegmentRows)]
+        known = {r.meta.ref.name: r for r in rows}
+        repository = repository_of(self.objects, manifest, known)
+        needed = object_names(self.objects, name)
+        for chunk in before:  # older snapshots go on reading them
+            chunk.detach_parts()
+            if isinstance(chunk.rows, SegmentRows) and chunk.rows.meta.ref.name not in needed:
+                chunk.rows.open()
+        self._repository, self._needed = repository, needed
+        self._name = self._base = name
+        self._position, self._seen = manifest.wal_start, None
+        self._catalogs = ()
+        self._claim_models(name)
 
     def _durable(self) -> int | None:
         """What the living writer has synced; None if it has not said yet."""
@@ -147,4 +173,35 @@ class Follower:
             replay.add(frame.body)
             position = frame.end
         replay.finish()
+        for chunk in _chunks(self._repository):  # no manifest names yet what the log brought
+            if isinstance(chunk.rows, SegmentRows):
+                brought = chunk.rows.meta.ref.name
+                if brought not in self._needed:
+                    chunk.detach()
+                    self._needed.add(brought)
+        self._claim_models(name)
         self._position, self._name = position, name
+
+    def _claim_models(self, name: str) -> None:
+        """Claim also the models that a manifest's own catalogs do not name. Raises DiskFault if
+        the manifest is not the newest any more: then some may be gone."""
+        assert self._repository is not None
+        catalogs = tuple(state.catalog.version for state in self._repository.states())
+        if catalogs == self._catalogs:
+            return
+        entries = [e for e in self._repository.models() if isinstance(e, ModelEntry)]
+        entries += self._models_in_use()
+        self._models = frozenset(v.manifest for e in entries for v in e.versions)
+        self._claim()
+        if self._models and read_head(self._disk, self._folder.head) != name:
+            self._name = ""
+            raise DiskFault("the database has moved on")
+        self._catalogs = catalogs
+
+
+def _chunks(repository: Repository) -> list[Chunk]:
+    """Those of all branches' newest states, and of dropped tables."""
+    lines = repository.lines.values()
+    tables = [table for line in lines for table in line.state.tables.values()]
+    tables += [gone.state for line in lines for gone in line.dropped.values()]
+    return [chunk for table in tables for chunk in table.chunks]
