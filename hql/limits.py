@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hartonomous.hql.advance import Advance
 from hartonomous.hql.engine import watchdog
 from hartonomous.storage.errors import Cancelled
 
@@ -68,6 +69,7 @@ class Limits:
         self._at_stop: list[Callable[[], None]] = []
         self._interrupts: list[Callable[[], object]] = []
         self._held = 0  # bytes, see hold
+        self.advance: Advance | None = None
         self._outer: Limits | None = None
         self._inner: list[Limits] = []
 
@@ -222,6 +224,20 @@ class Limits:
                 watchdog.WATCHDOG.leave_main(self.cancel)
             with self._lock:
                 self._interrupts.remove(interrupt)
+
+    @contextmanager
+    def advancing(self, total: int) -> Iterator[Advance]:
+        """How far the block is, which works through `total` rows and counts them; whoever waits
+        for the outermost statement sees it, of blocks in one another the outer one."""
+        own, outermost = Advance(total), self.outermost
+        is_seen = outermost.advance is None
+        if is_seen:
+            outermost.advance = own
+        try:
+            yield own
+        finally:
+            if is_seen:
+                outermost.advance = None
 
     def hold(self, byte_count: int) -> None:
         """Counts what the statement keeps for its caller, results and messages of a loop; what is

@@ -43,6 +43,7 @@ from hartonomous.hql.transactions import Transactions
 from hartonomous.storage.errors import Conflict, Error
 
 if TYPE_CHECKING:
+    from hartonomous.hql.advance import Advance
     from hartonomous.hql.context import Context
     from hartonomous.hql.scripts.cursors import Cursor
     from hartonomous.storage.database import Database
@@ -386,6 +387,12 @@ class Session(Transactions):
     @property
     def read_only(self) -> bool:
         return self.database.read_only
+
+    @property
+    def advance(self) -> Advance | None:
+        """How far what runs now is, if that is known; from any thread."""
+        running = self._running
+        return None if running is None else running.advance
 
     def cancel(self) -> None:
         """Stops what runs now, from any thread."""

@@ -17,7 +17,7 @@ from hartonomous.hql import ast
 from hartonomous.hql.changes.assigning import find_column
 from hartonomous.hql.changes.completion import Completion
 from hartonomous.hql.changes.dml import store_rows
-from hartonomous.hql.changes.targets import get_table, place
+from hartonomous.hql.changes.targets import find_entry, get_table, place
 from hartonomous.hql.copying.formats import (
     FORMATS,
     FileSettings,
@@ -30,6 +30,7 @@ from hartonomous.hql.copying.formats import (
 from hartonomous.hql.copying.progress import Progress
 from hartonomous.hql.copying.text import CsvOptions
 from hartonomous.hql.errors import BindFault, ExecutionFault, FileFault, ParameterFault
+from hartonomous.hql.models.relations.tables import view_of
 from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.syntax import trees
@@ -294,7 +295,7 @@ def _copy_to(statement: Copy, context: Context, settings: FileSettings) -> Resul
     progress = Progress(f"COPY {settings.path.name}")
     types = [f.type for f in result.fields]
     try:
-        batches = _counted(context, result.batches(), progress)
+        batches = _counted(context, result.batches(), progress, _row_count(statement, context))
         count = write_file(settings, result.schema, types, batches)
     except FileFault as error:
         raise place(error, statement.path) from error
@@ -304,17 +305,25 @@ def _copy_to(statement: Copy, context: Context, settings: FileSettings) -> Resul
     return Result(row_count=count)
 
 
+def _row_count(statement: Copy, context: Context) -> int | None:
+    """How many rows will be written, of a table; None: not known."""
+    entry = None if statement.table is None else find_entry(context, statement.table)
+    if not isinstance(entry, TableEntry):
+        return None
+    return view_of(entry, context.transaction).row_count
+
+
 def _whole_table(name: ast.ObjectName, columns: Sequence[ast.Identifier]) -> ast.Query:
     items = [ast.SelectItem(ast.ColumnName((c,), span=c.span), span=c.span) for c in columns]
     return trees.select(items or [ast.SelectItem(ast.Star())], ast.TableName(name, span=name.span))
 
 
 def _counted(
-    context: Context, batches: Iterator[pa.RecordBatch], progress: Progress
+    context: Context, batches: Iterator[pa.RecordBatch], progress: Progress, total: int | None
 ) -> Iterator[pa.RecordBatch]:
     count = 0
     for batch in batches:
         context.limits.check()
         count += batch.num_rows
-        progress.update(count)
+        progress.update(count, count / total if total else None)
         yield batch

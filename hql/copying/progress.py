@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hartonomous.hql.advance import Advance
 
 #: seconds between two drawings
 INTERVAL_S = 0.1
@@ -70,10 +73,11 @@ class Progress:
 
 
 class Waiting(Progress):
-    """The line of a statement that does not tell how far it is: the time that it has taken."""
+    """The line of a statement that draws none itself: the time that it has taken, or how far it
+    is."""
 
-    def tick(self) -> None:
-        """Draws the time once a second has passed, unless another line stands there."""
+    def tick(self, advance: Advance | None = None) -> None:
+        """Draws once a second has passed, unless another line stands there."""
         now = time.monotonic()
         seconds = now - self._begun
         if not self.is_shown or seconds < 1 or now - self._drawn < INTERVAL_S:
@@ -82,8 +86,12 @@ class Waiting(Progress):
             self._length = 0  # what stood here was written over
             _shown.discard(id(self))
             return
-        self._drawn = now
-        self._draw(f"{self.label}  {seconds:.1f} s"[: _width(self.stream) - 1])
+        self._drawn, columns = now, _width(self.stream)
+        if advance is not None and advance.done:
+            took = max(advance.seconds, 1e-9)
+            self._draw(describe(self.label, advance.done, took, advance.share, columns))
+        else:
+            self._draw(f"{self.label}  {seconds:.1f} s"[: columns - 1])
 
 
 def describe(label: str, rows: int, seconds: float, share: float | None, width: int) -> str:

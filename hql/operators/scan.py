@@ -28,12 +28,14 @@ from hartonomous.hql.operators.first_rows import find_first
 from hartonomous.hql.operators.indexed import find_nearest, find_region
 from hartonomous.hql.operators.matching import find_matching
 from hartonomous.hql.operators.ranges import ranges_of
-from hartonomous.hql.operators.seek import find_sought
+from hartonomous.hql.operators.scanned import rows_scanned
+from hartonomous.hql.operators.seek import find_sought, seek_us
 from hartonomous.hql.operators.stored import Stored
 from hartonomous.hql.operators.values import column_value
 from hartonomous.hql.operators.wide import Int64, handles
 from hartonomous.hql.rules.simple import value_of
 from hartonomous.hql.rules.tree import columns_in
+from hartonomous.hql.statistics import cost
 from hartonomous.hql.types import GEOMETRY, Type, parse_type
 from hartonomous.storage.table import ScanResult, TableView
 
@@ -152,7 +154,34 @@ class ScanOperator:
         if scan.seek is None:
             return None
         ranges = ranges_of(scan.ranges, scan.table, execution, folded=True)
-        found = find_sought(scan.seek, view, ranges)
+        found = find_sought((scan.seek, *scan.seeks), view, ranges, self.columns_read)
+        if found is None:
+            return None
+        result = self._gathered(view, self.stored_names(), found.addresses)
+        return replace(result, index_entries=found.entries)
+
+    @property
+    def columns_read(self) -> int:
+        """How many columns count when ways to the rows are compared: one, where others count on
+        the rows' places, and read other columns of them."""
+        is_counted = self.scan.ordinal or self.scan.nearest is not None
+        return 1 if is_counted else max(1, len(self.stored_names()))
+
+    def other_us(self, view: TableView, execution: Execution) -> float:
+        """What the rows cost by their own ranges, through an index or not."""
+        scan = self.scan
+        ranges = ranges_of(scan.ranges, scan.table, execution, folded=True)
+        scan_us = cost.scan_us(rows_scanned(view, ranges), self.columns_read)
+        if scan.seek is None:
+            return scan_us
+        return min(scan_us, seek_us((scan.seek, *scan.seeks), view, ranges, self.columns_read))
+
+    def _few(self, view: TableView, execution: Execution) -> ScanResult | None:
+        """The first rows of an index, or those that match another scan's; None where it costs
+        more than to read by the scan's own ranges."""
+        found = find_first(self, view, execution) if self.scan.first is not None else None
+        if found is None and self.scan.matching:
+            found = find_matching(self, view, execution)
         if found is None:
             return None
         result = self._gathered(view, self.stored_names(), found.addresses)
@@ -168,19 +197,13 @@ class ScanOperator:
             if found is not None:
                 addresses = view.narrowed(found.addresses, ranges)
                 return self._gathered(view, names, addresses, found.visited)
-        if scan.first is not None:
-            begun = find_first(scan, view, max(1, len(names)), execution)
-            if begun is not None:
-                result = self._gathered(view, names, begun.addresses)
-                return replace(result, index_entries=begun.entries)
+        if scan.first is not None or scan.matching:
+            better = self._few(view, execution)
+            if better is not None:
+                return better
         sought = self._seek(view, execution)
         if sought is not None:
             return sought
-        if scan.matching:
-            matched = find_matching(self, view, execution)
-            if matched is not None:
-                result = self._gathered(view, names, matched.addresses)
-                return replace(result, index_entries=len(matched.addresses))
         row_id = scan.row_id or scan.nearest is not None or not names
         result = view.scan(
             names,
@@ -219,7 +242,7 @@ class ScanOperator:
     ) -> ScanResult:
         """The rows at ascending addresses."""
         scan = self.scan
-        columns: list[Any] = [view.gather(name, addresses) for name in names]
+        columns = view.gather_all(names, addresses)
         fields = list(names)
         if scan.address:
             columns.append(pa.array(addresses))
@@ -338,13 +361,15 @@ class ScanOperator:
             return stored.values(expr.name, expr.type.arrow)
         read = sorted({c.name for c in columns_in(expr)})
         parts: list[pa.Array] = []
-        for batch in stored.batches(read, rows_at_once(expr)):
-            execution.limits.check()
-            row = dict(zip(read, batch.columns, strict=True))
-            values = evaluate(expr, row, execution.parameters)
-            assert len(values) == batch.num_rows, (expr, len(values), batch.num_rows)
-            is_right = values.type.equals(expr.type.arrow)
-            parts.append(values if is_right else values.cast(expr.type.arrow))
+        with execution.limits.advancing(stored.num_rows) as advance:
+            for batch in stored.batches(read, rows_at_once(expr)):
+                execution.limits.check()
+                row = dict(zip(read, batch.columns, strict=True))
+                values = evaluate(expr, row, execution.parameters)
+                assert len(values) == batch.num_rows, (expr, len(values), batch.num_rows)
+                is_right = values.type.equals(expr.type.arrow)
+                parts.append(values if is_right else values.cast(expr.type.arrow))
+                advance.done += batch.num_rows
         return pa.chunked_array(parts, expr.type.arrow)
 
 

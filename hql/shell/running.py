@@ -118,7 +118,7 @@ def shift_lines(error: Error, lines: int) -> None:
 def interruptibly(connection: Connection, work: Callable[[], T], *, shows_time: bool = False) -> T:
     """Does `work` in a thread, so that Ctrl-C is heard while the engine computes: it cancels the
     statement, waits for it to stop, and goes on as Interrupted. `shows_time`: how long it takes is
-    shown where a person looks; not for work that writes on the screen itself."""
+    shown where a person looks, or how far it is; not for work that writes on the screen itself."""
     from hartonomous.hql.copying.progress import Waiting
 
     outcome: list[T] = []
@@ -144,7 +144,7 @@ def interruptibly(connection: Connection, work: Callable[[], T], *, shows_time: 
                 is_interrupted = True
                 connection.cancel()
             else:
-                waiting.tick()
+                waiting.tick(connection.session.advance)
         waiting.close()
     if is_interrupted or not heard.empty():  # one more, when it was done
         raise Interrupted(is_done=not failure)

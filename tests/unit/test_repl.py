@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from hartonomous import hql
-from hartonomous.hql.copying.progress import describe
+from hartonomous.hql.advance import Advance
+from hartonomous.hql.copying.progress import Waiting, describe
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.shell.faults import describe as describe_error
 from hartonomous.hql.shell.repl import connect_again, is_to_send, prompt, run_startup, run_typed
@@ -186,3 +187,46 @@ def test_progress_lines_fit_the_terminal() -> None:
         assert len(describe("COPY a very long name.csv", 10**9, 9_999.0, 0.4, columns)) < columns
     assert "left" not in describe("INGEST", 5, 1.0, None, 80)
     assert describe("x", 1, 7_200.0, 0.5, 80).endswith("2:00:00 left")
+
+
+class Watched(io.StringIO):
+    """A terminal that a person looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_who_waits_sees_the_time_or_how_far_it_is() -> None:
+    stream = Watched()
+    waiting = Waiting("running", stream)
+    advance = Advance(4_000)
+    waiting.tick(advance)
+    assert stream.getvalue() == ""  # not for what takes no second
+    waiting._begun, waiting._drawn = waiting._begun - 12, 0.0
+    waiting.tick(advance)
+    assert stream.getvalue() == "\rrunning  12.0 s"
+    advance.done, advance.begun, waiting._drawn = 1_000, advance.begun - 10, 0.0
+    waiting.tick(advance)
+    assert "1,000 rows" in stream.getvalue()
+    assert stream.getvalue().endswith("25 %  0:30 left")
+    waiting.close()
+
+
+def test_how_far_a_query_is(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hartonomous.hql.operators import scan
+
+    seen: list[tuple[int, int]] = []
+
+    def look(expr: Any, row: Any, parameters: Any) -> Any:
+        advance = shell.connection.session.advance
+        assert advance is not None
+        seen.append((advance.done, advance.total))
+        return evaluate(expr, row, parameters)
+
+    evaluate = scan.evaluate
+    shell.enter("CREATE TABLE t (v VECTOR(2)); INSERT INTO t VALUES ([1, 2]), ([3, 4]), ([5, 6]);")
+    monkeypatch.setattr(scan, "evaluate", look)
+    monkeypatch.setattr(scan, "rows_at_once", lambda expr: 2)
+    assert shell.enter("SELECT VECTOR_NORM(v) AS n FROM t;")
+    assert seen == [(0, 3), (2, 3)]
+    assert shell.connection.session.advance is None

@@ -63,7 +63,7 @@ def test_the_list_of_commands_fits_narrow_screens(tmp_path: Path) -> None:
     shell = TestShell(columns=60)
     lines = shell.lines(r"\?")
     assert max(map(len, lines)) < 60
-    assert lines[lines.index(r"  \q") + 1] .startswith("      leave the shell")
+    assert lines[lines.index(r"  \q") + 1].startswith("      leave the shell")
 
 
 def test_help_of_one_command(shell: TestShell) -> None:
