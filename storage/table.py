@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from hartonomous.storage.catalog import ColumnEntry, TableEntry, physical_name
-from hartonomous.storage.chunk import BATCH_BITS, NO_ROWS, Chunk, Int64, Selection, concat, inverse
+from hartonomous.storage.chunk import (
+    BATCH_BITS,
+    BATCH_ROWS,
+    NO_ROWS,
+    Chunk,
+    Int64,
+    Selection,
+    concat,
+    inverse,
+    taken,
+)
 from hartonomous.storage.errors import Cancelled, NotFound
 from hartonomous.storage.frozen import frozen
 from hartonomous.storage.keys import KeyColumns, Probe, chunk_key, find_visible, union_of
@@ -228,22 +239,35 @@ class TableView:
 
     def gather(self, column: str, addresses: Int64) -> pa.Array:
         """The column's values at `addresses`, in their order; duplicates allowed."""
-        entry = self.column(column)
-        name = physical_name(entry)
-        chunks = {ordinal: selection.chunk for ordinal, selection in self.parts}
         addresses = np.asarray(addresses, np.int64)
-        if not len(addresses):
-            return pa.nulls(0, entry.arrow)
-        ordinals = addresses >> ADDRESS_BITS
-        if (ordinals == ordinals[0]).all():
-            return chunks[int(ordinals[0])].take(name, entry.arrow, addresses & OFFSET_MASK)
-        order = np.argsort(addresses >> BATCH_BITS, kind="stable")
-        parts = [
-            chunks[ordinal].take(name, entry.arrow, offsets)
-            for ordinal, offsets in split_addresses(addresses[order])
-        ]
-        whole = pa.concat_arrays(parts)
+        if bool((addresses[1:] >= addresses[:-1]).all()):
+            return self.gather_all((column,), addresses)[0]
+        order = np.argsort(addresses, kind="stable")
+        whole = self.gather_all((column,), addresses[order])[0]
         return whole.take(pa.array(inverse(order)))
+
+    def gather_all(self, columns: Sequence[str], addresses: Int64) -> list[Any]:
+        """The values of several columns at `addresses`, which must not descend."""
+        entries = [self.column(name) for name in columns]
+        if not len(addresses):
+            return [pa.nulls(0, entry.arrow) for entry in entries]
+        chunks = {ordinal: selection.chunk for ordinal, selection in self.parts}
+        numbers = addresses >> BATCH_BITS
+        cuts = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(addresses)]
+        pieces: list[tuple[Chunk, int, pa.Array]] = []
+        for start, stop in pairwise(cuts):
+            ordinal, offset = divmod(int(addresses[start]), 1 << ADDRESS_BITS)
+            within = pa.array(addresses[start:stop] & (BATCH_ROWS - 1))
+            pieces.append((chunks[ordinal], offset >> BATCH_BITS, within))
+        found = []
+        for entry in entries:
+            name = physical_name(entry)
+            parts = [
+                taken(chunk.column(name, entry.arrow, batch), within)
+                for chunk, batch, within in pieces
+            ]
+            found.append(parts[0] if len(parts) == 1 else pa.concat_arrays(parts))
+        return found
 
     def narrowed(self, addresses: Int64, ranges: Sequence[ColumnRange]) -> Int64:
         """Those of the addresses that may satisfy `ranges`, as far as that costs nothing to see."""

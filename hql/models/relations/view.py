@@ -92,6 +92,9 @@ class AtomView(TableView):
         valid = _WIDE[name](self.layout).valid(numbers)
         return pa.chunked_array([pa.array(numbers, mask=None if valid is None else ~valid)])
 
+    def gather_all(self, columns: Sequence[str], addresses: Int64) -> list[pa.ChunkedArray]:
+        return [self.gather(name, addresses) for name in columns]
+
     def gather(self, column: str, addresses: Int64) -> pa.ChunkedArray:
         """As TableView.gather; the addresses of narrow columns ascend."""
         numbers = self._numbers(np.asarray(addresses, np.int64))
