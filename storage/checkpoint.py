@@ -86,7 +86,10 @@ def checkpoint(database: Database, compaction: Compaction | None = None) -> None
             packs = put_in(packs, compaction.commits)
         settled = {i: _settle(objects, line) for i, line in repository.lines.items()}
         if repository.recent:
-            packs = (*packs, *write_commits(objects, [to_batch(repository.recent)]))
+            packs = (
+                *packs,
+                *write_commits(objects, [to_batch(repository.recent, repository.recent_hashes)]),
+            )
         catalogs = repository.catalogs
         catalog_packs = catalogs.write(objects)
         manifest = _manifest(
@@ -99,10 +102,9 @@ def checkpoint(database: Database, compaction: Compaction | None = None) -> None
         name = write_manifest(objects, manifest)
         with path.no_return():
             write_head(database.disk, folder.head, name)
-            repository.manifest, database.manifest_name = manifest, name
-            repository.recent.clear()
+            repository.settle(manifest)
+            database.manifest_name = name
             catalogs.written(catalog_packs)
-            repository.has_news = False
             for line in repository.lines.values():
                 line.settle(settled[line.id])
                 database.publish(line, line.state)

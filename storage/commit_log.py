@@ -87,29 +87,41 @@ class PackColumns:
 
 
 class CommitLog:
-    """`packs` and `recent` of one moment."""
+    """`packs` and `recent` of one moment, with the hashes of the latter."""
 
-    def __init__(self, packs: Sequence[PackColumns], recent: Sequence[Commit]) -> None:
-        self._packs, self._recent = packs, recent
+    def __init__(
+        self, packs: Sequence[PackColumns], recent: Sequence[Commit], hashes: Sequence[bytes]
+    ) -> None:
+        self._packs, self._recent, self._hashes = packs, recent, hashes
 
     def find(self, sequence: int) -> CommitPlace | None:
         """The commit of that sequence."""
-        index = bisect_left(self._recent, sequence, key=lambda c: c.sequence)
-        if index < len(self._recent) and self._recent[index].sequence == sequence:
-            return _place(self._recent[index])
+        index = self._index(sequence)
+        if index is not None:
+            return self._place(index)
         found = self._packed(sequence)
         return None if found is None else found[0].place(found[1])
 
     def catalog_hash(self, sequence: int) -> bytes:
         """The hash of a commit's catalog; the commit is there."""
-        index = bisect_left(self._recent, sequence, key=lambda c: c.sequence)
-        if index < len(self._recent) and self._recent[index].sequence == sequence:
+        index = self._index(sequence)
+        if index is not None:
             return self._recent[index].catalog_hash
         found = self._packed(sequence)
         assert found is not None, sequence
         pack, at = found
         hashed: bytes = pack.column("catalog")[at].as_py()
         return hashed
+
+    def _index(self, sequence: int) -> int | None:
+        index = bisect_left(self._recent, sequence, key=lambda c: c.sequence)
+        if index < len(self._recent) and self._recent[index].sequence == sequence:
+            return index
+        return None
+
+    def _place(self, index: int) -> CommitPlace:
+        commit = self._recent[index]
+        return CommitPlace(commit.sequence, self._hashes[index], commit.branch, commit.at_us)
 
     def _packed(self, sequence: int) -> tuple[PackColumns, int] | None:
         for pack in reversed(self._packs):
@@ -133,17 +145,17 @@ class CommitLog:
             if len(prefix) % 2:
                 found = found[hashes[found, len(whole)] >> 4 == int(half, 16)]
             out += [pack.place(int(at)) for at in found]
-        for commit in self._recent:
-            hashed = commit.hash
-            if hashed.hex().startswith(prefix):
-                out.append(CommitPlace(commit.sequence, hashed, commit.branch, commit.at_us))
+        for index, hashed in enumerate(self._hashes):
+            if hashed.startswith(whole) and hashed.hex().startswith(prefix):
+                out.append(self._place(index))
         return out
 
     def last_at(self, at_us: int, limits: Mapping[int, int]) -> CommitPlace | None:
         """The last commit of a lineage (branches.limits_of) that was not made later."""
-        for commit in reversed(self._recent):
+        for index in range(len(self._recent) - 1, -1, -1):
+            commit = self._recent[index]
             if commit.at_us <= at_us and commit.sequence <= limits.get(commit.branch, -1):
-                return _place(commit)
+                return self._place(index)
         for pack in reversed(self._packs):
             stop = int(np.searchsorted(pack.times(), at_us, "right"))
             found = np.flatnonzero(in_lineage(pack, limits)[:stop])
@@ -157,8 +169,10 @@ class CommitLog:
             found = np.flatnonzero(in_lineage(pack, limits))
             if len(found):
                 return pack.place(int(found[0]))
-        recent = (c for c in self._recent if c.sequence <= limits.get(c.branch, -1))
-        return next(map(_place, recent), None)
+        for index, commit in enumerate(self._recent):
+            if commit.sequence <= limits.get(commit.branch, -1):
+                return self._place(index)
+        return None
 
     def merges(self) -> Iterator[tuple[CommitPlace, tuple[bytes, ...]]]:
         """Commits with more than one parent, and all parents of each, in order."""
@@ -170,9 +184,9 @@ class CommitLog:
                 joined = parents[at].as_py()
                 split = range(0, len(joined), HASH_BYTES)
                 yield pack.place(at), tuple(joined[i : i + HASH_BYTES] for i in split)
-        for commit in self._recent:
+        for index, commit in enumerate(self._recent):
             if len(commit.parents) > 1:
-                yield _place(commit), commit.parents
+                yield self._place(index), commit.parents
 
 
 def in_lineage(pack: PackColumns, limits: Mapping[int, int]) -> npt.NDArray[np.bool_]:
@@ -182,10 +196,6 @@ def in_lineage(pack: PackColumns, limits: Mapping[int, int]) -> npt.NDArray[np.b
     for branch, limit in limits.items():
         out |= (branches == branch) & (sequences <= limit)
     return out
-
-
-def _place(commit: Commit) -> CommitPlace:
-    return CommitPlace(commit.sequence, commit.hash, commit.branch, commit.at_us)
 
 
 def pack_columns(

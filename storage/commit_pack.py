@@ -40,11 +40,11 @@ SCHEMA: Final = pa.schema(
 )
 
 
-def to_batch(commits: Sequence[Commit]) -> pa.RecordBatch:
-    """Commits as rows of SCHEMA."""
+def to_batch(commits: Sequence[Commit], hashes: Sequence[bytes] | None = None) -> pa.RecordBatch:
+    """Commits as rows of SCHEMA; `hashes` are theirs, if they are known."""
     columns: list[list[Any]] = [
         [c.sequence for c in commits],
-        [c.hash for c in commits],
+        [c.hash for c in commits] if hashes is None else list(hashes),
         [b"".join(c.parents) for c in commits],
         [c.at_us for c in commits],
         [c.author for c in commits],

@@ -253,9 +253,7 @@ class CommitPath:
             if known is None:
                 known = line.leaves[table_id] = bytearray()
             known += leaves
-        repository.recent.append(commit)
-        repository.sequence, repository.at_us = sequence, commit.at_us
-        repository.has_news = True
+        repository.add(commit, commit_hash)
         line.state = DatabaseState(
             sequence, catalog, states, commit_hash, commit.at_us, commit.catalog_hash
         )

@@ -27,6 +27,7 @@ def commits_table(past: Past, branch: str | None) -> pa.Table:
     with past.guard:
         repository = past.repository
         manifest, recent = repository.manifest, list(repository.recent)
+        hashes = list(repository.recent_hashes)
         names = {i: origin.name for i, origin in repository.origins.items()}
         ends = {i: line.published.sequence for i, line in repository.lines.items()}
         limits: Mapping[int, int] | None = None
@@ -37,8 +38,9 @@ def commits_table(past: Past, branch: str | None) -> pa.Table:
     parts = []
     if manifest is not None and objects is not None:
         parts = [CommitPack(objects, m).table(COLUMNS) for m in manifest.commit_packs]
-    recent = [c for c in recent if c.sequence <= ends.get(c.branch, c.sequence)]
-    parts.append(pa.Table.from_batches([to_batch(recent)]).select(COLUMNS))
+    durable = [i for i, c in enumerate(recent) if c.sequence <= ends.get(c.branch, c.sequence)]
+    batch = to_batch([recent[i] for i in durable], [hashes[i] for i in durable])
+    parts.append(pa.Table.from_batches([batch]).select(COLUMNS))
     whole = pa.concat_tables([p.replace_schema_metadata(None) for p in parts])
     branches = whole["branch"].to_numpy()
     if limits is not None:

@@ -77,8 +77,7 @@ class Replay:
         if line.id not in self._lines:
             self._lines[line.id] = LineReplay(self._objects, line)
         self._lines[line.id].add(record, commit)
-        repository.recent.append(commit)
-        repository.sequence, repository.at_us = commit.sequence, commit.at_us
+        repository.add(commit, hashlib.sha256(record.commit).digest())
         if record.entries:
             entries = tuple(record.entries)
             repository.catalogs.add(CatalogDelta(commit.sequence, line.id, entries))

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Repository:
     """`lines`: the living branches; `origins`: these and dropped ones; `recent`: commits since the
-    manifest; `has_news`: the log holds something that the manifest does not."""
+    manifest, and their hashes, which take a while to compute; `has_news`: the log holds something
+    that the manifest does not."""
 
     objects: Objects | None
     lines: dict[int, Line]
@@ -55,6 +56,7 @@ class Repository:
     tags: dict[str, Tag] = field(default_factory=dict)  # by folded name
     settings: Mapping[str, str] = field(default_factory=dict)
     recent: list[Commit] = field(default_factory=list)
+    recent_hashes: list[bytes] = field(default_factory=list)
     horizon: int = 0
     has_news: bool = False
     _packs: dict[str, PackColumns] = field(default_factory=dict)
@@ -68,6 +70,19 @@ class Repository:
     @property
     def main(self) -> Line:
         return self.lines[MAIN]
+
+    def add(self, commit: Commit, hash_: bytes) -> None:
+        """The newest commit of any branch."""
+        self.recent.append(commit)
+        self.recent_hashes.append(hash_)
+        self.sequence, self.at_us = commit.sequence, commit.at_us
+        self.has_news = True
+
+    def settle(self, manifest: Manifest) -> None:
+        """A manifest has all that was new."""
+        self.manifest, self.has_news = manifest, False
+        self.recent.clear()
+        self.recent_hashes.clear()
 
     def states(self) -> Iterator[DatabaseState]:
         """The newest state of every branch."""
@@ -83,7 +98,7 @@ class Repository:
         packs: list[PackColumns] = []
         if self.manifest is not None and self.objects is not None:
             packs = pack_columns(self.objects, self.manifest.commit_packs, self._packs)
-        return CommitLog(packs, list(self.recent))
+        return CommitLog(packs, list(self.recent), list(self.recent_hashes))
 
     def is_durable(self, place: CommitPlace) -> bool:
         line = self.lines.get(place.branch_id)
