@@ -34,10 +34,20 @@ def sought_columns(plan: p.Plan) -> tuple[p.Scan, tuple[str, ...], tuple[p.Range
         if isinstance(o.expr, p.Column) and o.expr.relation == scan.relation
     ]
     ranges = [exact_range(part, scan) for part in conjuncts(block.where)]
-    known = tuple(r for r in ranges if r is not None)
+    known = [r for r in ranges if r is not None]
     if len(names) < len(block.outputs) or len(known) < len(ranges) or not own.issuperset(names):
         return None
-    return scan, tuple(names), known
+    found = _found(scan)
+    return scan, tuple(names), tuple(r for r in known if r not in found)
+
+
+def _found(scan: p.Scan) -> list[p.Range]:
+    """What a lookup sees to: the key compares as the tests do, but for texts without case."""
+    if scan.lookup is None:
+        return []
+    pairs = zip(scan.lookup.columns, scan.lookup.values, strict=True)
+    plain = {c.name for c in scan.table.columns if c.collation is None}
+    return [p.Range(name, low=value, high=value) for name, value in pairs if name in plain]
 
 
 def _is_bare(scan: p.Scan) -> bool:
