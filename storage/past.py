@@ -8,13 +8,12 @@ moment is made of what changed since (catalog_history.py).
 from __future__ import annotations
 
 import string
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from hartonomous.storage.branches import MAIN_NAME, Branch, Tag, get_line
+from hartonomous.storage.branches import MAIN_NAME, Branch, Line, Tag, get_line
 from hartonomous.storage.catalog import Catalog, TableEntry, fold, next_version
 from hartonomous.storage.commit_log import BEFORE_ALL, CommitPlace
 from hartonomous.storage.errors import HistoryGone, NotFound, ReadOnly
@@ -61,8 +60,8 @@ class Past:
     _follower: Follower | None
 
     def __init__(self) -> None:
+        #: by sequence, branch, and version of the catalog whose indexes it has
         self._past: dict[tuple[int, int, int], DatabaseState] = {}
-        self._past_lock = threading.Lock()
 
     def _follow(self) -> None:
         raise NotImplementedError
@@ -248,24 +247,28 @@ class Past:
             repository = self.repository
             repository.check_kept(place)
             line = repository.line_holding(place)
-            now = line.published
-            key = place.sequence, line.id, now.catalog.version
-            state = self._past.get(key)
-            if state is None:
-                if place.sequence == now.sequence:
-                    state = now
-                else:
-                    catalog = repository.catalog_at(place)
-                    tables = repository.tables_at(line, place, catalog)
-                    catalog = with_indexes_of(catalog, now.catalog)
-                    state = DatabaseState(place.sequence, catalog, tables, place.hash, place.at_us)
-                while len(self._past) >= PAST_KEPT_MAX:
-                    self._past.pop(next(iter(self._past)))
-                self._past[key] = state
             name = repository.origins[place.branch_id].name
-        snapshot = (Snapshot if state is now else PastSnapshot)(state, name)
+            if line.published.sequence == place.sequence:
+                snapshot = Snapshot(line.published, name)
+            else:
+                snapshot = PastSnapshot(self._past_state(repository, line, place), name)
         self.garbage.watch(snapshot)
         return snapshot
+
+    def _past_state(self, repository: Repository, line: Line, place: CommitPlace) -> DatabaseState:
+        """The state after a commit older than the newest of a branch that holds its rows."""
+        now = line.published
+        key = place.sequence, line.id, now.catalog.version
+        state = self._past.get(key)
+        if state is None:
+            catalog = repository.catalog_at(place)
+            tables = repository.tables_at(line, place, catalog)
+            catalog = with_indexes_of(catalog, now.catalog)
+            state = DatabaseState(place.sequence, catalog, tables, place.hash, place.at_us)
+            while len(self._past) >= PAST_KEPT_MAX:
+                self._past.pop(next(iter(self._past)))
+            self._past[key] = state
+        return state
 
 
 def with_indexes_of(catalog: Catalog, now: Catalog) -> Catalog:
