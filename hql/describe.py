@@ -159,7 +159,7 @@ class Describer:
         if scan.region is not None:
             parts.append(self._region(scan.region))
         if scan.seek is not None:
-            parts.append(self._seek(scan, scan.seek))
+            parts.append(" or ".join(self._seek(scan, i) for i in (scan.seek, *scan.seeks)))
         parts.extend(map(self._matching, scan.matching))
         if scan.first is not None:
             count = " + ".join(map(self.expr, scan.first.count))

@@ -49,7 +49,7 @@ class Scan(Source):
     """Rows of a stored table. `fields` are the columns that the statement reads (rule
     prune_columns narrows them); `ranges` are conjuncts that zone maps may use (rule push_ranges),
     `region` one that an index may use (rule use_index), `seek` an index that may use ranges of its
-    first columns (rule seek_index), `matching` ways to find only rows that match another scan's
+    first columns, `seeks` others (rule seek_index), `matching` ways to find only rows that match another scan's
     (rule match_rows);
     `address` and `row_id` add the BIGINT columns `__address` (UPDATE, DELETE) and `__row_id` (ties
     of a top-k); `moment` is the commit AS OF which the table is read. The rest is filled by rules:
@@ -67,6 +67,7 @@ class Scan(Source):
     lookup: Lookup | None = None
     region: Region | None = None
     seek: Index | None = None
+    seeks: tuple[Index, ...] = ()
     matching: tuple[Matching, ...] = ()
     nearest: Nearest | None = None
     first: First | None = None

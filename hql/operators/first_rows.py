@@ -9,17 +9,19 @@ rows would.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
-from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.expected import statistics_for
 from hartonomous.hql.operators.passing import is_exact, passing_mask
 from hartonomous.hql.operators.ranges import ranges_of
+from hartonomous.hql.operators.scanned import batches_of
+from hartonomous.hql.operators.seek import Sought
 from hartonomous.hql.operators.wide import Int64
 from hartonomous.hql.rules.simple import value_of
 from hartonomous.hql.statistics import cost
@@ -30,20 +32,14 @@ from hartonomous.storage.chunk import NO_ROWS, concat
 from hartonomous.storage.ranges import ColumnRange
 from hartonomous.storage.table import TableView
 
-
-@frozen
-class FirstRows:
-    """Addresses, ascending, and how many entries of the index were read."""
-
-    addresses: Int64
-    entries: int
+if TYPE_CHECKING:
+    from hartonomous.hql.operators.scan import ScanOperator
 
 
-def find_first(
-    scan: p.Scan, view: TableView, columns: int, execution: Execution
-) -> FirstRows | None:
-    """The rows; None where sorting all rows costs less, or what the WHERE tests cannot be tested
-    here. `columns`: how many are read of each."""
+def find_first(operator: ScanOperator, view: TableView, execution: Execution) -> Sought | None:
+    """The rows; None where sorting all that lie within the ranges costs less, or what the WHERE
+    tests cannot be tested here."""
+    scan = operator.scan
     first = scan.first
     assert first is not None
     counts = [value_of(c, execution.parameters) for c in first.count]
@@ -51,7 +47,7 @@ def find_first(
     known = [r for r in ranges if is_exact(r, view.column(r.column).arrow)]
     if len(known) < len(scan.ranges) or not all(isinstance(c, int) and c >= 0 for c in counts):
         return None
-    walk = _Walk(first, ranges, sum(counts), view, columns, execution)
+    walk = _Walk(first, ranges, sum(counts), view, operator, execution)
     return walk.rows() if first.index.forced or walk.pays() else None
 
 
@@ -64,11 +60,11 @@ class _Walk:
         ranges: Sequence[ColumnRange],
         count: int,
         view: TableView,
-        columns: int,
+        operator: ScanOperator,
         execution: Execution,
     ) -> None:
-        self._first, self._count, self._view, self._columns = first, count, view, columns
-        self._execution = execution
+        self._first, self._count, self._view = first, count, view
+        self._columns, self._execution = operator.columns_read, execution
         self._entry = find_ordered(view.table, first.index.id)
         names = {c.id: c.name for c in view.table.columns}
         own = [names[i] for i in self._entry.columns]
@@ -76,19 +72,19 @@ class _Walk:
         self._tests = [r for r in ranges if r not in inside]
         self._ordered = own[first.equal :][: first.depth]
         self._ranges = ranges
-        self._batches = sum(s.chunk.batch_count for _, s in view.parts)
-        self._scan_us = cost.scan_us(view.row_count, columns)
+        self._batches = batches_of(view)
+        self._other_us = operator.other_us(view, execution)
 
     def pays(self) -> bool:
         """Whether it seems to cost less than reading and sorting all rows."""
         rows, least = self._view.row_count, self._cost_us(self._count)
-        if least > self._scan_us + cost.TOP_ROW_US * rows:
+        if least > self._other_us + cost.TOP_ROW_US * rows:
             return False  # before statistics are asked for
         statistics = statistics_for(self._view, self._execution)
         passing = share_within(self._ranges, self._view, statistics)
         tested = share_within(self._tests, self._view, statistics) if self._tests else 1.0
         walked = min(self._count / max(tested, 1e-9), float(rows))
-        return self._cost_us(walked) < self._scan_us + cost.TOP_ROW_US * rows * passing
+        return self._cost_us(walked) < self._other_us + cost.TOP_ROW_US * rows * passing
 
     def _cost_us(self, walked: float) -> float:
         """Of so many rows seen, of which those wanted are read."""
@@ -97,7 +93,7 @@ class _Walk:
         seen = cost.walk_us(walked, chunks) + cost.fetch_us(walked, tests, self._batches)
         return seen + cost.fetch_us(min(self._count, walked), self._columns, self._batches)
 
-    def rows(self) -> FirstRows | None:
+    def rows(self) -> Sought | None:
         """Given up when it has cost as much as reading all."""
         search = OrderedSearch(self._view, self._entry)
         if isinstance(self._entry, IndexEntry):
@@ -129,10 +125,10 @@ class _Walk:
                 continue
             found.append(kept)
             passed += len(kept)
-            if not self._first.index.forced and self._cost_us(walked) > self._scan_us:
+            if not self._first.index.forced and self._cost_us(walked) > self._other_us:
                 return None
         addresses = np.sort(concat(found)) if found else NO_ROWS
-        return FirstRows(addresses, walked)
+        return Sought(addresses, walked)
 
     def _mask(self, addresses: Int64) -> Int64:
         names = dict.fromkeys(r.column for r in self._tests)

@@ -16,14 +16,14 @@ import numpy as np
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
-from hartonomous.hql.frozen import frozen
 from hartonomous.hql.models.relations.tables import view_of
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.expected import expected_rows, rows_of_a_value
 from hartonomous.hql.operators.passing import passing
 from hartonomous.hql.operators.ranges import ranges_of
+from hartonomous.hql.operators.scanned import batches_of
+from hartonomous.hql.operators.seek import Sought
 from hartonomous.hql.operators.values import column_value
-from hartonomous.hql.operators.wide import Int64
 from hartonomous.hql.rules.simple import value_of
 from hartonomous.hql.statistics import cost
 from hartonomous.storage.access.ordered import find_ordered, look_up
@@ -33,27 +33,16 @@ from hartonomous.storage.table import TableView
 if TYPE_CHECKING:
     from hartonomous.hql.operators.scan import ScanOperator
 
-#: reading a table that costs less than this is not worth thinking about
-CHEAP_US = 300.0
 #: scans that wait for each other's rows
 CHAIN_MAX = 4
 #: how much of a table's reading time the values of the other one may cost
 SHARE_MAX = 0.5
 
 
-@frozen
-class Matched:
-    """Addresses, ascending, how many keys were looked up, and through which index."""
-
-    addresses: Int64
-    keys: int
-    title: str
-
-
-def find_matching(operator: ScanOperator, view: TableView, execution: Execution) -> Matched | None:
+def find_matching(operator: ScanOperator, view: TableView, execution: Execution) -> Sought | None:
     """The rows that can match; None where reading all rows costs less."""
-    reading = _Reading(operator, view)
-    if reading.scan_us < CHEAP_US and not reading.is_forced:
+    reading = _Reading(operator, view, execution)
+    if reading.scan_us < cost.LEAST_SCAN_US and not reading.is_forced:
         return None
     best: tuple[float, p.Matching] | None = None
     for matching in operator.scan.matching:
@@ -68,11 +57,10 @@ def find_matching(operator: ScanOperator, view: TableView, execution: Execution)
 class _Reading:
     """A scan that may be read in part."""
 
-    def __init__(self, operator: ScanOperator, view: TableView) -> None:
+    def __init__(self, operator: ScanOperator, view: TableView, execution: Execution) -> None:
         self._operator, self._view = operator, view
-        self._columns = max(1, len(operator.stored_names()))
-        self._batches = sum(s.chunk.batch_count for _, s in view.parts)
-        self.scan_us = cost.scan_us(view.row_count, self._columns)
+        self._columns, self._batches = operator.columns_read, batches_of(view)
+        self.scan_us = operator.other_us(view, execution)
         self.is_forced = any(m.index.forced for m in operator.scan.matching)
 
     def _rows_us(self, keys: float, rows: float) -> float:
@@ -95,7 +83,7 @@ class _Reading:
             return None
         return read_us + self._rows_us(keys, keys * _rows_of_a_key(matching, self._view, execution))
 
-    def look_up(self, matching: p.Matching, execution: Execution) -> Matched | None:
+    def look_up(self, matching: p.Matching, execution: Execution) -> Sought | None:
         entry = find_ordered(self._view.table, matching.index.id)
         columns = {c.id: c for c in self._view.table.columns}
         own = [columns[i] for i in entry.columns[: len(matching.values)]]
@@ -114,7 +102,7 @@ class _Reading:
             return None
         if isinstance(entry, IndexEntry):
             entry.searches[0] += 1
-        return Matched(addresses, keys, matching.index.title)
+        return Sought(addresses, len(addresses))
 
     def _values(
         self, matching: p.Matching, own: Sequence[ColumnEntry], execution: Execution

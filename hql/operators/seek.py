@@ -8,10 +8,11 @@ from typing import Any
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
+from hartonomous.hql.operators.scanned import batches_of, rows_scanned
 from hartonomous.hql.operators.wide import Int64
-from hartonomous.storage.access.btree import BTREE
+from hartonomous.hql.statistics import cost
 from hartonomous.storage.access.ordered import KeyRange, OrderedSearch, find_ordered
-from hartonomous.storage.catalog import NOCASE, IndexEntry
+from hartonomous.storage.catalog import NOCASE, IndexEntry, KeyEntry
 from hartonomous.storage.ranges import ColumnRange
 from hartonomous.storage.table import TableView
 
@@ -27,21 +28,61 @@ class Sought:
     entries: int
 
 
-def find_sought(index: p.Index, view: TableView, ranges: Sequence[ColumnRange]) -> Sought | None:
-    """Rows within the ranges as far as the index knows; None where reading all rows costs less, or
-    nothing is known of the first column when it comes to its values."""
+def find_sought(
+    indexes: Sequence[p.Index], view: TableView, ranges: Sequence[ColumnRange], columns: int
+) -> Sought | None:
+    """Rows within the ranges as far as the best of the indexes knows, the one with the fewest
+    entries there; None where reading `columns` of all rows costs less, or nothing is known of any
+    first column when it comes to its values."""
+    ways = [w for i in indexes if (w := _way(i, view, ranges)) is not None]
+    if not ways:
+        return None
+    best = min(ways, key=lambda w: (not w.is_forced, w.count))
+    if not (best.is_forced or best.pays(view, ranges, columns)):
+        return None
+    if isinstance(best.entry, IndexEntry):
+        best.entry.searches[0] += 1
+    return Sought(best.search.search(best.stretches), best.count)
+
+
+def seek_us(
+    indexes: Sequence[p.Index], view: TableView, ranges: Sequence[ColumnRange], columns: int
+) -> float:
+    """What `find_sought` would cost; without end where no index is of use."""
+    ways = (_way(i, view, ranges) for i in indexes)
+    return min((w.cost_us(view, columns) for w in ways if w is not None), default=float("inf"))
+
+
+@frozen
+class _Way:
+    """An index, and what there is of it within ranges."""
+
+    entry: IndexEntry | KeyEntry
+    search: OrderedSearch
+    stretches: list[KeyRange]
+    count: int
+    is_forced: bool
+
+    def cost_us(self, view: TableView, columns: int) -> float:
+        seek = cost.seek_us(len(self.stretches), len(view.parts))
+        return seek + cost.fetch_us(self.count, columns, batches_of(view))
+
+    def pays(self, view: TableView, ranges: Sequence[ColumnRange], columns: int) -> bool:
+        own_us = self.cost_us(view, columns)
+        if own_us < cost.LEAST_SCAN_US:
+            return True  # without a look at the zone maps
+        scan_us = cost.scan_us(rows_scanned(view, ranges), columns)
+        return own_us < scan_us
+
+
+def _way(index: p.Index, view: TableView, ranges: Sequence[ColumnRange]) -> _Way | None:
     entry = find_ordered(view.table, index.id)
     columns = {c.id: (c.name, c.collation == NOCASE) for c in view.table.columns}
     stretches = key_ranges([columns[i] for i in entry.columns], ranges)
     if stretches is None:
         return None
     search = OrderedSearch(view, entry)
-    count = search.count(stretches)
-    if not (index.forced or BTREE.pays(count, view.row_count)):
-        return None
-    if isinstance(entry, IndexEntry):
-        entry.searches[0] += 1
-    return Sought(search.search(stretches), count)
+    return _Way(entry, search, stretches, search.count(stretches), index.forced)
 
 
 def key_ranges(

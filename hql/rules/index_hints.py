@@ -60,7 +60,8 @@ def _kept_of(scan: p.Scan, wanted: str | None) -> p.Scan:
         key = next(k for k in scan.table.keys if k.id == lookup.key)
         lookup = lookup if fold(key.name) == wanted else None
     if seek is not None:
-        seek = _forced(seek, wanted)
+        named = (_forced(i, wanted) for i in (seek, *scan.seeks))
+        seek = next((i for i in named if i is not None), None)
     if region is not None:
         index = _forced(region.index, wanted)
         region = None if index is None else replace(region, index=index)
@@ -70,10 +71,9 @@ def _kept_of(scan: p.Scan, wanted: str | None) -> p.Scan:
     if first is not None:
         index = _forced(first.index, wanted)
         first = None if index is None else replace(first, index=index)
-    kept = lookup, region, seek, matching, first
-    if kept == (scan.lookup, scan.region, scan.seek, scan.matching, scan.first):
-        return scan
-    return replace(scan, lookup=lookup, region=region, seek=seek, matching=matching, first=first)
+    return replace(
+        scan, lookup=lookup, region=region, seek=seek, seeks=(), matching=matching, first=first
+    )
 
 
 def _forced(index: p.Index, wanted: str | None) -> p.Index | None:

@@ -3,9 +3,9 @@
     t[ranges: a = 5, @low <= b, c < 9]   →   t[ranges: …; index ix (a, b)]
 
 Serves are BTREE indexes, and PRIMARY KEY and UNIQUE keys, with equalities (IN, IS NULL) on their
-first columns and one range on the next. The index that uses the most ranges is taken, a unique one
-first. When the statement runs the index is asked how many rows lie there, and if reading them one
-by one costs more than reading all, the scan reads all. What is found is a superset of what the
+first columns and one range on the next, first those that use the most ranges. When the statement
+runs each is asked how many rows lie there, and the one with the fewest is taken; if reading these
+one by one costs more than reading all, the scan reads all. What is found is a superset of what the
 WHERE above, which stays, lets through.
 """
 
@@ -22,6 +22,9 @@ from hartonomous.storage.access import METHODS
 from hartonomous.storage.access.base import ORDER
 from hartonomous.storage.catalog import NOCASE, IndexEntry, KeyEntry, TableEntry, fold
 
+#: indexes among which a scan chooses when it runs
+SEEKS_MAX = 4
+
 
 def seek_index(plan: p.Plan) -> p.Plan:
     wanted = wanted_index(plan)
@@ -35,18 +38,36 @@ def seek_index(plan: p.Plan) -> p.Plan:
 
 
 def _mark(scan: p.Scan, wanted: str | None) -> p.Scan:
+    least = _columns_of_hash(scan, wanted)
     usable = [
         (len(columns), isinstance(entry, KeyEntry), entry)
         for entry in ordered_indexes(scan.table)
         if (columns := sought_columns(scan, entry))
     ]
+    if least:
+        usable = [u for u in usable if fold(u[2].name) == wanted or _covers(scan, u[2], least)]
     named = next((e for _, _, e in usable if fold(e.name) == wanted), None)
     if named is not None:
         return replace(scan, lookup=None, seek=p.Index(named.id, named.name))
-    if scan.lookup is not None or not usable:
+    if (scan.lookup is not None and not least) or not usable:
         return scan
-    best = max(usable, key=lambda u: u[:2])[2]
-    return replace(scan, seek=p.Index(best.id, best.name))
+    usable.sort(key=lambda u: u[:2], reverse=True)
+    best, *others = [p.Index(e.id, e.name) for _, _, e in usable[:SEEKS_MAX]]
+    return replace(scan, lookup=None, seek=best, seeks=tuple(others))
+
+
+def _columns_of_hash(scan: p.Scan, wanted: str | None) -> set[str]:
+    """The columns of a lookup that may find many rows and is not wanted by its name."""
+    if scan.lookup is None:
+        return set()
+    key = next(k for k in scan.table.keys if k.id == scan.lookup.key)
+    is_kept = key.is_unique or fold(key.name) == wanted
+    return set() if is_kept else set(scan.lookup.columns)
+
+
+def _covers(scan: p.Scan, entry: IndexEntry | KeyEntry, columns: set[str]) -> bool:
+    """Whether an index uses ranges of all these columns, and of more."""
+    return set(sought_columns(scan, entry)) > columns
 
 
 def ordered_indexes(table: TableEntry) -> Iterator[IndexEntry | KeyEntry]:

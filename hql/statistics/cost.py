@@ -29,6 +29,8 @@ SEEK_KEY_US: Final = 0.3
 WALK_ROW_US: Final = 0.1
 #: comparing the values of a row with constants, in Arrow
 TEST_ROW_US: Final = 0.002
+#: what a scan costs at least: below this nothing is worth a comparison
+LEAST_SCAN_US: Final = 300.0
 
 
 def scan_us(rows: float, columns: int) -> float:

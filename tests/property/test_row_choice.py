@@ -18,7 +18,6 @@ from query_world import World
 
 from hartonomous.hql.rules import ALL
 from hartonomous.hql.statistics import cost
-from hartonomous.storage.access.btree import BTree
 
 QUERIES = 60
 MANY_QUERIES = 700
@@ -133,10 +132,7 @@ class Maker:
 @contextmanager
 def eager() -> Iterator[None]:
     """Costs under which every index pays."""
-    with (
-        mock.patch.object(cost, "scan_us", lambda rows, columns: 1e15),
-        mock.patch.object(BTree, "pays", lambda *_: True),
-    ):
+    with mock.patch.object(cost, "scan_us", lambda rows, columns: 1e15):
         yield
 
 
