@@ -35,8 +35,8 @@ _INDEX_COLUMNS = (
     " ORDER BY index_name, key_ordinal"
 )
 _CHECKS = f"SELECT name, definition FROM sys.check_constraints{_OF_TABLE} ORDER BY name"
-#: kinds of sys.indexes that are keys; the others name an access method
-_KEYS = ("PRIMARY KEY", "UNIQUE", "INDEX")
+#: kinds of sys.indexes that CREATE INDEX makes without USING; the others name an access method
+_PLAIN = ("UNIQUE", "BTREE")
 
 
 class Reflection:
@@ -177,7 +177,7 @@ class Reflection:
             index["unique"] = kind == "UNIQUE"
             if kind == "UNIQUE":
                 index["duplicates_constraint"] = name
-            if kind not in _KEYS:
+            if kind not in _PLAIN:
                 index["dialect_options"] = {"hql_using": kind}
             found.append(index)
         return found

@@ -66,7 +66,8 @@ def _indexes(context: Context) -> list[Row]:
         place = (table.id or None, table.schema, table.name)
         for key in table.keys:
             columns = ", ".join(names[i] for i in key.columns)
-            rows.append((*place, key.name, key.kind, key.is_unique, columns, None, None))
+            kind = key.kind if key.is_unique else "HASH"
+            rows.append((*place, key.name, kind, key.is_unique, columns, None, None))
         for index in table.indexes:
             size = _index_bytes(context, table, index) if table.id else 0
             columns = ", ".join(names[i] for i in index.columns)
