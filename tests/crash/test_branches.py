@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crash.workload import checkpoint, close_and_open, content, table_entry
 from crash.workload import arrow as rows
+from crash.workload import checkpoint, close_and_open, content, table_entry
 from faulty_disk import FaultyDisk
 
 from hartonomous.storage import load, prepare
@@ -250,4 +250,4 @@ def test_killed_while_branching(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_while_branching_many_times(folder: Path) -> None:
-    kill_many(folder / "db", 40)
+    kill_many(folder / "db", 12)
