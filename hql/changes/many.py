@@ -1,12 +1,14 @@
 """executemany: a text once for each set of parameters, in one transaction.
 
-An INSERT of parameters becomes INSERTs of many rows at once; any other text is run again and again.
+An INSERT of parameters becomes INSERTs of many rows at once, an UPDATE or DELETE by a key becomes
+one over a table of the parameters; any other text is run again and again.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.changes.fast_insert import prepare_fast
@@ -15,7 +17,7 @@ from hartonomous.hql.errors import ParameterFault
 from hartonomous.hql.parameters import check_count
 from hartonomous.hql.run import Prepared, Run, complete
 from hartonomous.hql.scripts.signals import Return
-from hartonomous.storage.errors import DataError, Error, ProgrammingError
+from hartonomous.storage.errors import DataError, Error, IntegrityError, ProgrammingError
 
 if TYPE_CHECKING:
     from hartonomous.hql.changes.fast_insert import FastInsert
@@ -104,6 +106,11 @@ def _run_chunks(
             if done is not None:
                 changed, seen = changed + done, True
                 continue
+        elif len(statements) == 1:
+            done = _change_chunk(session, statements[0], chunk, messages, limits)
+            if done is not None:
+                changed, seen = changed + done, True
+                continue
         for given in chunk:
             limits.check()
             done = _run_once(session, statements, given, messages)
@@ -129,6 +136,28 @@ def _run_once(
     finally:
         frame.close()
     return changed
+
+
+def _change_chunk(
+    session: Session, prepared: Prepared, chunk: list[Given], messages: list[str], limits: Limits
+) -> int | None:
+    """One UPDATE or DELETE for all sets, or None if they must be taken one by one."""
+    from hartonomous.hql.changes.many_changes import SETS, SETS_MIN, find_many_changes
+
+    if len(chunk) < SETS_MIN or session.settings.xact_abort:
+        return None
+    with closing(session.open_frame()) as frame:
+        context = Run(prepared, frame, [], limits).context(session, session.transaction)
+        many = find_many_changes(prepared.statement, context)
+        sets = None if many is None else many.table(chunk)
+    if many is None or sets is None:
+        return None
+    with closing(session.open_frame({SETS: sets})) as frame:
+        try:
+            result = session.run(Prepared(many.statement, prepared.text), frame, messages, limits)
+        except (DataError, ProgrammingError, IntegrityError):
+            return None  # one set after the other says which one it is
+        return result.row_count
 
 
 def _insert_chunk(
