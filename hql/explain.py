@@ -6,7 +6,8 @@ estimates, no times and no addresses in the text: the same data, the same lines.
 
 ANALYZE runs the query as it would run otherwise, but for the account that the engine keeps. Times
 of native operators and of a fragment as a whole are the clock's; those of the operators inside a
-fragment are the processor's, of all threads together, and marked so (`cpu`). What was not measured
+fragment are the processor's, of all threads together, and marked so (`cpu`). Beside the rows of
+these stands how many were expected, where statistics say it (estimates.py). What was not measured
 is not shown.
 """
 
@@ -19,6 +20,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.describe import Describer, Tree, describe_plan
+from hartonomous.hql.estimates import Estimates, texts_of
+from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.base import Execution, Figures, Measured, Operator, Source
 from hartonomous.hql.operators.fragment import FragmentOperator, Input
 from hartonomous.hql.operators.function_rows import FunctionRows
@@ -142,6 +145,15 @@ def _sought_rows(operator: SoughtRows, prepared: PreparedPlan, execution: Execut
     return below if where is None else Tree(f"filter {describer.expr(where)}", [below])
 
 
+@frozen
+class _Branch:
+    """A tree, how many rows were expected of its root, and the scan that this is, if it is one."""
+
+    tree: Tree
+    expected: float | None = None
+    scan: ScanOperator | None = None
+
+
 class _FragmentTree:
     """The tree of one fragment, as it will run or, if the execution was measured, as it ran."""
 
@@ -150,6 +162,7 @@ class _FragmentTree:
         self._describer = Describer(operator.plan)
         self._left = list(operator.inputs)
         self._calls: dict[str, str] = {}
+        self._estimates = Estimates(operator, execution)
 
     def tree(self) -> Tree:
         operator, execution = self._operator, self._execution
@@ -167,26 +180,47 @@ class _FragmentTree:
 
     def _trees(self, nodes: list[Mapping[str, Any]], bound: Mapping[str, Any]) -> list[Tree]:
         self._calls = {str(bound[c.name]): c.function.name for c in self._operator.calls}
-        return [t for node in nodes for t in self._nodes(node)]
+        return [b.tree for node in nodes for b in self._nodes(node)]
 
-    def _nodes(self, node: Mapping[str, Any]) -> list[Tree]:
+    def _nodes(self, node: Mapping[str, Any]) -> list[_Branch]:
         """A node of the engine as a tree; its children where it says nothing itself."""
         info = dict(node.get("extra_info") or {})
-        below = [t for child in node.get("children", ()) for t in self._nodes(child)]
+        below = [b for child in node.get("children", ()) for b in self._nodes(child)]
         if "ARROW_SCAN" in str(info.get("Function", "")):
             return [self._scan(info)]
         name = str(node.get("name") or node.get("type"))
-        if name == "PROJECTION" and all(map(_REFERENCE.fullmatch, _texts(info["Projections"]))):
+        if name == "PROJECTION" and all(map(_REFERENCE.fullmatch, texts_of(info["Projections"]))):
             return below
         details = self._details(info, _columns_below(node))
         text = " ".join([name.lower().replace("_", " "), *details])
         text = text.replace(" by by ", " by ")  # `order by`, `hash group by`
-        return [Tree(text + self._accounted(node), below)]
+        expected = None
+        if self._execution.measured is not None:
+            known = {**info, "Groups": self._named(info.get("Groups"), node)}
+            rows, scans = [b.expected for b in below], [b.scan for b in below]
+            expected = self._estimates.node(name, known, rows, scans)
+        is_narrowed = expected is not None and any(
+            b.scan is not None and self._is_narrowed(b.scan) for b in below
+        )
+        accounted = self._accounted(node, None if is_narrowed else expected)
+        return [_Branch(Tree(text + accounted, [b.tree for b in below]), expected)]
+
+    def _is_narrowed(self, scan: ScanOperator) -> bool:
+        """Whether only rows that match another scan's were read: what was expected of the whole
+        table says nothing about them."""
+        assert self._execution.measured is not None
+        figures = self._execution.measured.find(scan)
+        by_index = figures is not None and figures.index_entries is not None
+        return by_index and bool(scan.scan.matching)
+
+    def _named(self, value: Any, node: Mapping[str, Any]) -> list[str]:
+        columns = _columns_below(node)
+        return [_resolve(text, columns) for text in texts_of(value)]
 
     def _details(self, info: Mapping[str, Any], columns: list[str]) -> list[str]:
         details = []
         for key, word in _DETAILS.items():
-            text = ", ".join(t for t in _texts(info.get(key)) if t)
+            text = ", ".join(t for t in texts_of(info.get(key)) if t)
             if text:
                 text = _resolve(text, columns)
                 details.append(word + _CALL.sub(self._name_call, text))
@@ -195,27 +229,28 @@ class _FragmentTree:
     def _name_call(self, match: re.Match[str]) -> str:
         return f"{self._calls.get(match[1], '__intern')}("
 
-    def _accounted(self, node: Mapping[str, Any]) -> str:
-        """What the engine measured of one of its operators."""
+    def _accounted(self, node: Mapping[str, Any], expected: float | None) -> str:
+        """What the engine measured of one of its operators, beside what was expected."""
         if self._execution.measured is None:
             return ""
         rows, seconds = node.get("intermediate_rows"), node.get("timing")
-        parts = [] if rows is None else [f"{rows:,} rows"]
+        parts = [] if rows is None else [f"{rows:,} rows{_about(expected)}"]
         if seconds:
             parts.append(f"cpu {_time(float(seconds))}")
         return f"  [{', '.join(parts)}]" if parts else ""
 
     # --- scans -----------------------------------------------------------------------------------
 
-    def _scan(self, info: Mapping[str, Any]) -> Tree:
-        operator = self._match(_texts(info.get("Projections")))
+    def _scan(self, info: Mapping[str, Any]) -> _Branch:
+        operator = self._match(texts_of(info.get("Projections")))
         if not isinstance(operator, ScanOperator):
             text = self._describer.source(operator.source).text
-            below: list[Tree] = []
-        else:
-            text = self._describer.scan(operator.scan)
-            below = _filter(operator, self._execution)
-        return Tree(text + _measured(operator, self._execution), below)
+            return _Branch(Tree(text + _measured(operator, self._execution)))
+        expected = None
+        if self._execution.measured is not None:
+            expected = self._estimates.scan(operator)
+        text = self._describer.scan(operator.scan) + _measured(operator, self._execution)
+        return _Branch(Tree(text, _filter(operator, self._execution)), expected, operator)
 
     def _match(self, columns: list[str]) -> Input:
         """The input that has these columns; the engine names the columns only. One that is read
@@ -253,8 +288,8 @@ def _columns_below(node: Mapping[str, Any]) -> list[str]:
         return _columns_below(child)
     if name == "PROJECTION":
         below = _columns_below(child)
-        return [_resolve(t, below) for t in _texts(info.get("Projections"))]
-    return _texts(info.get("Projections")) if "ARROW_SCAN" in str(info.get("Function")) else []
+        return [_resolve(t, below) for t in texts_of(info.get("Projections"))]
+    return texts_of(info.get("Projections")) if "ARROW_SCAN" in str(info.get("Function")) else []
 
 
 def _resolve(text: str, columns: list[str]) -> str:
@@ -273,10 +308,11 @@ def _strip(node: Mapping[str, Any]) -> Mapping[str, Any]:
     return node
 
 
-def _texts(value: Any) -> list[str]:
-    if value is None:
-        return []
-    return [str(v) for v in value] if isinstance(value, list) else [str(value)]
+def _about(expected: float | None) -> str:
+    """Two digits are all that an estimate has."""
+    if expected is None:
+        return ""
+    return f" (about {float(f'{expected:.2g}'):,.0f} expected)"
 
 
 def _measured(operator: object, execution: Execution) -> str:

@@ -65,7 +65,8 @@ def test_nearest_rows_need_no_fragment(world: World) -> None:
 def test_scans_are_matched_to_their_places(world: World) -> None:
     text = "SELECT t.id FROM t JOIN u ON t.id = u.id JOIN t w ON w.a = u.id WHERE w.id = 9"
     found = "\n".join(lines(world, text))
-    assert "scan t (id)\n" in found + "\n" and "scan u (id)" in found
+    assert "scan t (id); rows that match u.id through index pk_t\n" in found
+    assert "scan u (id)\n" in found
     assert "scan t as w (id, a); key pk_t: id = 9" in found
 
 
@@ -90,10 +91,10 @@ def test_explain_computes_nothing(world: World, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_analyze_adds_figures(world: World) -> None:
-    found = lines(world, "SELECT a, COUNT(*) FROM t WHERE id < 100 GROUP BY a", analyze=True)
+    found = lines(world, "SELECT a, COUNT(*) FROM t WHERE a < 100 GROUP BY a", analyze=True)
     assert found[-1].startswith("total ")
     assert re.fullmatch(rf"fragment  \[7 rows, {TIME}\]", found[0])
-    assert any(re.search(rf"group by .*\[7 rows, cpu {TIME}\]", line) for line in found)
+    assert any(re.search(rf"group by .*\[7 rows \(about 7 expected\), cpu {TIME}\]", line) for line in found)
     scan = next(line for line in found if "scan t" in line)
     assert "500 rows" in scan and "bytes" in scan and "batches pruned 0 of 1" in scan
 
@@ -126,7 +127,7 @@ def test_analyze_shows_nothing_that_was_not_measured(
     measured = Cursor.profile
     monkeypatch.setattr(Cursor, "profile", without_times)
     found = lines(world, "SELECT a, COUNT(*) FROM t WHERE id < 100 GROUP BY a", analyze=True)
-    assert any(line.endswith("[7 rows]") for line in found)
+    assert any(line.endswith("[7 rows (about 7 expected)]") for line in found)
     assert not any("cpu" in line for line in found)
 
 
@@ -188,3 +189,15 @@ def test_describe_plan(world: World) -> None:
         "         └─ select 1 as expr1",
         "            └─ scan u (id, v)",
     ]
+
+
+def test_analyze_shows_what_was_expected(world: World) -> None:
+    text = "SELECT t.a, COUNT(*) FROM t JOIN u ON t.id = u.id WHERE t.a = 3 GROUP BY t.a"
+    found = lines(world, text, analyze=True)
+    rows = {
+        match[1]: (int(match[2]), int(match[3]))
+        for line in found
+        if (match := re.search(r"(group by|join|filter).*\[(\d+) rows \(about (\d+) exp", line))
+    }
+    assert rows["filter"] == (71, 71)
+    assert rows["join"] == (7, 7) and rows["group by"][0] == 1
