@@ -159,6 +159,9 @@ def note_routine(error: Error, statement: Statement, frame: Frame) -> None:
         if error.line is None:
             error.line, error.column = statement.span.line, statement.span.column
         error.routine, error.is_placed = frame.routine, True
+        from hartonomous.hql.bind.inlined import resolve
+
+        resolve(error, frame.routine)
 
 
 def step_aside(attempt: int) -> None:

@@ -17,6 +17,7 @@ from hartonomous.storage.errors import Error
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from hartonomous.hql.bind.inlined import Inlined
     from hartonomous.hql.bind.scope import Handler, Scope
     from hartonomous.storage.commit_log import CommitPlace
     from hartonomous.storage.database import Database
@@ -76,6 +77,7 @@ class Statement:
         "depth",
         "grouped_calls",
         "handlers",
+        "inlined",
         "moment",
         "moments",
         "nullif_depth",
@@ -112,6 +114,8 @@ class Statement:
         self.moment: CommitPlace | None = None
         self.moments: list[tuple[ast.SystemTime, CommitPlace]] = []
         self.span: ast.Span | None = None
+        #: the routine whose body is bound now
+        self.inlined: Inlined | None = None
         #: bodies of functions that were bound in place
         self.bodies = 0
         #: calls of functions that must be equal wherever they stand, as they are grouped by
@@ -128,7 +132,10 @@ class Statement:
         return self.common_tables
 
     def span_of(self, node: ast.Node) -> ast.Span:
-        return self.span or node.span
+        """Where a node stands, for errors and plans."""
+        if self.span is not None:
+            return self.span
+        return node.span if self.inlined is None else self.inlined.span(node.span)
 
 
 def fault(span: ast.Span, message: str, code: str, hint: str | None = None) -> BindFault:

@@ -370,7 +370,7 @@ def type_of(name: ast.TypeName, span: ast.Span, scope: Scope) -> Type:
     try:
         return make_type(name.name, *name.arguments)
     except Error as error:
-        locate(error, scope.statement.span or (name.span if name.span != ast.NOWHERE else span))
+        locate(error, scope.span(name) if name.span != ast.NOWHERE else span)
 
 
 def bind_named_argument(node: ast.NamedArgument, scope: Scope) -> plan.Expr:

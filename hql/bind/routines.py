@@ -21,6 +21,7 @@ from hartonomous.hql import ast, functions, plan
 from hartonomous.hql.bind.columns import derive
 from hartonomous.hql.bind.context import VIEW_DEPTH_MAX, BindContext, Statement, fault, nearest
 from hartonomous.hql.bind.conversions import cast, implicit, unfold
+from hartonomous.hql.bind.inlined import inlined
 from hartonomous.hql.bind.routine_arguments import place_arguments, wrong_count
 from hartonomous.hql.bind.scope import Scope
 from hartonomous.hql.bind.walk import operands, subquery
@@ -256,7 +257,7 @@ def _bind_body(
     span: ast.Span,
     bind: Callable[[Scope], Bound],
 ) -> Bound:
-    """Binds a part of a routine's text. Places in it are the call's."""
+    """Binds a part of a routine's text. Places in it know the call."""
     statement = scope.statement
     if len(statement.views) >= VIEW_DEPTH_MAX or fold(routine.title) in statement.views:
         chain = " → ".join([*statement.views, fold(routine.title)])
@@ -272,21 +273,20 @@ def _bind_body(
     if statement.bodies > TABLES_MAX:
         message = f"functions stand on functions {TABLES_MAX} times"
         raise ExecutionFault(message, code="RECURSION", line=span.line, column=span.column)
-    before = statement.views, statement.span, statement.arguments
-    statement.views, statement.span = (*statement.views, fold(routine.title)), span
+    before = statement.views, statement.span, statement.arguments, statement.inlined
+    statement.views, statement.span = (*statement.views, fold(routine.title)), None
+    statement.inlined = inlined(f"{routine.noun} {routine.title}", span)
     named = zip(routine.parameters, arguments or (), strict=arguments is not None)
     statement.arguments = {fold(p.name): a for p, a in named}
     statement.tables[routine.title] = None
     try:
         return bind(Scope(statement))
     except Error as error:
-        if not error.message.startswith("in "):
-            error.message = f"in {routine.noun} {routine.title}: {error.message}"
-            error.args = (error.message,)
-        error.line, error.column = span.line, span.column
+        if error.line is None:
+            error.line, error.column = span.line, span.column
         raise
     finally:
-        statement.views, statement.span, statement.arguments = before
+        statement.views, statement.span, statement.arguments, statement.inlined = before
 
 
 def check_bound(routine: Routine, context: BindContext) -> tuple[str, ...]:

@@ -124,7 +124,7 @@ class Scope:
             statement.depth -= 1
 
     def span(self, node: ast.Node) -> ast.Span:
-        return self.statement.span or node.span
+        return self.statement.span_of(node)
 
     def tail(self, mark: int) -> Scope:
         """A scope over the sources from `mark` on: what an ON clause may see."""
