@@ -41,7 +41,8 @@ def run_verify(context: Context) -> Result:
 
     progress = Progress("verify")
     try:
-        problems = context.session.database.verify(progress.update)
+        notes: list[str] = []
+        problems = context.session.database.verify(progress.update, notes)
     finally:
         progress.close()
     rows = [(p.what, p.where, p.expected, p.found) for p in problems]
@@ -50,6 +51,7 @@ def run_verify(context: Context) -> Result:
     table = pa.Table.from_arrays(arrays, schema=schema_of(PROBLEM_FIELDS))
     if not rows:
         context.messages.append("everything agrees with its hash")
+    context.messages.extend(notes)
     return Result.of_table(PROBLEM_FIELDS, table)
 
 

@@ -73,11 +73,7 @@ def backup(database: Database, target: Path, progress: Progress | None = None) -
     leaves in `target` is no database and can be removed."""
     assert database.folder is not None and database.objects is not None
     disk, source, objects = database.disk, database.folder, database.objects
-    if disk.exists(target) and (not target.is_dir() or disk.list_folder(target)):
-        raise AlreadyExists(f'"{target}" is not empty', hint="give a new or empty folder")
-    made = Folder(disk, target)
-    for folder in (made.head.parent, made.wal, made.readers, made.objects / "tmp"):
-        disk.do_make_folder(folder)
+    made = begin(disk, target)
     with ExitStack() as held:
         moment, names, copied = _take_moment(database, made, held)
         linked = 0
@@ -87,12 +83,27 @@ def backup(database: Database, target: Path, progress: Progress | None = None) -
             if progress is not None:
                 progress(done, done / len(names))
     _copy_logs(disk, source, made)
+    finish(disk, made, moment.manifest)
+    return Backup(target, moment.sequence, len(names), linked, copied)
+
+
+def begin(disk: Disk, target: Path) -> Folder:
+    """The folders of a database to be made. Raises AlreadyExists."""
+    if disk.exists(target) and (not target.is_dir() or disk.list_folder(target)):
+        raise AlreadyExists(f'"{target}" is not empty', hint="give a new or empty folder")
+    made = Folder(disk, target)
+    for folder in (made.head.parent, made.wal, made.readers, made.objects / "tmp"):
+        disk.do_make_folder(folder)
+    return made
+
+
+def finish(disk: Disk, made: Folder, manifest: str) -> None:
+    """Objects and log are written: let it be a database."""
     folders = [made.objects / name for name in disk.list_folder(made.objects)]
     disk.do_sync_many([], [*folders, made.objects, made.wal])
-    write_head(disk, made.head, moment.manifest)
+    write_head(disk, made.head, manifest)
     disk.do_sync_many([], [made.head.parent.parent, made.path, made.path.parent])
     disk.replace(made.format, FORMAT)
-    return Backup(target, moment.sequence, len(names), linked, copied)
 
 
 def _take_moment(database: Database, made: Folder, held: ExitStack) -> tuple[Moment, set[str], int]:

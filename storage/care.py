@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from hartonomous.storage.errors import DiskFault, NotSupportedError, ReadOnly
+from hartonomous.storage.errors import DiskFault, ReadOnly
 from hartonomous.storage.keeper import Keeper
 from hartonomous.storage.past import Past
 
@@ -94,12 +94,13 @@ class Care(Past):
 
     def backup(self, target: str | Path, progress: Progress | None = None) -> Backup:
         """A folder that opens as the database is now. Raises AlreadyExists for a folder that is
-        not empty, NotSupportedError in memory, DiskFault, Corruption."""
+        not empty, DiskFault, Corruption."""
         from hartonomous.storage.backup import backup
+        from hartonomous.storage.backup_memory import backup_memory
 
         self._follow()
         if self.folder is None:
-            raise NotSupportedError("not supported yet: a backup of a database in memory")
+            return backup_memory(self._whole, Path(target).resolve())
         return backup(self._whole, Path(target).resolve(), progress)
 
     def verify(

@@ -80,11 +80,13 @@ def checkpoint(database: Database, compaction: Compaction | None = None) -> None
             wal_start = wal.start_file()
         for line in repository.lines.values():
             database.publish(line, line.state)
-        packs = previous.commit_packs
+        packs, superseded = previous.commit_packs, set[str]()
         if compaction is not None:
+            past = repository.catalogs.models(repository.horizon)
+            superseded |= readable_objects(objects, past)
             compaction.put_in_place(repository, objects)
             packs = put_in(packs, compaction.commits)
-        settled = {i: _settle(objects, line) for i, line in repository.lines.items()}
+        settled = {i: settle(objects, line) for i, line in repository.lines.items()}
         if repository.recent:
             packs = (
                 *packs,
@@ -92,7 +94,7 @@ def checkpoint(database: Database, compaction: Compaction | None = None) -> None
             )
         catalogs = repository.catalogs
         catalog_packs = catalogs.write(objects)
-        manifest = _manifest(
+        manifest = manifest_of(
             database,
             settled,
             wal_start=wal_start,
@@ -109,13 +111,13 @@ def checkpoint(database: Database, compaction: Compaction | None = None) -> None
                 line.settle(settled[line.id])
                 database.publish(line, line.state)
         wal.remove_files_below(file_number(wal_start))
-        superseded = object_names(objects, old_name) - object_names(objects, name)
+        superseded |= object_names(objects, old_name) - object_names(objects, name)
         superseded |= _models_left(objects, previous, manifest)
     database.garbage.suspect(superseded)
     database.garbage.collect()
 
 
-def _manifest(
+def manifest_of(
     database: Database,
     settled: Mapping[int, SettledLine],
     wal_start: int,
@@ -162,7 +164,7 @@ def _branch_manifest(line: Line, settled: SettledLine) -> BranchManifest:
     )
 
 
-def _settle(objects: Objects, line: Line) -> SettledLine:
+def settle(objects: Objects, line: Line) -> SettledLine:
     """A branch with everything in objects. One that did not change since costs nothing."""
     if line.settled is not None and line.settled.state is line.state:
         return line.settled

@@ -21,8 +21,8 @@ SKIPPED = re.compile(
 )
 #: what differs from run to run in a plan that was run
 MEASURED = re.compile(r"\d+(\.\d+)?(?= (ms|µs|s|bytes|KiB|MiB)\b)")
-#: a column of the machine's own time, as INGEST has it
-TIMED = "Seconds"
+#: columns of the machine's own time and of bytes on its disk, as INGEST and VACUUM have them
+MEASURED_COLUMNS = {"Seconds", "BytesBefore", "BytesAfter"}
 PLACE = re.compile(r" \((?:[^()]+, )?line \d+, column \d+[^()]*\)")
 PLAN_LINE = re.compile(r"(\w+: )?\| ")
 
@@ -55,7 +55,7 @@ def format_rows(table: pa.Table, *, ordered: bool) -> list[str]:
     """`1 | abc | NULL`, one line a row; sorted where the statement promises no order."""
     columns = [
         [
-            "…" if field.name == TIMED else format_value(v, field.type)
+            "…" if field.name in MEASURED_COLUMNS else format_value(v, field.type)
             for v in _values(table.column(i))
         ]
         for i, field in enumerate(table.schema)

@@ -28,6 +28,7 @@ from hartonomous.hql.system_tables.requests import REQUESTS
 from hartonomous.hql.system_tables.settings import SETTINGS
 from hartonomous.hql.system_tables.spaces import SPACES
 from hartonomous.hql.system_tables.statistics import COLUMN_STATISTICS, STATISTICS
+from hartonomous.hql.system_tables.storage import STORAGE
 from hartonomous.storage.catalog import fold
 from hartonomous.storage.errors import Error
 
@@ -56,6 +57,7 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "sys.schemas": catalog.SCHEMAS,
     "sys.settings": SETTINGS,
     "sys.statistics": STATISTICS,
+    "sys.storage": STORAGE,
     "sys.tables": catalog.TABLES,
     "sys.views": catalog.VIEWS,
 }

@@ -1,4 +1,4 @@
-"""sys.settings: what this session was opened with and has set."""
+"""sys.settings: what this session was opened with and has set, and what all sessions share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hartonomous.hql.system_tables.base import Row, of_tuples
 from hartonomous.hql.types import NVARCHAR
+from hartonomous.storage.settings import COMPACTION, DEFAULTS, RETENTION
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -15,12 +16,15 @@ def _settings(context: Context) -> list[Row]:
     session = context.session
     timeout = None if session.timeout is None else f"{session.timeout:g}"
     memory = None if session.memory is None else str(session.memory)
+    shared = {**DEFAULTS, **session.database.settings}
     return [
         ("author", session.author, "who this session's commits are by"),
         ("autocommit", "ON" if session.autocommit else "OFF", "whether statements commit alone"),
+        ("compaction", shared[COMPACTION], "whether what is old is removed in the background"),
         ("memory", memory, "memory limit of a statement in bytes; NULL is none"),
         ("path", str(session.database.path or ":memory:"), "the database's folder"),
         ("read_only", "ON" if session.read_only else "OFF", "whether this session may change it"),
+        ("retention", shared[RETENTION], "how long AS OF can see what was changed"),
         ("timeout", timeout, "time limit of a statement in seconds; NULL is none"),
     ]
 

@@ -137,6 +137,24 @@ def test_a_damaged_object_is_found_when_it_is_copied(tmp_path: Path) -> None:
     database.close()
 
 
+def test_of_memory(tmp_path: Path) -> None:
+    database = Database.open(None)
+    table = with_table(database, (1, "a"), (2, "b"))
+    change(database, table, 2, "c")
+    database.vacuum()
+    database.create_branch("b")
+    change(database, table, 2, "d")
+    made = database.backup(tmp_path / "copy")
+    assert made.sequence == 3 and database.verify() == []
+    hashes = database.commits()["Hash"]
+    change(database, table, 2, "e")
+    copied = Database.open(tmp_path / "copy", read_only=True)
+    assert copied.commits()["Hash"] == hashes
+    assert content(copied.snapshot("b"), table) == [(1, "a"), (2, "c")]
+    copied.close()
+    check(tmp_path / "copy", table, [(1, "a"), (2, "d")])
+
+
 @pytest.mark.parametrize("who", ["writer", "reader"])
 def test_under_load(tmp_path: Path, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commits, checkpoints, bulk rows and collection go on while backups are made one by one."""
@@ -156,7 +174,9 @@ def test_under_load(tmp_path: Path, who: str, monkeypatch: pytest.MonkeyPatch) -
                 n += 1
                 mine = database.begin()
                 ids = range(50) if n % 5 == 0 else range(n % 50, n % 50 + 1)
-                mine.update(table.id, address_of(mine, table, *ids), rows(*((i, None) for i in ids)))
+                mine.update(
+                    table.id, address_of(mine, table, *ids), rows(*((i, None) for i in ids))
+                )
                 mine.update(table.id, address_of(mine, table, 0), rows((0, f"{n}")))
                 commit(mine)
                 if n % 7 == 0:
