@@ -185,6 +185,12 @@ def test_rollback_keeps_what_others_have(database: Database) -> None:
     intact(find(database, "c"), 1)
 
 
+def forget(database: Database) -> None:
+    """What was true once is kept no longer."""
+    database.set_setting("retention", "0 seconds")
+    database.vacuum()
+
+
 def test_drop_removes_what_nobody_needs(database: Database) -> None:
     before = stored(database)
     add(database, "a")
@@ -192,8 +198,30 @@ def test_drop_removes_what_nobody_needs(database: Database) -> None:
     drop(database, "b")
     intact(find(database, "a"))
     drop(database, "a")
+    forget(database)
     database.begin().rollback()
     assert stored(database) == before
+
+
+def test_a_dropped_model_is_there_as_of_then(folder: Path) -> None:
+    database = Database.open(folder)
+    add(database, "a")
+    add(database, "b", 1)
+    drop(database, "a")
+    database.create_branch("side", database.as_of(database.place_of(2)))
+    for _ in range(2):
+        manifests._kept.clear()
+        for snapshot in (database.as_of(database.place_of(1)), database.snapshot("side")):
+            intact(find_model(snapshot.catalog, database, "a"))
+        database.close()
+        database = Database.open(folder)
+    forget(database)
+    intact(find_model(database.snapshot("side").catalog, database, "a"))
+    database.drop_branch("side")
+    forget(database)
+    assert stored(database) == _needed(database)
+    assert database.verify() == []
+    database.close()
 
 
 def test_what_the_manifest_on_disk_names_stays_until_the_next(folder: Path) -> None:
@@ -205,10 +233,12 @@ def test_what_the_manifest_on_disk_names_stays_until_the_next(folder: Path) -> N
     drop(database, "a")
     add(database, "b", 1)
     drop(database, "b")
-    assert database.manifest is not None
-    assert model_objects(database.object_store, database.manifest.catalog) <= set(
+    manifest = database.repository.manifest
+    assert manifest is not None
+    assert model_objects(database.object_store, manifest.catalog) <= set(
         database.object_store.names()
     )
+    forget(database)
     assert stored(database) == before
     database.close()
 
@@ -222,6 +252,7 @@ def test_a_snapshot_keeps_its_models(database: Database) -> None:
     manifests._kept.clear()
     intact(find_model(snapshot.catalog, database, "a"))
     del snapshot
+    forget(database)
     assert stored(database) == empty
 
 
@@ -260,6 +291,7 @@ def test_survives_opening(folder: Path, checkpointed: bool) -> None:
     intact(find(database, "a"))
     assert [v.sequence for v in find(database, "b").versions] == [4]
     assert database.verify() == []
+    forget(database)
     assert stored(database) == _needed(database)
     database.close()
 
@@ -329,6 +361,9 @@ def test_a_damaged_manifest_takes_nothing_else_with_it(folder: Path) -> None:
     with hql.connect(folder) as connection:
         connection.execute("DROP MODEL m")
         assert connection.execute("SELECT ModelName FROM Models").fetchall() == [("other",)]
+    database.close()
+    database = reopened(folder)
+    forget(database)
     database.close()
     database = reopened(folder)
     assert database.verify() == [] and stored(database) == _needed(database)
