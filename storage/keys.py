@@ -355,7 +355,9 @@ def shown_values(key: KeyColumns, columns: Sequence[pa.Array], row: int) -> str:
 
 def _shown(value: object, type_: str) -> str:
     """A key's value as it is written in HQL, shortened."""
-    if isinstance(value, bytes):
+    if value is None:
+        text = "NULL"
+    elif isinstance(value, bytes):
         is_uuid = type_ == "UNIQUEIDENTIFIER"
         text = f"'{uuid.UUID(bytes=value)}'" if is_uuid else f"0x{value.hex().upper()}"
     elif isinstance(value, bool):

@@ -196,7 +196,7 @@ class Definition:
                 type=str(type_),
                 arrow=type_.arrow,
                 nullable=not required,
-                default=None if definition.default is None else self._default(definition, type_),
+                default=self.default_text(definition, type_),
                 identity=definition.identity,
                 computed=None if definition.computed is None else str(definition.computed),
                 persisted=definition.persisted,
@@ -204,11 +204,12 @@ class Definition:
             )
         )
 
-    def _default(self, definition: parts.ColumnDefinition, type_: Type) -> str | None:
-        """The default's text, after it was bound and computed once: a default that can never be
-        stored is found here, with its place in the text."""
+    def default_text(self, definition: parts.ColumnDefinition, type_: Type) -> str | None:
+        """The default's text, if there is one, after it was bound and computed once: a default that
+        can never be stored is found here, with its place in the text."""
         default = definition.default
-        assert default is not None
+        if default is None:
+            return None
         if definition.identity is not None:
             raise place(BindFault("an IDENTITY column has no DEFAULT"), default)
         if trees.is_null(default):
