@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -28,7 +29,7 @@ from hartonomous.hql.statements.delete import Delete
 from hartonomous.hql.statements.update import Update
 from hartonomous.hql.syntax import trees
 from hartonomous.hql.system_schema.behaviour import find_behaviour
-from hartonomous.hql.types import Type, parse_type
+from hartonomous.hql.types import FLOAT, INT, NVARCHAR, Type, parse_type
 from hartonomous.hql.values import parameter_value
 from hartonomous.storage.catalog import TableEntry, fold
 from hartonomous.storage.errors import Error
@@ -70,35 +71,65 @@ class ManyChanges:
 
     def table(self, sets: Sequence[Any]) -> pa.Table | None:
         """The table of some sets of parameters, or None if they must be taken one by one."""
-        taken = [named(given) for given in sets]
+        given = _by_name(sets)
         columns: dict[str, pa.Array] = {}
-        distinct: list[list[Any]] = []
         for place, name in enumerate(self.names):
-            if not all(name in given for given in taken):
+            if name not in given:
                 return None
             try:
-                typed = [parameter_value(name, given[name]) for given in taken]
-                type_ = _common([t for t, v in typed if v is not None], name in self.bare)
-                if type_ is None or name in self.keys and type_.kind not in self.keys[name]:
-                    return None
-                array = pa.array([v for _, v in typed], type_.arrow)
+                array = _typed(name, given[name], self.keys.get(name), name in self.bare)
             except (Error, pa.ArrowException, ValueError, TypeError, OverflowError):
                 return None  # run by itself the set says what is wrong with it
-            if find_field_type(pa.field("", array.type)) != type_:
+            if array is None:
                 return None
             columns[f"{COLUMN}{place}"] = array
-            if name in self.keys:
-                distinct.append([v for _, v in typed])
-        if len(set(zip(*distinct, strict=True))) < len(sets):
+        if len(set(zip(*(given[name] for name in self.keys), strict=True))) < len(sets):
             return None
         return pa.table(columns)
 
 
-def _common(types: Sequence[Type], is_bare: bool) -> Type | None:
+def _by_name(sets: Sequence[Any]) -> Mapping[str, Sequence[Any]]:
+    """Values by parameter; parameters that some sets lack are left out."""
+    if set(map(type, sets)) <= {tuple, list}:
+        return {f"?{i}": values for i, values in enumerate(zip(*sets, strict=False))}
+    taken = [named(given) for given in sets]
+    names = set.intersection(*map(set, taken))
+    return {name: [given[name] for given in taken] for name in names}
+
+
+def _typed(
+    name: str, values: Sequence[Any], kinds: Sequence[str] | None, is_bare: bool
+) -> pa.Array | None:
+    """The values in the type that each of them has, of a key one of `kinds`; None: there is no such
+    type. Raises what values raise that HQL has not."""
+    type_ = _plain_type(values)
+    if type_ is None:
+        typed = [parameter_value(name, value) for value in values]
+        type_ = _common({t for t, v in typed if v is not None}, is_bare)
+        values = [value for _, value in typed]
+    if type_ is None or (kinds is not None and type_.kind not in kinds):
+        return None
+    array = pa.array(values, type_.arrow)
+    return array if find_field_type(pa.field("", array.type)) == type_ else None
+
+
+def _plain_type(values: Sequence[Any]) -> Type | None:
+    """The type of values of which Python's says it; they are many."""
+    match [kind for kind in set(map(type, values)) if kind is not NoneType]:
+        case [kind] if kind is float:
+            return FLOAT
+        case [kind] if kind is str:
+            return NVARCHAR
+        case [kind] if kind is int:
+            numbers = [value for value in values if value is not None]
+            return INT if min(numbers) >= -(2**31) and max(numbers) < 2**31 else None
+    return None
+
+
+def _common(different: set[Type], is_bare: bool) -> Type | None:
     """The type of a column of values with these types, None if none says the same."""
-    different = set(types)
     if len(different) == 1:
-        return different.pop()
+        return next(iter(different))
     if not is_bare or not different:
         return None
     if all(t.is_integer for t in different):

@@ -120,7 +120,7 @@ def benchmark(full: bool) -> str:
         figures |= rates(few, slow, 1)
         what = f"executemany, {count:,} tuples, {title}"
         lines.append(Row(what, figures, "rows/s", goal="1 × sqlite3", better="more"))
-    lines += [_few_rows(repeat), _arrow(arrow, repeat)]
+    lines += [_few_rows(repeat), _updates(count // 4, repeat), _arrow(arrow, repeat)]
     note = (
         "A BIGINT, a FLOAT and a short text, from tuples or an Arrow table in memory into a new "
         f"folder or file, committed. DuckDB's executemany was given {slow:,} rows only (it runs a "
@@ -140,6 +140,32 @@ def _few_rows(repeat: int) -> Row:
     }
     figures = rates(loads, len(rows), repeat * 3)
     return Row("executemany, 10 tuples", figures, "rows/s", better="more")
+
+
+def _updates(count: int, repeat: int) -> Row:
+    """Every row by its key, in an order of its own."""
+    rows: Rows = [(i, i * 0.5, f"name {i}") for i in range(count)]
+    order = np.random.default_rng(5).permutation(count).tolist()
+    sets = [(i * 1.5, f"new {i}", i) for i in order]
+    text, columns = "UPDATE t SET b = ?, c = ? WHERE a = ?", TABLES["primary key"]
+
+    def our_updates(folder: Path) -> float:
+        ours(folder, columns, rows)
+        with hql.connect(folder) as database:
+            return seconds(lambda: database.executemany(text, sets))
+
+    def sqlites_updates(folder: Path) -> float:
+        sqlites(folder, columns, rows)
+        with sqlite3.connect(folder / "t.sqlite") as database:
+
+            def update() -> None:
+                database.executemany(text, sets)
+                database.commit()
+
+            return seconds(update)
+
+    figures = rates({OURS: our_updates, "sqlite3": sqlites_updates}, count, repeat)
+    return Row(f"executemany, {count:,} UPDATEs by key", figures, "rows/s", better="more")
 
 
 def _arrow(count: int, repeat: int) -> Row:
