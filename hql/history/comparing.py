@@ -9,10 +9,19 @@ import numpy as np
 import pyarrow as pa
 
 from hartonomous.hql.frozen import frozen
+from hartonomous.hql.history.row_keys import codes_of, match_key
 from hartonomous.storage.branches import limits_of
 from hartonomous.storage.catalog import Catalog, ColumnEntry, Entry, TableEntry, fold
 from hartonomous.storage.chunk import Int64
-from hartonomous.storage.differences import ColumnPair, Differences, Moment, differences
+from hartonomous.storage.differences import (
+    NOWHERE,
+    ColumnPair,
+    Differences,
+    Moment,
+    differences,
+    values_at,
+)
+from hartonomous.storage.keys import KeyColumns
 from hartonomous.storage.state import Snapshot
 
 if TYPE_CHECKING:
@@ -121,7 +130,42 @@ def changed_rows(before: Side, after: Side, common: Parting, table_id: int) -> D
         return differences(nothing, nothing, common.sequence)
     found = differences(before.moment(table_id), after.moment(table_id), common.sequence)
     old, new = before.table(table_id), after.table(table_id)
-    return found.really(column_pairs(old, new, common.shared(old, new)))
+    shared = common.shared(old, new)
+    pairs = column_pairs(old, new, shared)
+    found = found.really(pairs)
+    if old is None or new is None:
+        return found
+    return _rejoined(found, old, new, shared).really(pairs)
+
+
+def _rejoined(
+    found: Differences, before: TableEntry, after: TableEntry, shared: int
+) -> Differences:
+    """A row that was deleted, and one with its primary key that was inserted, are one that was
+    updated; its id is the new one."""
+    gone, come = (np.flatnonzero(p == NOWHERE) for p in (found.after, found.before))
+    key = match_key(after)
+    if key is None or not len(gone) or not len(come):
+        return found
+    columns = KeyColumns.of(after, key)
+    old = counterparts(columns.columns, before.columns, shared)
+    if len(old) < len(columns.columns):
+        return found
+    arrays = []
+    for column in columns.columns:
+        left = values_at(found.chunks, found.before[gone], old[column.id], column.arrow)
+        right = values_at(found.chunks, found.after[come], column, column.arrow)
+        arrays.append(pa.concat_arrays([left.cast(column.arrow), right]))
+    codes = codes_of(columns.compared(arrays))
+    _, one, other = np.intersect1d(
+        codes[: len(gone)], codes[len(gone) :], assume_unique=True, return_indices=True
+    )
+    before_places = found.before.copy()
+    before_places[come[other]] = found.before[gone[one]]
+    keep = np.ones(len(found), np.bool_)
+    keep[gone[one]] = False
+    joined = Differences(found.row_ids, before_places, found.after, found.chunks)
+    return joined.take(keep)
 
 
 def column_pairs(

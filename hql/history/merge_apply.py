@@ -19,10 +19,10 @@ from hartonomous.hql.history.merge_rows import (
     Version,
     changes_by_key,
     changes_since,
-    is_atoms_table,
     renamed,
     settle,
 )
+from hartonomous.hql.history.row_keys import is_atoms_table
 from hartonomous.hql.plan import Field
 from hartonomous.hql.types import parse_type
 from hartonomous.storage.catalog import ColumnEntry, TableEntry

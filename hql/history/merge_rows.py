@@ -21,8 +21,9 @@ import pyarrow as pa
 
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.history.comparing import Parting, Side, column_pairs, counterparts
+from hartonomous.hql.history.row_keys import codes_of, match_key
 from hartonomous.hql.system_schema import definition_of
-from hartonomous.storage.catalog import ColumnEntry, KeyEntry, TableEntry
+from hartonomous.storage.catalog import ColumnEntry, TableEntry
 from hartonomous.storage.chunk import Chunk, Int64
 from hartonomous.storage.differences import (
     NOWHERE,
@@ -33,7 +34,6 @@ from hartonomous.storage.differences import (
     same_rows,
     values_at,
 )
-from hartonomous.storage.keyhash import fixed_words
 from hartonomous.storage.keys import KeyColumns
 from hartonomous.storage.table import ADDRESS_BITS
 
@@ -101,18 +101,6 @@ class KeyChanges:
     is_core: Bool
 
 
-def match_key(table: TableEntry) -> KeyEntry | None:
-    """The key that rows of two branches are matched by; None: their ids."""
-    wanted = "UNIQUE" if is_atoms_table(table) else "PRIMARY KEY"
-    return next((k for k in table.keys if k.kind == wanted), None)
-
-
-def is_atoms_table(table: TableEntry) -> bool:
-    """Whether rows of the table are atoms."""
-    stored = definition_of(table)
-    return stored is not None and stored.name == "Atoms"
-
-
 def changes_by_key(
     forms: Forms, ours: Differences, theirs: Differences, atoms: Mapping[int, int]
 ) -> tuple[KeyChanges, KeyChanges]:
@@ -159,21 +147,6 @@ def _key_columns(forms: Forms) -> list[list[ColumnEntry | None]] | None:
             return None
         out.append([known.get(i) for i in key.columns])
     return out
-
-
-def codes_of(columns: Sequence[pa.Array]) -> Int64:
-    """Numbers that are equal where the values of all columns are, int64[N]; no NULLs."""
-    codes = np.zeros(len(columns[0]), np.int64)
-    for column in columns:
-        if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
-            words = [column.dictionary_encode().indices.to_numpy().astype(np.int64)]
-        else:
-            words = [word.view(np.int64) for word in fixed_words(column)]
-        for word in words:
-            _, index = np.unique(word, return_inverse=True)
-            count = int(index.max(initial=0)) + 1
-            _, codes = np.unique(codes * count + index, return_inverse=True)
-    return codes.astype(np.int64)
 
 
 def renamed(
