@@ -25,8 +25,7 @@ from hartonomous.hql.models.model import all_models
 from hartonomous.storage.catalog import MODELS
 from hartonomous.storage.database import Database
 from hartonomous.storage.errors import DiskFault
-from hartonomous.storage.manifest import object_names
-from hartonomous.storage.models import model_objects
+from hartonomous.storage.garbage import needed
 
 CHILD = Path(__file__).with_name("model_importer.py")
 TESTS = Path(__file__).parents[1]
@@ -37,13 +36,10 @@ def names(database: Database) -> set[str]:
 
 
 def check_objects(database: Database) -> None:
-    """There is what the models and the manifest need, and nothing else."""
-    assert database.objects is not None and database.manifest_name is not None
-    needed = object_names(database.objects, database.manifest_name)
-    needed |= model_objects(database.objects, database.snapshot().catalog.models())
-    assert database.manifest is not None
-    needed |= model_objects(database.objects, database.manifest.catalog)
-    assert set(database.objects.names()) == needed
+    """There is what the models, those of the past too, and the manifest need, and nothing else."""
+    assert database.objects is not None
+    kept = needed(database.objects, database.repository, database.manifest_name)
+    assert set(database.objects.names()) == kept
     assert list((database.objects.folder / "tmp").iterdir()) == []
 
 
