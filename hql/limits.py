@@ -186,7 +186,8 @@ class Limits:
             return self._outer.error()
         if self._timed_out:
             return Cancelled(
-                f"the statement took longer than its time limit of {self.timeout:g} seconds",
+                f"the statement took longer than its time limit of {self.timeout:g} "
+                + ("second" if self.timeout == 1 else "seconds"),
                 code="TIMEOUT",
                 hint="give it more time with OPTION (TIMEOUT '60s'), or ask for less",
             )

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 USAGE = """\
 hql [DB]                          the shell; \\? there lists its commands
-hql -c "SELECT 1" [DB]            run HQL text
-hql run FILE [DB] [--param k=v]   run a script; GO on a line of its own ends a batch
+hql -c "SELECT 1" [DB]            run HQL text; --param n=5 gives it @n
+hql run FILE [DB] [--param n=5]   run a script; GO on a line of its own ends a batch
 hql ingest PATH… DB [--as TEXT]   files, folders and globs become atoms
 hql verify DB [--cut-tail]        re-hash everything and name what was altered
 … | hql [DB]                      run what comes on standard input
@@ -89,7 +89,7 @@ def _dispatch(words: list[str]) -> int:
     if options.command is not None:
         return run_text(options.command, options)
     if sys.stdin is not None and not sys.stdin.isatty():
-        return run_text(sys.stdin.buffer.read().decode("utf-8-sig"), options)
+        return run_text(_piped(), options)
     return interact(options)
 
 
@@ -120,19 +120,19 @@ def _parser(command: str) -> argparse.ArgumentParser:
         return parser
     if command == "run":
         parser.add_argument("file", metavar="FILE", help="a script; - is standard input")
-        parser.add_argument(
-            "--param",
-            action="append",
-            default=[],
-            metavar="NAME=VALUE",
-            help="a parameter: a number, 'text', NULL, or bare text",
-        )
     else:
         parser.add_argument("-c", dest="command", metavar="TEXT", help="HQL to run")
         parser.add_argument("-X", dest="startup", action="store_false", help="skip ~/.hqlrc")
         parser.add_argument("--version", action="version", version=_version())
     parser.add_argument("database", metavar="DB", nargs="?", default=":memory:", help="a folder")
     parser.add_argument("--format", choices=FORMATS, default="table", help="how rows are written")
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter: a number, 'text', NULL, or bare text",
+    )
     parser.add_argument("--no-color", dest="colours", action="store_false", help="no colours")
     parser.add_argument("--read-only", action="store_true", help="never take the writer's lock")
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="limit per statement")
@@ -171,14 +171,35 @@ def run_text(text: str, options: argparse.Namespace) -> int:
 def run_file(options: argparse.Namespace) -> int:
     """`hql run`: a script from a file."""
     if options.file == "-":
-        return run_text(sys.stdin.buffer.read().decode("utf-8-sig"), options)
+        return run_text(_piped(), options)
     try:
-        text = Path(options.file).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as fault:
+        data = Path(options.file).read_bytes()
+    except OSError as fault:
         from hartonomous.hql.errors import FileFault
 
-        raise FileFault(f'"{options.file}" cannot be read: {fault}') from fault
-    return run_text(text, options)
+        reason = fault.strerror or str(fault)
+        raise FileFault(f'"{options.file}" cannot be read: {reason}') from fault
+    return run_text(_decoded(data, f'"{options.file}"'), options)
+
+
+def _piped() -> str:
+    """The text that comes on standard input."""
+    return _decoded(sys.stdin.buffer.read(), "standard input")
+
+
+def _decoded(data: bytes, source: str) -> str:
+    """A text of HQL, which is UTF-8. Raises FileFault."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        from hartonomous.hql.errors import FileFault
+
+        line = data.count(b"\n", 0, fault.start) + 1
+        byte = data[fault.start]
+        raise FileFault(
+            f"{source} is not UTF-8: line {line} has the byte 0x{byte:02x}",
+            hint="save it as UTF-8",
+        ) from fault
 
 
 def _run(text: str, options: argparse.Namespace, parameters: dict[str, Any] | None) -> int:
@@ -279,7 +300,8 @@ def interact(options: argparse.Namespace) -> int:
     from hartonomous.hql.shell.repl import run_shell
 
     gc.set_threshold(COLLECTED_OBJECTS_MIN)
-    run_shell(_connect(options), options.format, startup=options.startup)
+    parameters = _parameters(options.param)
+    run_shell(_connect(options), options.format, parameters, startup=options.startup)
     return DONE
 
 

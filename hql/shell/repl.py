@@ -9,7 +9,7 @@ import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.shell.commands import split
 from hartonomous.hql.shell.completeness import is_to_send as is_complete
@@ -32,11 +32,17 @@ def startup_path() -> Path:
     return Path(named).expanduser() if named else Path.home() / ".hqlrc"
 
 
-def run_shell(connection: Connection, format_name: str = "table", *, startup: bool = True) -> None:
+def run_shell(
+    connection: Connection,
+    format_name: str = "table",
+    parameters: dict[str, Any] | None = None,
+    *,
+    startup: bool = True,
+) -> None:
     """Reads and runs until the person leaves, then closes the connection. `startup`: runs the
     startup file first."""
     settings = Settings(format=format_name, colours=not os.environ.get("NO_COLOR"))
-    shell = Shell(connection, settings)
+    shell = Shell(connection, settings, parameters=parameters)
     greet(shell)
     try:
         if startup:

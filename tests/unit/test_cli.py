@@ -261,3 +261,23 @@ def test_rows_that_are_piped_into_a_copy(tmp_path: Path) -> None:
     done = run(tmp_path / "d", text="\\copy t FROM stdin\na,b\n")
     assert done.returncode == 1
     assert "stdin is where this text comes from" in done.stderr
+
+
+def test_texts_that_are_no_texts(tmp_path: Path) -> None:
+    script = tmp_path / "s.hql"
+    script.write_bytes(b"SELECT 1;\n-- caf\xe9\n")
+    done = run("run", script)
+    said = (
+        f'error[FILE]: "{script}" is not UTF-8: line 2 has the byte 0xe9\nhint: save it as UTF-8\n'
+    )
+    assert (done.returncode, done.stderr) == (1, said)
+    piped = subprocess.run(HQL, input=script.read_bytes(), capture_output=True, timeout=60)
+    assert piped.returncode == 1
+    assert piped.stderr.startswith(b"error[FILE]: standard input is not UTF-8: line 2")
+    done = run("run", tmp_path)
+    assert done.stderr == f'error[FILE]: "{tmp_path}" cannot be read: Is a directory\n'
+
+
+def test_parameters_of_a_text(tmp_path: Path) -> None:
+    done = run("-c", "SELECT @n + 1 AS m, @s AS s", "--param", "n=4", "--param", "s=x")
+    assert done.stdout.splitlines()[2] == "5  x"
