@@ -23,6 +23,7 @@ BENCHMARKS = (
     "bulk_load",
     "bulk_insert",
     "commits",
+    "indexes",
     "reopen",
     "spatial_index",
     "spatial_sql",
