@@ -27,6 +27,7 @@ from hartonomous.hql.operators.fragment import FragmentOperator, Input
 from hartonomous.hql.operators.function_rows import FunctionRows
 from hartonomous.hql.operators.gather import Gather
 from hartonomous.hql.operators.nearest_rows import NearestRows
+from hartonomous.hql.operators.rows_in_order import RowsInOrder
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.sought_rows import SoughtRows
 from hartonomous.hql.operators.wide import WideStore
@@ -103,7 +104,7 @@ def _analyze(
         source, parameters, limits, tables or {}, measured=measured, context=context
     )
     lines = _operator(prepared.operator, prepared, execution).lines()
-    return [*lines, f"total {_time(total)}"]
+    return [*lines, f"total {shown_time(total)}"]
 
 
 def _operator(operator: Operator, prepared: PreparedPlan, execution: Execution) -> Tree:
@@ -118,6 +119,8 @@ def _operator(operator: Operator, prepared: PreparedPlan, execution: Execution) 
         return _nearest_rows(operator, prepared, execution)
     if isinstance(operator, SoughtRows):
         return _sought_rows(operator, prepared, execution)
+    if isinstance(operator, RowsInOrder):
+        return _rows_in_order(operator, prepared, execution)
     if isinstance(operator, FunctionRows):
         block = prepared.plan.body
         assert isinstance(block, SelectBlock) and isinstance(block.source, TableFunction)
@@ -143,6 +146,17 @@ def _sought_rows(operator: SoughtRows, prepared: PreparedPlan, execution: Execut
     describer, where = Describer(prepared.plan), prepared.plan.body.where
     below = Tree(describer.scan(scan.scan) + _measured(scan, execution))
     return below if where is None else Tree(f"filter {describer.expr(where)}", [below])
+
+
+def _rows_in_order(operator: RowsInOrder, prepared: PreparedPlan, execution: Execution) -> Tree:
+    """As `_sought_rows`."""
+    scan = operator.scan
+    if execution.measured is not None and execution.measured.find(scan) is None:
+        return _operator(operator.otherwise, prepared, execution)
+    describer = Describer(prepared.plan)
+    offset = "" if operator.offset is None else f" from {describer.expr(operator.offset)}"
+    text = describer.scan(scan.scan) + _measured(scan, execution)
+    return Tree(f"rows in order of an index{offset}", [Tree(text)])
 
 
 @frozen
@@ -236,7 +250,7 @@ class _FragmentTree:
         rows, seconds = node.get("intermediate_rows"), node.get("timing")
         parts = [] if rows is None else [f"{rows:,} rows{_about(expected)}"]
         if seconds:
-            parts.append(f"cpu {_time(float(seconds))}")
+            parts.append(f"cpu {shown_time(float(seconds))}")
         return f"  [{', '.join(parts)}]" if parts else ""
 
     # --- scans -----------------------------------------------------------------------------------
@@ -322,7 +336,7 @@ def _measured(operator: object, execution: Execution) -> str:
 
 
 def _parts(figures: Figures) -> list[str]:
-    parts = [f"{figures.rows:,} rows", _time(figures.seconds)]
+    parts = [f"{figures.rows:,} rows", shown_time(figures.seconds)]
     if figures.profile is None:
         parts.append(f"{figures.bytes:,} bytes")
     if figures.nodes_visited is not None:
@@ -342,5 +356,6 @@ def _parts(figures: Figures) -> list[str]:
     return parts
 
 
-def _time(seconds: float) -> str:
+def shown_time(seconds: float) -> str:
+    """A span of time in the unit that suits it."""
     return f"{seconds * 1e3:.2f} ms" if seconds >= 1e-4 else f"{seconds * 1e6:.1f} µs"

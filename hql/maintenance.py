@@ -63,14 +63,19 @@ def run_show_commits(context: Context) -> Result:
 
 
 def run_explain(statement: Explain, context: Context) -> Result:
-    """EXPLAIN [ANALYZE] of a query."""
+    """EXPLAIN [ANALYZE] of a query or a change."""
+    from hartonomous.hql.changes.explaining import explain_change
     from hartonomous.hql.queries import explain_query
     from hartonomous.hql.statements.query import QueryStatement, find_into
 
     inner = statement.statement
-    if not isinstance(inner, QueryStatement) or find_into(inner.query) is not None:
+    lines: list[str] | None = None
+    if isinstance(inner, QueryStatement) and find_into(inner.query) is None:
+        lines = explain_query(context, inner.query, analyze=statement.analyze)
+    else:
+        lines = explain_change(inner, context, analyze=statement.analyze)
+    if lines is None:
         raise place(NotSupported(f"not supported yet: EXPLAIN {inner.title}"), inner)
-    lines = explain_query(context, inner.query, analyze=statement.analyze)
     table = pa.table({"plan": pa.array(lines, pa.string())})
     return Result.of_table(PLAN_FIELDS, table)
 

@@ -90,11 +90,13 @@ def _refuse_assignments(bound: BoundQuery, query: ast.Query) -> None:
         raise place(BindFault(message, hint="it can only stand as a statement of its own"), query)
 
 
-def explain_query(context: Context, query: ast.Query, *, analyze: bool) -> list[str]:
+def explain_query(
+    context: Context, query: ast.Query, *, analyze: bool, hidden: bool = False
+) -> list[str]:
     """The operator tree as lines; `analyze` runs the query first."""
     from hartonomous.hql.explain import explain
 
-    prepared = _prepared(context, query, None, False, {})
+    prepared = _prepared(context, query, None, hidden, {})
     return explain(
         prepared,
         context.transaction,

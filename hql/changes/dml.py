@@ -68,17 +68,27 @@ def run_insert(statement: Insert, context: Context) -> Result:
     done = run_fast(statement, context)
     if done is not None:
         return done
+    table, columns, query = insert_query(statement, context)
+    if query is None:
+        return _insert_defaults(statement, context, table)
+    rows = find_direct_rows(query, context) or context.query(query, key="insert")
+    return insert_result(context, statement, table, columns, rows)
+
+
+def insert_query(
+    statement: Insert, context: Context
+) -> tuple[TableEntry, Sequence[ColumnEntry], ast.Query | None]:
+    """The table that an INSERT adds to, the columns that it gives values for, and the query for
+    these; None of DEFAULT VALUES."""
     table = get_table(context, statement.table)
     columns: Sequence[ColumnEntry] = target_columns(table, statement.columns)
-    if statement.source is None:
-        return _insert_defaults(statement, context, table)
     query = statement.source
+    if query is None:
+        return table, [], None
     if isinstance(query.body, ast.Values):
         columns = without_identity_if(columns, len(query.body.rows[0]), statement.columns)
         columns, query = _assigned_values(query, query.body, table, columns)
-    query = with_common_tables(query, statement.ctes)
-    rows = find_direct_rows(query, context) or context.query(query, key="insert")
-    return insert_result(context, statement, table, columns, rows)
+    return table, columns, with_common_tables(query, statement.ctes)
 
 
 def insert_result(

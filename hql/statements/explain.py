@@ -31,8 +31,13 @@ class Explain(Statement):
     def __str__(self) -> str:
         return line("EXPLAIN", "ANALYZE" if self.analyze else "", self.statement)
 
+    @property
+    def effect(self) -> str:
+        """ANALYZE of a change makes it."""
+        return self.statement.effect if self.analyze else "reads"
+
     def run(self, context: Context) -> Result:
-        """The operator tree, one line a row; ANALYZE runs the query first."""
+        """The operator tree, one line a row; ANALYZE runs the statement first."""
         from hartonomous.hql.maintenance import run_explain
 
         return run_explain(self, context)
