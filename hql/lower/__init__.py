@@ -9,6 +9,10 @@ SoughtRows                where columns of the rows that a key finds are all tha
   Scan
   Gather …                where its index does not pay
 
+RowsInOrder               where columns of the first rows of an index are all that is asked for
+  Scan
+  Gather …                where its index does not pay
+
 FunctionRows              where the rows of a native table function are all that is asked for
 
 NearestRows               where the nearest rows, as they are, are all that is asked for
@@ -24,6 +28,7 @@ from itertools import count
 from hartonomous.hql import plan as p
 from hartonomous.hql.lower.fragment import Fragment
 from hartonomous.hql.lower.function_rows import function_rows
+from hartonomous.hql.lower.in_order import ordered_columns
 from hartonomous.hql.lower.native import Natives
 from hartonomous.hql.lower.nearest import nearest_columns
 from hartonomous.hql.lower.recursion import STEPS_MAX
@@ -36,6 +41,7 @@ from hartonomous.hql.operators.function_rows import FunctionRows
 from hartonomous.hql.operators.gather import Gather
 from hartonomous.hql.operators.nearest_rows import NearestRows
 from hartonomous.hql.operators.pairs import PairsOperator
+from hartonomous.hql.operators.rows_in_order import RowsInOrder
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.sought_rows import SoughtRows
 from hartonomous.hql.operators.topk import TopK
@@ -60,6 +66,12 @@ def lower(plan: p.Plan) -> Operator:
         scan, schema = _scan(source, source.alias, count(), {}), p.schema_of(plan.fields)
         otherwise = Gather(_fragment(plan, count()), plan.fields, schema)
         return SoughtRows(scan, names, tests, schema, otherwise)
+    ordered = ordered_columns(plan)
+    if ordered is not None:
+        source, names = ordered
+        scan, schema = _scan(source, source.alias, count(), {}), p.schema_of(plan.fields)
+        otherwise = Gather(_fragment(plan, count()), plan.fields, schema)
+        return RowsInOrder(scan, names, plan.offset, schema, otherwise)
     streamed = function_rows(plan)
     if streamed is not None:
         table, call, columns = streamed

@@ -28,7 +28,7 @@ from hartonomous.hql.statistics import cost
 from hartonomous.hql.statistics.selectivity import share_within
 from hartonomous.storage.access.ordered import KeyRange, OrderedSearch, find_ordered
 from hartonomous.storage.catalog import IndexEntry
-from hartonomous.storage.chunk import NO_ROWS, concat
+from hartonomous.storage.chunk import concat
 from hartonomous.storage.ranges import ColumnRange
 from hartonomous.storage.table import TableView
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 
 def find_first(operator: ScanOperator, view: TableView, execution: Execution) -> Sought | None:
-    """The rows; None where sorting all that lie within the ranges costs less, or what the WHERE
-    tests cannot be tested here."""
+    """The rows, in the order of the index; None where sorting all that lie within the ranges costs
+    less, or what the WHERE tests cannot be tested here."""
     scan = operator.scan
     first = scan.first
     assert first is not None
@@ -127,8 +127,7 @@ class _Walk:
             passed += len(kept)
             if not self._first.index.forced and self._cost_us(walked) > self._other_us:
                 return None
-        addresses = np.sort(concat(found)) if found else NO_ROWS
-        return Sought(addresses, walked)
+        return Sought(concat(found), walked)
 
     def _mask(self, addresses: Int64) -> Int64:
         names = dict.fromkeys(r.column for r in self._tests)

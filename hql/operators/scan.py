@@ -184,7 +184,7 @@ class ScanOperator:
             found = find_matching(self, view, execution)
         if found is None:
             return None
-        result = self._gathered(view, self.stored_names(), found.addresses)
+        result = self._gathered(view, self.stored_names(), np.sort(found.addresses))
         return replace(result, index_entries=found.entries)
 
     def _read(self, view: TableView, execution: Execution) -> ScanResult:

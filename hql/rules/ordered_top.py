@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.rules.break_ties import order_expr
-from hartonomous.hql.rules.push_ranges import bound_of
+from hartonomous.hql.rules.push_ranges import exact_range
 from hartonomous.hql.rules.seek_index import ordered_indexes
 from hartonomous.hql.rules.simple import column_of, is_simple
 from hartonomous.hql.rules.tree import any_of, conjuncts, transform_plans, walk_block
@@ -95,12 +95,11 @@ def _equal_columns(where: p.Expr | None, scan: p.Scan) -> frozenset[str] | None:
     """The columns that a WHERE makes equal to one value; None if it says more than ranges can."""
     found: set[str] = set()
     for part in conjuncts(where):
-        bound = bound_of(part, {scan.relation: scan})
-        if bound is None or bound.range.folds or bound.range.like is not None:
+        given = exact_range(part, scan)
+        if given is None:
             return None
-        given = bound.range
         if given.low is not None and given.low == given.high:
-            found.add(bound.column.name)
+            found.add(given.column)
     return frozenset(found)
 
 

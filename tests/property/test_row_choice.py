@@ -106,7 +106,7 @@ class Maker:
         where = f" WHERE {' AND '.join(tests)}" if tests else ""
         ids = {"c": "c.id", "d": "d.id", "f": "f.id", "w": "w.word"}
         keys = ", ".join(ids[a] for a in aliases)
-        shape = self.random.randrange(4)
+        shape = self.random.randrange(5 if aliases == "c" else 4)
         if shape == 0:
             return f"SELECT COUNT(*), SUM(c.id), MAX(c.word), MIN(c.depth) FROM {source}{where}"
         if shape == 1:
@@ -125,8 +125,13 @@ class Maker:
         offset = ""
         if self.random.random() < 0.2:
             top, offset = "", f" OFFSET {self.number(50)} ROWS FETCH NEXT 10 ROWS ONLY"
+        if shape == 4:  # an index settles the order, or nearly
+            order = self.pick("c.id", "c.id DESC", "c.file, c.id", "c.word DESC, c.id DESC")
+            last = ""
+        else:
+            last = f", {keys}"
         text = f"SELECT {top} c.word, c.length, {keys} FROM {source}{where}"
-        return f"{text} ORDER BY {order}, {keys}{offset}"
+        return f"{text} ORDER BY {order}{last}{offset}"
 
 
 @contextmanager
