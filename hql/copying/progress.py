@@ -15,7 +15,7 @@ INTERVAL_S = 0.1
 #: nothing is drawn for work that takes less
 DELAY_S = 0.5
 #: cells of the bar, where the line has room for one
-BAR_CELLS = 20
+BAR_CELLS, BAR_CELLS_MIN = 20, 8
 #: cells of a terminal that does not say how wide it is
 WIDTH_DEFAULT = 80
 
@@ -95,18 +95,17 @@ class Waiting(Progress):
 
 
 def describe(label: str, rows: int, seconds: float, share: float | None, width: int) -> str:
-    """The line after `seconds` of work, in at most `width` cells: the bar goes first where it is
-    too long, then the label's end."""
+    """The line after `seconds` of work, in at most `width` cells: the bar grows shorter and goes
+    first where there is no room, then the label's end."""
     end = f"  {rows:,} rows  {rows / seconds:,.0f} rows/s"
-    bar = ""
     if share is not None:
         share = min(max(share, 0.0), 1.0)
-        done = round(BAR_CELLS * share)
-        bar = f"  {'━' * done}{'─' * (BAR_CELLS - done)}"
         left = f"  {_clock(seconds * (1 - share) / share)} left" if share > 0.01 else ""
         tail = f"  {100 * share:.0f} %{left}"
-        room = width - 1 - len(label) - len(end) - len(tail)
-        end += (bar if room >= len(bar) else "") + tail
+        cells = min(width - 3 - len(label) - len(end) - len(tail), BAR_CELLS)
+        done = round(cells * share)
+        bar = f"  {'━' * done}{'─' * (cells - done)}"
+        end += (bar if cells >= BAR_CELLS_MIN else "") + tail
     room = width - 1 - len(end)
     if len(label) > room:
         label = label[: max(room - 1, 0)] + "…"
