@@ -1,19 +1,14 @@
-"""CREATE BRANCH, USE BRANCH, DROP BRANCH, SHOW BRANCHES."""
+"""CREATE BRANCH, DROP BRANCH, SHOW BRANCHES."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-import pyarrow as pa
 
 from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault, TransactionFault
 from hartonomous.hql.history.moments import find_commit
-from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.result import Result
-from hartonomous.hql.system_tables.base import fields
-from hartonomous.hql.types import BIGINT, BIT, NVARCHAR, VARBINARY
+from hartonomous.hql.system_tables.branches import BRANCHES
 from hartonomous.storage.catalog import fold
 from hartonomous.storage.errors import NotFound
 
@@ -21,16 +16,6 @@ if TYPE_CHECKING:
     from hartonomous.hql.context import Context
     from hartonomous.hql.statements.create_branch import CreateBranch
     from hartonomous.hql.statements.drop_branch import DropBranch
-    from hartonomous.hql.statements.use_branch import UseBranch
-
-BRANCH_FIELDS = fields(
-    BranchName=NVARCHAR,
-    IsCurrent=BIT,
-    ParentName=NVARCHAR,
-    ForkSequence=BIGINT,
-    Sequence=BIGINT,
-    CommitHash=VARBINARY,
-)
 
 
 def run_create_branch(statement: CreateBranch, context: Context) -> Result:
@@ -44,12 +29,6 @@ def run_create_branch(statement: CreateBranch, context: Context) -> Result:
     else:
         source = statement.source.text if statement.source is not None else session.branch
         database.create_branch(name, source=source)
-    return Result()
-
-
-def run_use_branch(statement: UseBranch, context: Context) -> Result:
-    """USE BRANCH."""
-    context.session.use_branch(statement.name.text)
     return Result()
 
 
@@ -70,32 +49,10 @@ def run_drop_branch(statement: DropBranch, context: Context) -> Result:
 
 def run_show_branches(context: Context) -> Result:
     """SHOW BRANCHES."""
-    branches = context.session.database.branches()
-    names = {b.id: b.name for b in branches}
-    current = fold(context.session.branch)
-    rows = [
-        (
-            b.name,
-            fold(b.name) == current,
-            None if b.parent is None else names.get(b.parent),
-            None if b.parent is None else b.fork,
-            b.sequence,
-            b.commit or None,
-        )
-        for b in branches
-    ]
-    return result_of(BRANCH_FIELDS, rows)
+    return Result.of_table(BRANCHES.fields, BRANCHES.rows(context))
 
 
 def refuse_inside(context: Context, what: str) -> None:
     """TRANSACTION for what stands outside transactions."""
     if context.session.in_transaction:
         raise TransactionFault(f"{what}: a transaction is open", hint="COMMIT it first")
-
-
-def result_of(columns: tuple[Field, ...], rows: Sequence[tuple[object, ...]]) -> Result:
-    """Rows of few values as a result."""
-    schema = schema_of(columns)
-    values = list(zip(*rows, strict=True)) or [()] * len(schema)
-    arrays = [pa.array(list(v), f.type) for v, f in zip(values, schema, strict=True)]
-    return Result.of_table(columns, pa.Table.from_arrays(arrays, schema=schema))

@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hartonomous.hql.errors import BindFault
-from hartonomous.hql.history.branches import refuse_inside, result_of
+from hartonomous.hql.history.branches import refuse_inside
 from hartonomous.hql.history.moments import find_commit
 from hartonomous.hql.result import Result
-from hartonomous.hql.system_tables.base import fields
-from hartonomous.hql.types import BIGINT, NVARCHAR, VARBINARY
+from hartonomous.hql.system_tables.branches import TAGS
 from hartonomous.storage.errors import NotFound
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
     from hartonomous.hql.statements.create_tag import CreateTag
     from hartonomous.hql.statements.drop_tag import DropTag
-
-TAG_FIELDS = fields(TagName=NVARCHAR, Sequence=BIGINT, CommitHash=VARBINARY)
 
 
 def run_create_tag(statement: CreateTag, context: Context) -> Result:
@@ -47,5 +44,4 @@ def run_drop_tag(statement: DropTag, context: Context) -> Result:
 
 def run_show_tags(context: Context) -> Result:
     """SHOW TAGS."""
-    tags = context.session.database.tags()
-    return result_of(TAG_FIELDS, [(t.name, t.sequence, t.commit) for t in tags])
+    return Result.of_table(TAGS.fields, TAGS.rows(context))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from hartonomous.hql.ast import Identifier
@@ -10,23 +11,23 @@ from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.syntax.printer import line
 
 if TYPE_CHECKING:
-    from hartonomous.hql.context import Context
     from hartonomous.hql.result import Result
+    from hartonomous.hql.scripts.script import Script
 
 
 @frozen
 class UseBranch(Statement):
-    """USE BRANCH b"""
+    """USE BRANCH b. It is played, as it needs no transaction: the branch that the session is on may
+    be gone."""
 
     name: Identifier
     title: ClassVar[str] = "USE BRANCH"
-    usual_effect: ClassVar[str] = "controls"
+    usual_effect: ClassVar[str] = "scripts"
 
     def __str__(self) -> str:
         return line("USE BRANCH", self.name)
 
-    def run(self, context: Context) -> Result:
+    def play(self, script: Script) -> Iterator[Result]:
         """The session reads and writes that branch from now on."""
-        from hartonomous.hql.history.branches import run_use_branch
-
-        return run_use_branch(self, context)
+        script.session.use_branch(self.name.text)
+        return iter(())

@@ -21,6 +21,7 @@ from hartonomous.hql.system_schema import TABLES as STORED
 from hartonomous.hql.system_schema import fields_of, singular
 from hartonomous.hql.system_tables import catalog, information_schema, models, routines
 from hartonomous.hql.system_tables.base import SystemTable
+from hartonomous.hql.system_tables.branches import BRANCHES, TAGS
 from hartonomous.hql.system_tables.commits import COMMITS
 from hartonomous.hql.system_tables.foreign_keys import FOREIGN_KEY_COLUMNS, FOREIGN_KEYS
 from hartonomous.hql.system_tables.index_columns import INDEX_COLUMNS
@@ -44,6 +45,7 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "models": models.MODELS,
     "modelversions": models.VERSIONS,
     "spaces": SPACES,
+    "sys.branches": BRANCHES,
     "sys.check_constraints": catalog.CHECKS,
     "sys.column_statistics": COLUMN_STATISTICS,
     "sys.columns": catalog.COLUMNS,
@@ -59,6 +61,7 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "sys.statistics": STATISTICS,
     "sys.storage": STORAGE,
     "sys.tables": catalog.TABLES,
+    "sys.tags": TAGS,
     "sys.views": catalog.VIEWS,
 }
 
