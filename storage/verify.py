@@ -175,6 +175,9 @@ def _files(database: Database, objects: Objects, labels: dict[str, str]) -> list
             try:
                 objects.verify(object_name)
             except Error as fault:
+                is_needed = object_name in names or object_name in labels
+                if not is_needed and not objects.exists(object_name):
+                    continue  # nobody needs it, and it was removed just now
                 where = labels.get(object_name, object_name)
                 problems.append(Problem("object", where, object_name, fault.message))
         try:

@@ -33,8 +33,11 @@ from crash.workload import (
 from faulty_disk import FaultyDisk
 
 from hartonomous.storage import load, prepare
+from hartonomous.storage.clock import SystemClock
 from hartonomous.storage.database import Database
+from hartonomous.storage.disk import Disk
 from hartonomous.storage.errors import DiskFault, FormatFault, NotFound
+from hartonomous.storage.folder import Folder
 
 WRITER = Path(__file__).with_name("keeping_writer.py")
 
@@ -85,11 +88,10 @@ def test_any_change_of_a_compaction_may_fail(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tear", [False, True])
-def test_every_single_change_of_a_compaction_may_fail(folder: Path, tear: bool) -> None:
+def test_every_change_of_a_compaction_may_fail(folder: Path) -> None:
     expected = reference(STEPS)
     for n in range(1, operations(folder / "whole", STEPS) + 1):
-        fail_at(folder / f"{n}", STEPS, expected, FaultyDisk(n, tear=tear))
+        fail_at(folder / f"{n}", STEPS, expected, FaultyDisk(n, tear=n % 2 == 0))
 
 
 def backup_through(path: Path, target: Path, disk: FaultyDisk) -> None:
@@ -184,17 +186,22 @@ def test_killed_while_it_compacts_and_backs_up(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_many_times_while_it_compacts_and_backs_up(folder: Path) -> None:
-    kill_often(folder, 40, 100)
+    kill_often(folder, 15, 100)
+
+
+def reader_of(path: Path) -> Database:
+    """One more reader, as if of another process: those of one process are the same."""
+    return Database._reader(Folder(Disk(), path), SystemClock())
 
 
 def race(folder: Path, rounds: int) -> None:
     """Readers open, look, keep old snapshots and close, beside a writer that always collects."""
     with keeping(folder / "db", rounds):
-        old = Database.open(folder / "db", read_only=True)
+        old = reader_of(folder / "db")
         first = old.snapshot()
         seen = None
         for n in range(rounds):
-            reader = Database.open(folder / "db", read_only=True)
+            reader = reader_of(folder / "db")
             snapshot = reader.snapshot()
             time.sleep(0.002 * (n % 5))
             later = reader.snapshot()
