@@ -108,6 +108,11 @@ class Line:
     def name(self) -> str:
         return self.origin.name
 
+    def all_tables(self) -> Iterator[TableState]:
+        """The newest state's, and those that only older commits have."""
+        yield from self.state.tables.values()
+        yield from (gone.state for gone in self.dropped.values())
+
     def to_branch(self) -> Branch:
         origin, state = self.origin, self.published
         return Branch(

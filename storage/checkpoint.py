@@ -13,7 +13,7 @@ again together with its tail, so it has O(log n) of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from hartonomous.storage.chunk import (
     Chunk,
 )
 from hartonomous.storage.commit_pack import to_batch, write_commits
+from hartonomous.storage.garbage import names_of
 from hartonomous.storage.joining import put_in
 from hartonomous.storage.key_objects import write_key_index
 from hartonomous.storage.keys import KeyColumns, chunk_key
@@ -102,6 +103,7 @@ def checkpoint(database: Database, compaction: Compaction | None = None) -> None
             catalog_packs=tuple(catalog_packs),
         )
         name = write_manifest(objects, manifest)
+        leaving = [table for line in repository.leaving for table in line.all_tables()]
         with path.no_return():
             write_head(database.disk, folder.head, name)
             repository.settle(manifest)
@@ -111,7 +113,9 @@ def checkpoint(database: Database, compaction: Compaction | None = None) -> None
                 line.settle(settled[line.id])
                 database.publish(line, line.state)
         wal.remove_files_below(file_number(wal_start))
-        superseded |= object_names(objects, old_name) - object_names(objects, name)
+        kept = object_names(objects, name)
+        superseded |= object_names(objects, old_name) - kept
+        superseded |= _leave(leaving, kept)
         superseded |= _models_left(objects, previous, manifest)
     database.garbage.suspect(superseded)
     database.garbage.collect()
@@ -194,6 +198,18 @@ def _leaves(objects: Objects, line: Line, table_id: int) -> tuple[ObjectRef, ...
     if packed := line.leaves.get(table_id):
         packs = (*packs, write_leaves(objects, unpack_leaves(packed)))
     return packs
+
+
+def _leave(tables: Sequence[TableState], kept: Set[str]) -> set[str]:
+    """Objects of dropped branches' tables; what no manifest keeps is opened for snapshots first."""
+    names = names_of(tables) - kept
+    for chunk in (c for table in tables for c in table.chunks):
+        if isinstance(chunk.rows, SegmentRows) and chunk.rows.meta.ref.name in kept:
+            for part in list(chunk.keys.values()):  # indexes are shared with who keeps the rows
+                part.detach()
+        else:
+            chunk.detach()
+    return names
 
 
 def _models_left(objects: Objects, before: Manifest, after: Manifest) -> set[str]:

@@ -79,6 +79,7 @@ class DropBranch:
     def apply(self, repository: Repository) -> None:
         if self.id not in repository.lines:
             raise Corruption(f"the log drops branch {self.id}, which is not there")
+        repository.leaving.append(repository.lines[self.id])
         repository.lines = {i: line for i, line in repository.lines.items() if i != self.id}
 
 

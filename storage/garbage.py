@@ -140,8 +140,8 @@ def needed(objects: Objects, repository: Repository, name: str | None) -> set[st
     """Objects of all branches, of the manifest of that name, and of what is kept of the past.
     Corruption if a model's manifest, or a pack of what catalogs were, is damaged."""
     names = model_objects(objects, repository.models())
-    for line in repository.lines.values():
-        names |= names_of([*line.state.tables.values(), *(d.state for d in line.dropped.values())])
+    for line in (*repository.lines.values(), *repository.leaving):
+        names |= names_of(line.all_tables())
         names |= {r.name for refs in line.packs.values() for r in refs}
         names |= {r.name for refs in line.collected.values() for r in refs}
     if repository.manifest is not None and name is not None:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from hartonomous.storage.catalog import ModelEntry
-from hartonomous.storage.chunk import Chunk
 from hartonomous.storage.errors import Corruption, DiskFault
 from hartonomous.storage.folder import Folder
 from hartonomous.storage.manifest import object_names, read_head, read_manifest
@@ -125,7 +124,7 @@ class Follower:
     def _load(self, name: str) -> None:
         manifest = read_manifest(self.objects, name)
         self._folder.check_log(manifest)
-        before = [] if self._repository is None else _chunks(self._repository)
+        before = [] if self._repository is None else self._repository.chunks()
         rows = [c.rows for c in before if isinstance(c.rows, SegmentRows)]
         known = {r.meta.ref.name: r for r in rows}
         repository = repository_of(self.objects, manifest, known)
@@ -173,7 +172,7 @@ class Follower:
             replay.add(frame.body)
             position = frame.end
         replay.finish()
-        for chunk in _chunks(self._repository):  # no manifest names yet what the log brought
+        for chunk in self._repository.chunks():  # no manifest names yet what the log brought
             if isinstance(chunk.rows, SegmentRows):
                 brought = chunk.rows.meta.ref.name
                 if brought not in self._needed:
@@ -197,11 +196,3 @@ class Follower:
             self._name = ""
             raise DiskFault("the database has moved on")
         self._catalogs = catalogs
-
-
-def _chunks(repository: Repository) -> list[Chunk]:
-    """Those of all branches' newest states, and of dropped tables."""
-    lines = repository.lines.values()
-    tables = [table for line in lines for table in line.state.tables.values()]
-    tables += [gone.state for line in lines for gone in line.dropped.values()]
-    return [chunk for table in tables for chunk in table.chunks]

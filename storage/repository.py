@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 class Repository:
     """`lines`: the living branches; `origins`: these and dropped ones; `recent`: commits since the
     manifest, and their hashes, which take a while to compute; `has_news`: the log holds something
-    that the manifest does not."""
+    that the manifest does not; `leaving`: branches that it drops, which the manifest may name."""
 
     objects: Objects | None
     lines: dict[int, Line]
@@ -58,6 +58,7 @@ class Repository:
     recent: list[Commit] = field(default_factory=list)
     recent_hashes: list[bytes] = field(default_factory=list)
     horizon: int = 0
+    leaving: list[Line] = field(default_factory=list)
     has_news: bool = False
     _packs: dict[str, PackColumns] = field(default_factory=dict)
 
@@ -83,6 +84,13 @@ class Repository:
         self.manifest, self.has_news = manifest, False
         self.recent.clear()
         self.recent_hashes.clear()
+        self.leaving.clear()
+
+    def chunks(self) -> list[Chunk]:
+        """Those of all branches, of leaving ones too, and of dropped tables."""
+        lines = [*self.lines.values(), *self.leaving]
+        tables = [table for line in lines for table in line.all_tables()]
+        return [chunk for table in tables for chunk in table.chunks]
 
     def states(self) -> Iterator[DatabaseState]:
         """The newest state of every branch."""

@@ -15,7 +15,7 @@ from hartonomous.storage.errors import (
     HistoryGone,
     NotFound,
 )
-from tests.unit.store_tools import address_of, commit, content, rows, with_table
+from tests.unit.store_tools import address_of, commit, content, numbered, rows, with_table
 
 
 @pytest.fixture(params=["memory", "folder"])
@@ -252,6 +252,38 @@ def test_a_dropped_table_is_there_as_of_then(tmp_path: Path) -> None:
         latest = with_table(db, (1, "a"))
         db.checkpoint()
         assert content(db.snapshot(), latest) == [(1, "a")]
+    db.close()
+
+
+def test_a_snapshot_of_a_dropped_branch_stays_readable(tmp_path: Path) -> None:
+    db = Database.open(tmp_path / "db")
+    table = with_table(db, (1, "a"), (2, "b"))
+    db.checkpoint()
+    db.create_branch("side")
+    mine = db.begin(branch="side")
+    mine.insert(table.id, numbered(10, 400_000))
+    commit(mine)
+    db.checkpoint()
+    names = set(db.object_store.names())
+    db.close()
+    db = Database.open(tmp_path / "db")
+    reader = Database.open(tmp_path / "db", read_only=True)
+    held = [other.snapshot("side") for other in (db, reader)]
+    db.drop_branch("side")
+    assert [b.name for b in reader.branches()] == ["main"]
+    insert(db, table, (3, "c"))
+    db.checkpoint()
+    assert content(reader.snapshot(), table) == [(1, "a"), (2, "b"), (3, "c")]
+    insert(db, table, (4, "d"))
+    db.checkpoint()
+    gone = names - set(db.object_store.names())
+    assert sum(1 for _ in gone) > 2, "objects of the branch went"
+    for snapshot in held:
+        assert snapshot.view(table.id).row_count == 400_002
+        assert len(content(snapshot, table)) == 400_002
+        assert len(address_of(snapshot, table, 77)) == 1
+    reader.close()
+    assert db.verify() == []
     db.close()
 
 
