@@ -106,6 +106,13 @@ def words_of(column: pa.Array, start: bytes = b"") -> Int64:
     return words
 
 
+def _word_sought(value: bytes, start: bytes) -> int:
+    if not value.startswith(start):
+        return LEAST if value < start else GREATEST
+    word = int.from_bytes(value[len(start) : len(start) + 8].ljust(8, b"\0"), "big")
+    return max(word - (1 << 63), LEAST)
+
+
 def _of_floats(values: npt.NDArray[np.generic]) -> Int64:
     numbers = values.astype(np.float64)
     numbers += 0.0  # -0.0 becomes 0.0
@@ -140,13 +147,11 @@ def _of_bytes(column: pa.Array, start: bytes) -> Int64:
 def words_sought(column: pa.Array, start: bytes) -> Int64:
     """int64[N]: words of values that are looked for among those of an index. Where they do not
     begin with its `start`, they lie below or above all that the index has."""
+    if len(column) == 1 and is_bytes(column.type):
+        only = column[0].as_py()
+        return np.array([NULL_WORD if only is None else _word_sought(_bytes(only), start)])
     words = words_of(column, start)
     if not start:
-        return words
-    if len(column) == 1:
-        only = column[0].as_py()
-        if only is not None and not (value := _bytes(only)).startswith(start):
-            words = np.array([LEAST if value < start else GREATEST])
         return words
     data, edges = _buffers(column)
     valid = np.flatnonzero(words != NULL_WORD)

@@ -145,7 +145,7 @@ def test_an_index_finds_what_a_scan_finds(tmp_path_factory: Any, seed: int) -> N
 
 
 @pytest.mark.slow
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 @given(seed=st.integers(0, 1 << 32))
 def test_an_index_finds_what_a_scan_finds_for_long(tmp_path_factory: Any, seed: int) -> None:
     _run(tmp_path_factory.mktemp("btree") / "a.hdb", seed, 25, len(INDEXES))
