@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from sqlalchemy import exc
 from sqlalchemy.sql.compiler import DDLCompiler
-from sqlalchemy.sql.schema import ForeignKeyConstraint, Identity
-
-
-class ForeignKeysLeftOut(UserWarning):
-    """A table was created without the foreign keys that its definition has: HQL does not keep any
-    yet. Relationships of the ORM and joins work; nothing checks the values."""
+from sqlalchemy.sql.schema import Identity
 
 
 class HQLDDLCompiler(DDLCompiler):
@@ -47,21 +41,6 @@ class HQLDDLCompiler(DDLCompiler):
             generated.sqltext, include_table=False, literal_binds=True
         )
         return f"AS ({value}) PERSISTED" if generated.persisted else f"AS ({value})"
-
-    def visit_foreign_key_constraint(self, constraint: Any, **kw: Any) -> Any:
-        """None: left out of CREATE TABLE."""
-        table = constraint.table.name
-        warnings.warn(
-            f'the foreign keys of "{table}" are left out: HQL does not keep any yet',
-            ForeignKeysLeftOut,
-            stacklevel=2,
-        )
-        return None
-
-    def visit_add_constraint(self, create: Any, **kw: Any) -> str:
-        if isinstance(create.element, ForeignKeyConstraint):
-            raise exc.CompileError("HQL has no foreign keys yet: ADD CONSTRAINT cannot make one")
-        return super().visit_add_constraint(create, **kw)
 
     def visit_create_index(self, create: Any, *args: Any, **kw: Any) -> str:
         """`Index("ix", t.c.place, hql_using="RTREE")` names an access method; `hql_with` holds its

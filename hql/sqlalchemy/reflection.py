@@ -35,6 +35,14 @@ _INDEX_COLUMNS = (
     " ORDER BY index_name, key_ordinal"
 )
 _CHECKS = f"SELECT name, definition FROM sys.check_constraints{_OF_TABLE} ORDER BY name"
+_FOREIGN_KEYS = (
+    "SELECT k.name, c.column_name, k.referenced_schema_name, k.referenced_table_name,"
+    " c.referenced_column_name, k.delete_action, k.update_action"
+    " FROM sys.foreign_keys AS k JOIN sys.foreign_key_columns AS c"
+    " ON c.object_id = k.object_id AND c.foreign_key_name = k.name"
+    f"{_OF_TABLE.replace('schema_name', 'k.schema_name').replace('table_name', 'k.table_name')}"
+    " ORDER BY k.name, c.key_ordinal"
+)
 #: kinds of sys.indexes that CREATE INDEX makes without USING; the others name an access method
 _PLAIN = ("UNIQUE", "BTREE")
 
@@ -209,9 +217,28 @@ class Reflection:
     def get_foreign_keys(
         self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any
     ) -> list[Any]:
-        """None: HQL does not keep foreign keys yet."""
-        self._check_there(connection, table_name, schema)
-        return []
+        rows = self._rows(connection, _FOREIGN_KEYS, schema, table_name)
+        if not rows:
+            self._check_there(connection, table_name, schema)
+            return []
+        found: dict[str, dict[str, Any]] = {}
+        for row in rows:
+            is_default = schema is None and row.referenced_schema_name == DEFAULT_SCHEMA
+            actions = (("ondelete", row.delete_action), ("onupdate", row.update_action))
+            key = found.setdefault(
+                row.name,
+                {
+                    "name": row.name,
+                    "constrained_columns": [],
+                    "referred_schema": None if is_default else row.referenced_schema_name,
+                    "referred_table": row.referenced_table_name,
+                    "referred_columns": [],
+                    "options": {name: action for name, action in actions if action != "NO ACTION"},
+                },
+            )
+            key["constrained_columns"].append(row.column_name)
+            key["referred_columns"].append(row.referenced_column_name)
+        return list(found.values())
 
 
 def _column(row: Row[Any]) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, rela
 
 from hartonomous import hql
 from hartonomous.hql.sqlalchemy import GEOMETRY, TINYINT, VECTOR
-from hartonomous.hql.sqlalchemy.ddl import ForeignKeysLeftOut
 
 
 class Base(DeclarativeBase):
@@ -59,8 +58,7 @@ def engine() -> Iterator[sa.Engine]:
 
 @pytest.fixture
 def library(engine: sa.Engine) -> sa.Engine:
-    with pytest.warns(ForeignKeysLeftOut, match='"book"'):
-        Base.metadata.create_all(engine)
+    Base.metadata.create_all(engine)
     with Session(engine) as session:
         for number, name in enumerate(["Woolf", "Joyce", "Kafka"]):
             author = Author(
@@ -393,12 +391,33 @@ def test_views_schemas_and_system_tables(engine: sa.Engine) -> None:
         sa.Table("nowhere", sa.MetaData(), autoload_with=engine)
 
 
-def test_foreign_keys_are_not_pretended(engine: sa.Engine) -> None:
-    key = sa.ForeignKeyConstraint(["author_id"], ["author.id"], name="fk")
-    sa.Table("author", metadata := sa.MetaData(), sa.Column("id", sa.Integer))
+def test_foreign_keys_are_made_added_dropped_and_found(engine: sa.Engine) -> None:
+    metadata = sa.MetaData()
+    author = sa.Table("author", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    key = sa.ForeignKeyConstraint(["author_id"], ["author.id"], name="fk", ondelete="SET NULL")
     sa.Table("book", metadata, sa.Column("author_id", sa.Integer), key)
-    with pytest.raises(exc.CompileError, match="foreign keys"), engine.connect() as connection:
+    with engine.connect() as connection:
+        metadata.create_all(connection)
+        connection.execute(author.insert().values(id=1))
+        with pytest.raises(exc.IntegrityError, match="has no row"):
+            connection.exec_driver_sql("INSERT INTO book VALUES (2)")
+        (found,) = sa.inspect(connection).get_foreign_keys("book")
+        assert found == {
+            "name": "fk",
+            "constrained_columns": ["author_id"],
+            "referred_schema": None,
+            "referred_table": "author",
+            "referred_columns": ["id"],
+            "options": {"ondelete": "SET NULL"},
+        }
+        connection.execute(sa.schema.DropConstraint(key))
+        connection.exec_driver_sql("INSERT INTO book VALUES (2)")
+        with pytest.raises(exc.IntegrityError, match="has no row"):
+            connection.execute(sa.schema.AddConstraint(key))
+        connection.exec_driver_sql("DELETE FROM book")
         connection.execute(sa.schema.AddConstraint(key))
+        metadata.drop_all(connection)
+        assert sa.inspect(connection).get_table_names() == []
 
 
 def test_the_document_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,17 +9,23 @@ from sqlalchemy.testing.requirements import SuiteRequirements
 PRESENT = """
     autocommit binary_literals check_constraint_reflection column_collation_reflection
     computed_columns computed_columns_reflect_persisted computed_columns_stored
-    computed_columns_virtual create_or_replace_view create_table_as ctes ctes_on_dml
+    computed_columns_virtual create_or_replace_view create_table_as cross_schema_fk_reflection ctes
+    ctes_on_dml
     ctes_with_update_delete ctes_with_values date_historic datetime_historic
     datetime_literals datetime_timezone datetime_timezone_historic dbapi_lastrowid
     delete_from except_ expression_server_defaults fetch_expression fetch_first
-    fetch_no_order_by fetch_percent fetch_ties float_is_numeric has_temp_table
+    fetch_no_order_by fetch_percent fetch_ties fk_constraint_option_reflection_ondelete_noaction
+    float_is_numeric foreign_key_constraint_name_reflection
+    foreign_key_constraint_option_reflection_ondelete
+    foreign_key_constraint_option_reflection_onupdate foreign_key_constraint_reflection
+    foreign_keys has_temp_table
     identity_columns implicit_default_schema index_ddl_if_exists indexes_check_column_order
     infinity_floats inline_check_constraint_reflection intersect isolation_level json_type
     nullsordering nvarchar_types order_by_label_with_expression percent_schema_names
     precision_numerics_enotation_small precision_numerics_many_significant_digits
     precision_numerics_retains_significant_digits reflects_pk_names savepoints
-    schema_create_delete schema_reflection schemas server_defaults skip_autocommit_rollback
+    schema_create_delete schema_reflection schemas self_referential_foreign_keys
+    server_defaults skip_autocommit_rollback
     supports_bitwise_and supports_bitwise_not supports_bitwise_or supports_bitwise_xor
     table_ddl_if_exists table_value_constructor temp_table_names timestamp_microseconds
     unicode_ddl unique_constraints_reflect_as_index
@@ -36,20 +42,13 @@ ABSENT = {
     "computed_columns_default_persisted": "a computed column is stored only if it is PERSISTED",
     "constraint_comment_reflection": "HQL has no comments on constraints",
     "create_temp_table_as": "tables are temporary by a name that begins with #, views never",
-    "cross_schema_fk_reflection": "not supported yet: REFERENCES",
     "datetime_interval": "HQL has no type of intervals; Interval() is stored as a DATETIME2",
     "default_schema_name_switch": "the default schema is dbo always",
     "fetch_offset_with_options": "TOP … WITH TIES and PERCENT have no OFFSET",
-    "fk_constraint_option_reflection_ondelete_noaction": "not supported yet: REFERENCES",
-    "fk_constraint_option_reflection_ondelete_restrict": "not supported yet: REFERENCES",
-    "fk_constraint_option_reflection_onupdate_restrict": "not supported yet: REFERENCES",
+    "fk_constraint_option_reflection_ondelete_restrict": "HQL has NO ACTION, no RESTRICT",
+    "fk_constraint_option_reflection_onupdate_restrict": "HQL has NO ACTION, no RESTRICT",
     "float_or_double_precision_behaves_generically": "FLOAT and DOUBLE are both 64 bits",
-    "foreign_key_constraint_name_reflection": "not supported yet: REFERENCES",
-    "foreign_key_constraint_option_reflection_ondelete": "not supported yet: REFERENCES",
-    "foreign_key_constraint_option_reflection_onupdate": "not supported yet: REFERENCES",
-    "foreign_key_constraint_reflection": "not supported yet: REFERENCES",
-    "foreign_keys": "not supported yet: REFERENCES",
-    "foreign_keys_reflect_as_index": "not supported yet: REFERENCES",
+    "foreign_keys_reflect_as_index": "a foreign key is no index",
     "identity_columns_standard": "IDENTITY has a start and an increment, and no bounds",
     "index_reflects_included_columns": "an index has no included columns",
     "indexes_with_expressions": "an index is over columns; a computed column may be one",
@@ -64,9 +63,8 @@ ABSENT = {
     "reflect_tables_no_columns": "a table has at least one column",
     "regexp_match": "HQL has no regular expressions",
     "regexp_replace": "HQL has no regular expressions",
-    "repeated_column_foreign_keys": "not supported yet: REFERENCES",
-    "repeated_remote_col_foreign_keys": "not supported yet: REFERENCES",
-    "self_referential_foreign_keys": "not supported yet: REFERENCES",
+    "repeated_column_foreign_keys": "a foreign key names a column once",
+    "repeated_remote_col_foreign_keys": "a foreign key names a column once",
     "sequences": "HQL has IDENTITY, no sequences",
     "server_side_cursors": "every result streams; there is nothing to switch on",
     "supports_bitwise_shift": "HQL has no << and >>",
