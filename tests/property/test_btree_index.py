@@ -13,7 +13,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from hartonomous import hql
-from hartonomous.storage.access.ordered import KeyRange, in_order, look_up, search_range
+from hartonomous.storage.access.ordered import (
+    KeyRange,
+    count_range,
+    in_order,
+    look_up,
+    search_range,
+)
 from hartonomous.storage.catalog import IndexEntry
 
 #: of each type values that are alike in their first bytes, at the ends of what there is, and equal
@@ -232,3 +238,20 @@ def test_look_up_finds_all_pairs(data: st.DataObject) -> None:
         for p in probes:
             found = search_range(view, entry, [KeyRange(p)]).tolist()
             assert found == [r["__address"] for r in stored if (r["s"], r["b"]) == p]
+        low, high = (data.draw(st.sampled_from([None, 0, 1, -(2**63)])) for _ in range(2))
+        opens = data.draw(st.tuples(st.booleans(), st.booleans()))
+        for text in {p[0] for p in probes}:
+            stretch = KeyRange((text,), low, high, *opens)
+            found = search_range(view, entry, [stretch]).tolist()
+            within = [r for r in stored if r["s"] == text and lies(r["b"], low, high, *opens)]
+            assert found == [r["__address"] for r in within]
+            assert count_range(view, entry, [stretch]) == len(found)
+
+
+def lies(
+    value: int | None, low: int | None, high: int | None, low_open: bool, high_open: bool
+) -> bool:
+    if value is None:
+        return low is None and high is None
+    above = low is None or value > low or (value == low and not low_open)
+    return above and (high is None or value < high or (value == high and not high_open))
