@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 class PastSource:
     """What plans and system tables read of a state; it lives as long as whoever reads."""
 
-    __slots__ = ("catalog", "commit", "database", "snapshot")
+    __slots__ = ("branch", "catalog", "database", "sequence", "snapshot")
 
-    def __init__(self, database: Database, snapshot: Snapshot, commit: CommitPlace) -> None:
-        self.database, self.snapshot, self.commit = database, snapshot, commit
+    def __init__(self, database: Database, snapshot: Snapshot) -> None:
+        self.database, self.snapshot = database, snapshot
+        self.branch, self.sequence = snapshot.branch, snapshot.sequence
         self.catalog: Catalog = snapshot.catalog
 
     @classmethod
     def of(cls, database: Database, commit: CommitPlace) -> PastSource:
         """The database as of a commit; raises HISTORY_GONE."""
-        return cls(database, database.as_of(commit), commit)
+        return cls(database, database.as_of(commit))
 
     def view(self, table_id: int) -> TableView:
         """The rows of a table; raises NotFound."""

@@ -116,7 +116,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument("database", metavar="DB", help="the database's folder")
         parser.add_argument("--as", dest="kind", type=str.upper, choices=KINDS, help="what it is")
         parser.add_argument("--format", choices=FORMATS, default="table", help="of the figures")
-        parser.set_defaults(read_only=False, timeout=None)
+        parser.set_defaults(read_only=False, timeout=None, branch=None)
         return parser
     if command == "run":
         parser.add_argument("file", metavar="FILE", help="a script; - is standard input")
@@ -135,6 +135,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-color", dest="colours", action="store_false", help="no colours")
     parser.add_argument("--read-only", action="store_true", help="never take the writer's lock")
+    parser.add_argument("--branch", metavar="NAME", help="the branch of history to work on")
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="limit per statement")
     return parser
 
@@ -251,7 +252,12 @@ def _run_as_typed(
 def _connect(options: argparse.Namespace) -> Connection:
     from hartonomous.hql import connect
 
-    return connect(options.database, read_only=options.read_only, timeout=options.timeout)
+    return connect(
+        options.database,
+        read_only=options.read_only,
+        timeout=options.timeout,
+        branch=options.branch,
+    )
 
 
 def _parameters(pairs: list[str]) -> dict[str, Any] | None:

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from hartonomous.hql.dbapi import Connection
 
-#: the only branch there is
-BRANCH = "main"
-
 #: what is left of a long path, and of one on a narrow screen: what is said behind it must not
 #: leave the screen
 PATH_CHARACTERS_MAX = 30
@@ -40,7 +37,7 @@ def toolbar(connection: Connection, text: str, columns: int = 80) -> StyleAndTex
     """The line for a text that is written, on a screen of so many columns."""
     session = connection.session
     path = session.database.path
-    parts = [f"branch {BRANCH}"]
+    parts = [f"branch {session.branch}"]
     if session.read_only:
         parts.append("read only")
     about = f" │ {' │ '.join(parts)} │"

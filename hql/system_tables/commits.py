@@ -1,4 +1,5 @@
-"""Commits: the database's commits, the newest first. SHOW COMMITS shows the same."""
+"""Commits: those of the session's branch and what it came from, the newest first. SHOW COMMITS shows
+the same."""
 
 from __future__ import annotations
 
@@ -24,9 +25,13 @@ _FIELDS = fields(
 
 
 def _commits(context: Context) -> pa.Table:
+    import pyarrow.compute as pc
+
     from hartonomous.hql.arrow_tables import conform
 
-    table = context.session.database.commits(context.branch)
+    seen = context.transaction
+    table = context.session.database.commits(seen.branch)
+    table = table.filter(pc.less_equal(table["Sequence"], seen.sequence))
     return conform(table.select([f.name for f in _FIELDS]), _FIELDS)
 
 

@@ -150,6 +150,11 @@ def test_databases_and_branches(
     assert shell.lines(r"\branch")[3] == "│ main   │ 1          │"
     shell.shown(r"\branch x*")
     assert "there are no branches like x*" in capsys.readouterr().err
+    shell.shown("CREATE BRANCH trial;")
+    shell.shown(r"\branch TRIAL")
+    assert "on branch trial" in capsys.readouterr().err
+    assert shell.lines(r"\branch t*")[3] == "│ trial  │ 1          │"
+    assert "branch trial" in shell.shown(r"\conninfo")
     memory = TestShell()
     assert "main" in memory.shown(r"\branch")
     assert "e.hdb" in memory.shown(r"\l")

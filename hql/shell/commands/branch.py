@@ -1,13 +1,12 @@
-r"""\branch: the branches of this database."""
+r"""\branch: the branches of this database; with the name of one, moves to it."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hartonomous.hql.shell.commands.base import Arguments, Command
 from hartonomous.hql.shell.commands.listing import Pattern, result_of
-from hartonomous.hql.shell.toolbar import BRANCH as CURRENT
+from hartonomous.storage.catalog import fold
 
 if TYPE_CHECKING:
     from hartonomous.hql.shell.state import Shell
@@ -16,16 +15,21 @@ if TYPE_CHECKING:
 def _run(shell: Shell, given: Arguments) -> None:
     from hartonomous.hql.types import BIT, NVARCHAR
 
-    pattern = Pattern(given.word())
-    path = shell.connection.session.database.path
-    names = [CURRENT]
-    if path is not None:
-        names = sorted(head.name for head in (Path(path) / "refs" / "heads").iterdir())
-    rows = [(name, name == CURRENT) for name in names if pattern.matches(None, name)]
+    word = given.word()
+    session = shell.connection.session
+    names = [branch.name for branch in session.database.branches()]
+    if word is not None and fold(word) in map(fold, names):
+        session.use_branch(word)
+        shell.say(f"on branch {session.branch}")
+        return
+    pattern = Pattern(word)
+    rows = [(name, name == session.branch) for name in names if pattern.matches(None, name)]
     if rows:
         shell.show(result_of(rows, {"branch": NVARCHAR, "is_current": BIT}))
     else:
         shell.say(f"there are no branches{pattern.said}")
 
 
-BRANCH = Command(("branch",), "[pattern]", "branches of this database", "Connection", _run)
+BRANCH = Command(
+    ("branch",), "[name | pattern]", "move to a branch, or list them", "Connection", _run
+)

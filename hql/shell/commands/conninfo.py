@@ -22,7 +22,7 @@ def _run(shell: Shell, given: Arguments) -> None:
         [
             f"Database {where}",
             f"as {session.author}, {access}, process {os.getpid()}",
-            f"branch main, {state}",
+            f"branch {session.branch}, {state}",
         ]
     )
 
