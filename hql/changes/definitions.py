@@ -75,7 +75,7 @@ def define_plain(statement: CreateTable) -> TableEntry:
 
 def check_new_name(context: Context, name: ast.ObjectName) -> None:
     """Whether a new table or view may be called so."""
-    from hartonomous.hql.system_tables import is_reserved
+    from hartonomous.hql.system_tables import SYSTEM_SCHEMAS, is_reserved
 
     schema, last = split_name(name)
     check_word(name.parts[-1])
@@ -85,8 +85,8 @@ def check_new_name(context: Context, name: ast.ObjectName) -> None:
         )
     if last.startswith("#") and len(name.parts) > 1:
         raise place(BindFault("a #temp table has no schema"), name)
-    if fold(schema) == "sys":
-        raise place(BindFault("the schema sys is for system tables"), name)
+    if fold(schema) in SYSTEM_SCHEMAS:
+        raise place(BindFault(f"the schema {schema} is for system tables"), name)
     if fold(schema) != "dbo" and context.catalog.find("", schema) is None:
         raise place(
             NotFound(f'there is no schema "{schema}"', hint=f"CREATE SCHEMA {schema}"), name

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 def run_create_schema(statement: CreateSchema, context: Context) -> Result:
     """CREATE SCHEMA."""
+    from hartonomous.hql.system_tables import SYSTEM_SCHEMAS
+
     name = statement.name.text
     check_word(statement.name)
-    taken = fold(name) in ("sys", "dbo") or context.catalog.find("", name) is not None
+    taken = fold(name) in (*SYSTEM_SCHEMAS, "dbo") or context.catalog.find("", name) is not None
     if taken:
         if statement.if_not_exists:
             return Result()
@@ -40,8 +42,10 @@ def run_create_schema(statement: CreateSchema, context: Context) -> Result:
 
 def run_drop_schema(statement: DropSchema, context: Context) -> Result:
     """DROP SCHEMA; BIND if something is in it."""
+    from hartonomous.hql.system_tables import SYSTEM_SCHEMAS
+
     name = statement.name.text
-    if fold(name) in ("sys", "dbo"):
+    if fold(name) in (*SYSTEM_SCHEMAS, "dbo"):
         raise place(BindFault(f'the schema "{name}" cannot be dropped'), statement.name)
     entry = context.catalog.find("", name)
     if entry is None:

@@ -65,6 +65,9 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "sys.views": catalog.VIEWS,
 }
 
+#: schemas of nothing but system tables
+SYSTEM_SCHEMAS: Final = ("sys", "information_schema")
+
 #: HQL.md section 5: there, and not built yet
 LATER: Final = (
     "InferenceFeedback",

@@ -121,6 +121,8 @@ def _constraints(context: Context) -> Iterator[tuple[TableEntry, str, str]]:
         for key in table.keys:
             if key.is_unique:
                 yield table, key.name, key.kind
+        for foreign in table.foreign_keys:
+            yield table, foreign.name, "FOREIGN KEY"
         for check in table.checks:
             yield table, check.name, "CHECK"
 
@@ -136,10 +138,23 @@ def _key_columns(context: Context) -> list[Row]:
     rows: list[Row] = []
     for table in _tables_of(context):
         names, place = {c.id: c.name for c in table.columns}, _place(context, table)
-        for key in table.keys:
-            if key.is_unique:
-                columns = enumerate(key.columns, 1)
-                rows += [(*place[:2], key.name, *place, names[c], n) for n, c in columns]
+        keys = [(key.name, key.columns) for key in table.keys if key.is_unique]
+        keys += [(key.name, key.columns) for key in table.foreign_keys]
+        for name, columns in keys:
+            rows += [(*place[:2], name, *place, names[c], n) for n, c in enumerate(columns, 1)]
+    return rows
+
+
+def _references(context: Context) -> list[Row]:
+    rows: list[Row] = []
+    for table in _tables_of(context):
+        for foreign in table.foreign_keys:
+            other = context.catalog.tables_by_id[foreign.table] if foreign.table else table
+            wanted = set(foreign.referenced)
+            keys = (k.name for k in other.keys if k.is_unique and set(k.columns) == wanted)
+            own, its = _place(context, table)[:2], _place(context, other)[:2]
+            acts = (foreign.on_update, foreign.on_delete)
+            rows.append((*own, foreign.name, *its, next(keys, None), "SIMPLE", *acts))
     return rows
 
 
@@ -231,6 +246,16 @@ VIEWS = {
     ),
     "KEY_COLUMN_USAGE": of_tuples(
         _key_columns, **_CONSTRAINT, **_TABLE, COLUMN_NAME=NVARCHAR, ORDINAL_POSITION=INT
+    ),
+    "REFERENTIAL_CONSTRAINTS": of_tuples(
+        _references,
+        **_CONSTRAINT,
+        UNIQUE_CONSTRAINT_CATALOG=NVARCHAR,
+        UNIQUE_CONSTRAINT_SCHEMA=NVARCHAR,
+        UNIQUE_CONSTRAINT_NAME=NVARCHAR,
+        MATCH_OPTION=NVARCHAR,
+        UPDATE_RULE=NVARCHAR,
+        DELETE_RULE=NVARCHAR,
     ),
     "CHECK_CONSTRAINTS": of_tuples(_checks, **_CONSTRAINT, CHECK_CLAUSE=NVARCHAR),
     "ROUTINES": of_tuples(
