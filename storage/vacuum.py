@@ -2,11 +2,11 @@
 no commit since the horizon has, small segments and packs become large ones, objects that nobody
 needs are removed.
 
-The horizon is the oldest commit that AS OF can still show: the newest one that is older than the
-setting `retention`, but not past the commit where a living branch began, as MERGE BRANCH compares
-with it. It only rises. The long work, writing segments, is done beside queries and commits; then a
-checkpoint puts everything in place at once (`Compaction`). Segments that two branches share are
-left alone, since writing them again for one would only add to what is there.
+The horizon is the oldest commit that AS OF can still show: the newest one of main that is older
+than the setting `retention`, but not past the commit where a living branch began, as MERGE BRANCH
+compares with it. It only rises. The long work, writing segments, is done beside queries and
+commits; then a checkpoint puts everything in place at once (`Compaction`). Segments that two
+branches share are left alone, since writing them again for one would only add to what is there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hartonomous.storage.blocks import ObjectRef
-from hartonomous.storage.branches import Line, ancestry
+from hartonomous.storage.branches import MAIN, Line, ancestry
 from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.catalog_history import CatalogBase, CatalogHistory
 from hartonomous.storage.checkpoint import store_parts
@@ -145,8 +145,7 @@ def next_horizon(repository: Repository, now_us: int) -> int:
     """The horizon by the retention. In memory nothing is retained unless that was asked for."""
     default = DEFAULTS[RETENTION] if repository.objects is not None else "0 seconds"
     retention = retention_us(repository.settings.get(RETENTION, default))
-    everywhere = dict.fromkeys(repository.origins, _ALWAYS)
-    place = repository.commits().last_at(now_us - retention, everywhere)
+    place = repository.commits().last_at(now_us - retention, {MAIN: _ALWAYS})
     old = 0 if place is None else place.sequence
     return max(repository.horizon, min(old, horizon_cap(repository)))
 

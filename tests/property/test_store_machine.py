@@ -127,6 +127,13 @@ class Branch:
         limit = min(sequence, self.fork) if parent is not None else 0
         return parent is not None and limit == sequence and parent.holds(number, sequence)
 
+    @property
+    def left_main(self) -> int:
+        """The last commit of main that it has."""
+        if self.parent is None:
+            return self.sequence
+        return self.fork if self.parent.number == 0 else self.parent.left_main
+
 
 class Store(RuleBasedStateMachine):
     """Three sessions on one database, each on a branch."""
@@ -139,7 +146,7 @@ class Store(RuleBasedStateMachine):
         parent = memory if memory.is_dir() else None
         self.folder = Path(tempfile.mkdtemp(prefix="store-machine-", dir=parent))
         self.numbers = itertools.count(1)
-        self.sequence = 0
+        self.sequence = self.horizon = 0
         self.branches = {"main": Branch(0, {}, 0)}
         self.on = {0: "main", 1: "main", 2: "main"}
         #: what each commit left, and where it was made
@@ -532,7 +539,18 @@ class Store(RuleBasedStateMachine):
         return [b for b in self.branches.values() if b.holds(number, sequence)]
 
     def is_kept(self, sequence: int) -> bool:
-        return bool(self.holders(sequence))
+        return sequence >= self.horizon and bool(self.holders(sequence))
+
+    @rule(retention=st.sampled_from(["0 seconds", "7 days"]))
+    def vacuum(self, retention: str) -> None:
+        """What nobody can see any more goes: the newest commit of main stays, and that where the
+        oldest living branch left it."""
+        self.database.set_setting("retention", retention)
+        figures = self.database.vacuum()
+        if retention == "0 seconds":
+            self.horizon = max(self.horizon, min(b.left_main for b in self.branches.values()))
+        assert figures.horizon == self.horizon == self.database.horizon
+        assert self.database.verify() == []
 
     @rule(picks=st.lists(st.integers(0, 10**6), min_size=1, max_size=4))
     def as_of(self, picks: list[int]) -> None:
