@@ -218,7 +218,7 @@ definitions = st.one_of(
         objects,
         _sorted_columns,
         flags,
-        one_of(None, "RTREE", "VECTOR", "BTREE"),
+        one_of(None, "RTREE", "VECTOR", "BTREE", "HASH"),
         _settings,
         flags,
     ),

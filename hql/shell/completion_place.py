@@ -379,7 +379,7 @@ def _defines(words: Sequence[str]) -> bool:
 def _access_methods() -> Iterable[Name]:
     from hartonomous.storage.access import METHODS
 
-    return [Name(name, "access method") for name in METHODS]
+    return [Name(name, "access method") for name in (*METHODS, "HASH")]
 
 
 def _hints() -> Iterable[Name]:
