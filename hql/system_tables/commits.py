@@ -1,5 +1,5 @@
-"""Commits: those of the session's branch and what it came from, the newest first. SHOW COMMITS shows
-the same."""
+"""Commits: those of the session's branch and of what it came from, the newest first. SHOW COMMITS
+shows the same."""
 
 from __future__ import annotations
 

@@ -148,7 +148,6 @@ def test_missing_parameters(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("SELECT 1 FROM Items FOR SYSTEM_TIME AS OF '2024-01-01'", "FOR SYSTEM_TIME"),
         ("SELECT 1 FROM one.two.three", "names of 3 parts"),
         ("SELECT CONVERT(NVARCHAR(10), Day, Id) FROM Items", "CONVERT with a style that is no"),
         ("SELECT Id FROM Items FOR JSON AUTO", "FOR JSON AUTO"),

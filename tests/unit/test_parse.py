@@ -282,7 +282,7 @@ def test_the_text_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ("SELECT a FORM t", (1, 15), '"t" cannot stand here', "did you mean FROM?"),
         ("SELECT * FROM t WHER a = 1", (1, 22), '"a" cannot', "did you mean WHERE?"),
         ("SELECT * FROM t GRUOP BY a", (1, 23), '"BY" cannot', "did you mean GROUP?"),
-        ("CREATE TABEL t (a INT)", (1, 8), "expected TABLE, FUNCTION", "did you mean TABLE?"),
+        ("CREATE TABEL t (a INT)", (1, 8), "expected TABLE, BRANCH", "did you mean TABLE?"),
         ("SELECT * FROM t\nWHERE", (2, 6), "the text ends too early: expected an expression", None),
         ("SELECT (1 + 2", (1, 14), 'expected an operator or ")"', None),
         ("SELECT * FROM t ORDER a", (1, 23), '"a" cannot stand here: expected BY', None),
