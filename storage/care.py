@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hartonomous.storage.folder import Folder
     from hartonomous.storage.objects import Objects
     from hartonomous.storage.vacuum import Compaction, Figures
-    from hartonomous.storage.verify import Problem
+    from hartonomous.storage.verify_rows import Problem
     from hartonomous.storage.wal import Wal
 
 Progress = Callable[[int, float | None], None]

@@ -23,11 +23,11 @@ from hartonomous.storage.chunk import (
     ROW_ID_COLUMN,
     SEGMENT_ROWS,
     Chunk,
-    DeathLog,
     Int64,
     concat,
 )
 from hartonomous.storage.collected import Collected
+from hartonomous.storage.deaths import DeathLog
 from hartonomous.storage.frozen import frozen
 from hartonomous.storage.memory import MemoryRows, rebatch
 from hartonomous.storage.objects import Objects

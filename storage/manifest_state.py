@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hartonomous.storage.access.parts import ChunkIndex
+from hartonomous.storage.access.parts import ChunkIndex, as_index
 from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.branches import MAIN_ORIGIN, DroppedTable, Line, roots_of
 from hartonomous.storage.catalog import TableEntry, fold
@@ -17,8 +17,9 @@ from hartonomous.storage.catalog_history import (
     CatalogHistory,
     catalog_of,
 )
-from hartonomous.storage.chunk import Chunk, DeathLog
+from hartonomous.storage.chunk import Chunk
 from hartonomous.storage.commit_pack import CommitPack
+from hartonomous.storage.deaths import DeathLog
 from hartonomous.storage.key_objects import read_key_index
 from hartonomous.storage.keys import ChunkKey, KeyColumns
 from hartonomous.storage.manifest import BranchManifest, Manifest, SegmentEntry, TableManifest
@@ -142,6 +143,9 @@ def _chunk(
             chunk.keys[part.key_id] = key_of_segment(objects, chunk, columns, part.range, stored)
         elif part.key_id in indexes and part.index is not None:
             entry = indexes[part.key_id]
+            chunk.indexes[entry.id] = ChunkIndex(entry, objects, part.index.ref)
+        elif -part.key_id in keys and part.index is not None:
+            entry = as_index(keys[-part.key_id])
             chunk.indexes[entry.id] = ChunkIndex(entry, objects, part.index.ref)
     return chunk
 

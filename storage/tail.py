@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from hartonomous.storage.catalog import physical_name
-from hartonomous.storage.chunk import BATCH_ROWS, Chunk, DeathLog, Int64
+from hartonomous.storage.chunk import BATCH_ROWS, Chunk, Int64
+from hartonomous.storage.deaths import DeathLog
 from hartonomous.storage.keys import merge_keys
 from hartonomous.storage.memory import MemoryRows, rebatch
 from hartonomous.storage.shape import TableShape, shape_holding

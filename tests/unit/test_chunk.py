@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from hartonomous.storage.catalog import ColumnEntry, TableEntry
-from hartonomous.storage.chunk import BATCH_ROWS, Chunk, DeathLog, inverse
+from hartonomous.storage.chunk import BATCH_ROWS, Chunk, inverse
+from hartonomous.storage.deaths import DeathLog
 from hartonomous.storage.memory import MemoryRows, rebatch
 from hartonomous.storage.shape import shape_of
 from hartonomous.storage.tail import FAN, merge, settle
