@@ -38,6 +38,8 @@ from hartonomous.storage.table import ADDRESS_BITS, TableView
 if TYPE_CHECKING:
     from hartonomous.storage.transaction import Transaction
 
+#: from so many rows on their distinct values are looked up
+MANY_ROWS = 4_096
 #: maps of catalogs that are kept
 MAPS_MAX = 64
 
@@ -140,6 +142,15 @@ Parts = Sequence[tuple[int, Selection]]
 
 def find_missing(parts: Parts, key: KeyColumns, columns: Sequence[pa.Array]) -> Int64:
     """The numbers of those rows of `columns` without a NULL whose key no visible row has."""
+    if len(columns) == 1 and len(columns[0]) >= MANY_ROWS:
+        # many rows refer to few: usually all are there, and then each is looked up once
+        distinct = columns[0].unique().drop_null()
+        if len(distinct) <= len(columns[0]) // 2 and not len(_missing(parts, key, [distinct])):
+            return NO_ROWS
+    return _missing(parts, key, columns)
+
+
+def _missing(parts: Parts, key: KeyColumns, columns: Sequence[pa.Array]) -> Int64:
     probe = Probe(key.compared(columns))
     is_missing = np.zeros(len(columns[0]), np.bool_)
     is_missing[slice(None) if probe.rows is None else probe.rows] = True

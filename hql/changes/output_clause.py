@@ -82,6 +82,11 @@ class Carried:
             return value
         if isinstance(value, tuple):
             return tuple(self._fetched(part) for part in value)
+        if isinstance(value, ast.FunctionCall) and len(value.name.parts) == 3:
+            *column, method = value.name.parts  # `s.place.ToString()` is read as a call
+            target = ast.ColumnName(tuple(column), span=value.name.span)
+            if fold(column[0].text) not in _SIDES:
+                value = ast.MethodCall(target, method, value.arguments, span=value.span)
         if isinstance(value, ast.ColumnName):
             side = fold(value.parts[-2].text) if len(value.parts) > 1 else ""
             if not side or side in _SIDES:

@@ -177,6 +177,22 @@ def test_they_are_there_after_reopening_and_for_files(tmp_path: Path) -> None:
         assert db.execute("SELECT id FROM c").fetchall() == [(11,)]
 
 
+def test_of_many_rows_that_refer_to_few_the_one_without_is_found() -> None:
+    with hql.connect(":memory:") as db:
+        db.execute("CREATE TABLE p (id NVARCHAR(9) PRIMARY KEY)")
+        db.execute("CREATE TABLE c (id INT PRIMARY KEY, p NVARCHAR(9) REFERENCES p)")
+        db.execute("INSERT INTO p VALUES ('a'), ('b'), ('c')")
+        rows = [(i, "abc"[i % 3] if i % 7 else None) for i in range(6_000)]
+        db.cursor().executemany("INSERT INTO c VALUES (?, ?)", rows)
+        wrong = [(i + 10_000, "d" if i == 4_321 else p) for i, p in rows]
+        with pytest.raises(ConstraintFault, match=r"no row \('d'\)"):
+            db.cursor().executemany("INSERT INTO c VALUES (?, ?)", wrong)
+        assert db.execute("SELECT COUNT(*) FROM c").fetchall() == [(6_000,)]
+        db.execute("DELETE FROM c WHERE p = 'b'; DELETE FROM p WHERE id = 'b'")
+        with pytest.raises(ConstraintFault, match=r"refers to the row \('[ac]'\)"):
+            db.execute("DELETE FROM p")
+
+
 def test_a_long_chain_of_rows_goes() -> None:
     with hql.connect(":memory:") as db:
         db.execute("CREATE TABLE t (id INT PRIMARY KEY, up INT REFERENCES t ON DELETE CASCADE)")
