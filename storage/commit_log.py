@@ -7,7 +7,7 @@ of packs stays mapped; a million commits are searched by hash in some millisecon
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -148,6 +148,21 @@ class CommitLog:
         for index, hashed in enumerate(self._hashes):
             if hashed.startswith(whole) and hashed.hex().startswith(prefix):
                 out.append(self._place(index))
+        return out
+
+    def named(self, hashes: Collection[bytes]) -> dict[bytes, CommitPlace]:
+        """The commits of these hashes, as far as they are there; one look at all hashes."""
+        out = {}
+        firsts = np.array([int.from_bytes(h[:8], "little") for h in hashes], np.uint64)
+        for pack in self._packs if hashes else ():
+            whole = np.ascontiguousarray(pack.hashes()[:, :8]).view("<u8")[:, 0]
+            for at in np.flatnonzero(np.isin(whole, firsts)).tolist():
+                place = pack.place(at)
+                if place.hash in hashes:
+                    out[place.hash] = place
+        for index, hashed in enumerate(self._hashes):
+            if hashed in hashes:
+                out[hashed] = self._place(index)
         return out
 
     def last_at(self, at_us: int, limits: Mapping[int, int]) -> CommitPlace | None:

@@ -64,10 +64,9 @@ def common_ancestor(past: Past, a: CommitPlace, b: CommitPlace) -> int:
     branch, all commits up to one."""
     with past.guard:
         origins, commits = past.repository.origins, past.repository.commits()
-    merges: list[tuple[CommitPlace, CommitPlace]] = []
-    for place, parents in commits.merges():
-        for parent in parents[1:]:
-            merges += [(place, found) for found in commits.with_prefix(parent.hex())]
+    pairs = [(place, parent) for place, parents in commits.merges() for parent in parents[1:]]
+    named = commits.named({parent for _, parent in pairs})
+    merges = [(place, named[parent]) for place, parent in pairs if parent in named]
     mine, theirs = (_ancestors(origins, merges, place) for place in (a, b))
     return max((min(mine[i], theirs[i]) for i in mine.keys() & theirs.keys()), default=0)
 

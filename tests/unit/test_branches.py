@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -295,3 +296,51 @@ def test_in_memory_a_dropped_table_is_gone() -> None:
     commit(mine)
     with pytest.raises(HistoryGone):
         db.as_of(db.place_of(1)).view(table.id)
+
+
+def test_commits_of_many_branches_at_once(tmp_path: Path) -> None:
+    """Writers on branches of their own, one that makes and drops branches, one that checkpoints."""
+    db = Database.open(tmp_path / "db")
+    table = with_table(db, (0, "a"))
+    names = ["main", "x", "y"]
+    for name in names[1:]:
+        db.create_branch(name)
+    faults: list[BaseException] = []
+
+    def run(work: Callable[[int], object]) -> None:
+        try:
+            for n in range(1, 31):
+                work(n)
+        except BaseException as fault:
+            faults.append(fault)
+
+    def branch_out(n: int) -> None:
+        name = f"b{n}"
+        made = db.create_branch(name, source=names[n % 3])
+        seen = content(db.snapshot(name), table)
+        assert content(db.as_of(db.place_of(made.fork)), table) == seen
+        insert(db, table, (-n, None), branch=name)
+        assert content(db.snapshot(name), table) == [(-n, None), *seen]
+        if n % 2:
+            db.drop_branch(name)
+
+    jobs: list[Callable[[int], object]] = [
+        *(lambda n, name=name: insert(db, table, (n, None), branch=name) for name in names),
+        branch_out,
+        lambda n: db.checkpoint() if n % 10 == 0 else None,
+    ]
+    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    expected = [(0, "a"), *((n, None) for n in range(1, 31))]
+    for _ in range(2):
+        for name in names:
+            assert content(db.snapshot(name), table) == expected
+        assert len(db.branches()) == 3 + 15
+        assert db.verify() == []
+        db.close()
+        db = Database.open(tmp_path / "db")
+    db.close()
