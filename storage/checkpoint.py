@@ -13,13 +13,13 @@ again together with its tail, so it has O(log n) of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from hartonomous.storage.access.parts import chunk_index, indexed_rows
+from hartonomous.storage.access.parts import as_index, chunk_index, indexed_rows
 from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.branches import DroppedTable, Line, SettledLine
 from hartonomous.storage.catalog import IndexEntry, ModelEntry, TableEntry
@@ -329,7 +329,17 @@ def store_parts(objects: Objects, table: TableEntry, chunk: Chunk) -> tuple[KeyP
     return (
         *(_store_key(objects, table, chunk, key.id) for key in table.keys),
         *(_store_index(objects, table, chunk, index) for index in table.indexes),
+        *_store_orders(objects, table, chunk),
     )
+
+
+def _store_orders(objects: Objects, table: TableEntry, chunk: Chunk) -> Iterator[KeyPart]:
+    """What was asked of keys' order."""
+    for key in table.keys:
+        found, entry = chunk.indexes.get(key.id), as_index(key)
+        if found is not None and found.serves(entry) and found.is_made:
+            part = _store_index(objects, table, chunk, entry)
+            yield KeyPart(-key.id, None, part.index)
 
 
 def _store_key(objects: Objects, table: TableEntry, chunk: Chunk, key_id: int) -> KeyPart:

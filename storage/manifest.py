@@ -46,7 +46,8 @@ class PackPart:
 class KeyPart:
     """A key of one segment: least and greatest value of its first column (whole numbers and
     times; else None), and its index, None if it is to be made when asked for. Or an index of the
-    segment by an access method: then `key_id` is the index's id, and there is no range."""
+    segment by an access method: then `key_id` is the index's id, and there is no range; with a
+    minus sign it is a key's, and the index is its order (storage/access/parts.py: as_index)."""
 
     key_id: int
     range: tuple[int, int] | None

@@ -20,7 +20,13 @@ import pyarrow as pa
 from hartonomous.storage.access.base import Int64, OrderedPart
 from hartonomous.storage.access.btree import SortedRows
 from hartonomous.storage.access.merged import Cursor, merged
-from hartonomous.storage.access.parts import ChunkRows, chunk_index, compared, indexed_columns
+from hartonomous.storage.access.parts import (
+    ChunkRows,
+    as_index,
+    chunk_index,
+    compared,
+    indexed_columns,
+)
 from hartonomous.storage.catalog import ColumnEntry, IndexEntry, KeyEntry, TableEntry
 from hartonomous.storage.chunk import Chunk, Selection, concat, expand
 from hartonomous.storage.frozen import frozen
@@ -194,11 +200,6 @@ class OrderedSearch:
         type_ = self.columns[place].arrow
         # a number that a REAL cannot hold lies between two of them
         return pa.array(values, pa.float64() if pa.types.is_floating(type_) else type_)
-
-
-def as_index(key: KeyEntry) -> IndexEntry:
-    """A key as the index that answers ranges of it."""
-    return IndexEntry(key.id, key.name, key.columns, METHOD)
 
 
 def find_ordered(table: TableEntry, index_id: int) -> IndexEntry | KeyEntry:

@@ -14,6 +14,7 @@ from hartonomous.storage.catalog import (
     NOCASE,
     ColumnEntry,
     IndexEntry,
+    KeyEntry,
     TableEntry,
     physical_name,
 )
@@ -115,6 +116,11 @@ class ChunkIndex:
         with decoding(f"object {stored.name}"):
             return METHODS[self.entry.method].open({name: pack.array(name) for name in pack.names})
 
+    @property
+    def is_made(self) -> bool:
+        """Whether somebody asked for the part, so that it is worth keeping."""
+        return self._part is not None or self.stored is not None
+
     def store(self, objects: Objects, rows: IndexedRows) -> ObjectRef:
         """Writes the part, unless it is there already."""
         if self.stored is None:
@@ -134,6 +140,12 @@ def chunk_index(chunk: Chunk, entry: IndexEntry) -> ChunkIndex:
     if found is None or not found.serves(entry):
         found = chunk.indexes[entry.id] = ChunkIndex(entry)
     return found
+
+
+def as_index(key: KeyEntry) -> IndexEntry:
+    """A key as the index that answers ranges of it. Its parts are built when first asked for, and
+    kept then."""
+    return IndexEntry(key.id, key.name, key.columns, "BTREE")
 
 
 def indexed_columns(table: TableEntry, entry: IndexEntry) -> tuple[ColumnEntry, ...]:

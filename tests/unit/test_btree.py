@@ -248,16 +248,37 @@ def test_verify_names_a_part_that_was_altered(damage: str, tmp_path: Path) -> No
         assert (what, where) == ("index", 'table "t", index "ix"') and words in found
 
 
+def refuse(*_: object) -> None:
+    raise AssertionError("built again")
+
+
 def test_reopening_reads_the_index_and_builds_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with filled(tmp_path / "a.hdb") as database:
         database.execute("CHECKPOINT")
 
-    def refuse(*_: object) -> None:
-        raise AssertionError("built again")
-
     monkeypatch.setattr(type(BTREE), "build", refuse)
     with hql.connect(tmp_path / "a.hdb") as database:
         ask = "SELECT s FROM t WHERE a = 1 AND s > 'a' OPTION (USE INDEX (ix))"
         assert database.execute(ask).fetchall() == [("b",)]
+
+
+def test_the_order_of_a_key_is_kept_once_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = "SELECT s FROM t WHERE s > 'b' AND s < 'd' OPTION (USE INDEX (pk))"
+    with hql.connect(tmp_path / "a.hdb") as database:
+        database.execute("CREATE TABLE t (s NVARCHAR(20) CONSTRAINT pk PRIMARY KEY)")
+        database.execute("INSERT INTO t VALUES ('c'), ('a'), ('e'), ('b')")
+        assert database.execute(ask).fetchall() == [("c",)]
+        database.execute("CHECKPOINT")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(BTREE), "build", refuse)
+        with hql.connect(tmp_path / "a.hdb") as database:
+            assert database.execute(ask).fetchall() == [("c",)]
+            database.execute("INSERT INTO t VALUES ('0'), ('1'), ('2'), ('3'), ('4'), ('5')")
+    with hql.connect(tmp_path / "a.hdb") as database:
+        database.execute("CHECKPOINT")
+        assert database.execute(ask).fetchall() == [("c",)]
+        assert database.execute("VERIFY DATABASE").fetchall() == []
