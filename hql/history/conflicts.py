@@ -9,17 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hartonomous.hql.history.comparing import rows_at
 from hartonomous.hql.history.definitions import definition_json, full_name
-from hartonomous.hql.history.diff import spread
 from hartonomous.hql.history.merge_definitions import DefinitionConflict
-from hartonomous.hql.history.row_json import key_names, row_texts
+from hartonomous.hql.history.row_json import key_names, texts_of
 from hartonomous.hql.plan import schema_of
 from hartonomous.hql.system_tables.base import fields
 from hartonomous.hql.types import JSON, NVARCHAR
-from hartonomous.storage.catalog import TableEntry
-from hartonomous.storage.chunk import Int64
-from hartonomous.storage.differences import NOWHERE, Differences
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -49,28 +44,16 @@ def table_rows(context: Context, merge: TableMerge) -> pa.Table:
     numbers = np.flatnonzero(merge.outcome.is_conflict)
     mine = merge.outcome.ours_at[numbers]
     count = len(numbers)
-    base, keys = _texts(context, theirs.found, merge.forms.base, theirs.base_place[numbers])
-    left, left_keys = _texts(context, ours.found, merge.forms.ours, ours.place[mine])
-    right, right_keys = _texts(context, theirs.found, merge.forms.theirs, theirs.place[numbers])
+    forms = merge.forms
+    versions = [
+        (theirs.found, forms.base, theirs.base_place[numbers]),
+        (ours.found, forms.ours, ours.place[mine]),
+        (theirs.found, forms.theirs, theirs.place[numbers]),
+    ]
+    (base, keys), (left, left_keys), (right, right_keys) = texts_of(context, versions)
     known = pc.coalesce(keys, left_keys, right_keys)
     if not key_names(merge.final):
         ids = pa.array(theirs.codes[numbers]).cast(pa.string())
         known = pc.binary_join_element_wise('{"RowId":', ids, "}", "")
     name = pa.repeat(pa.scalar(full_name(merge.final)), count)
     return pa.Table.from_arrays([name, known, base, left, right], schema=SCHEMA)
-
-
-def _texts(
-    context: Context, found: Differences, table: TableEntry | None, places: Int64
-) -> tuple[pa.Array, pa.Array]:
-    """Versions as JSON, and their keys; NULL where there is none."""
-    there = np.flatnonzero(places != NOWHERE)
-    nothing = pa.nulls(len(places), pa.string())
-    if table is None or not len(there):
-        return nothing, nothing
-    rows = rows_at(found, table, places[there])
-    texts = spread(row_texts(context, table, rows), there, len(places))
-    names = key_names(table)
-    if not names:
-        return texts, nothing
-    return texts, spread(row_texts(context, table, rows, names), there, len(places))

@@ -16,19 +16,17 @@ from hartonomous.hql.history.comparing import (
     Side,
     changed_rows,
     definition_changes,
-    rows_at,
     slices,
     table_ids,
 )
 from hartonomous.hql.history.definitions import definition_json, full_name
 from hartonomous.hql.history.moments import find_commit
-from hartonomous.hql.history.row_json import key_names, row_texts
+from hartonomous.hql.history.row_json import texts_of
 from hartonomous.hql.plan import schema_of
 from hartonomous.hql.result import Result
 from hartonomous.hql.system_tables.base import fields
 from hartonomous.hql.types import BIGINT, JSON, NVARCHAR
 from hartonomous.storage.catalog import TableEntry
-from hartonomous.storage.chunk import Int64
 from hartonomous.storage.differences import NOWHERE, Differences
 
 if TYPE_CHECKING:
@@ -109,8 +107,8 @@ def _rows(
 ) -> pa.RecordBatch:
     table = after if after is not None else before
     assert table is not None
-    old, old_keys = _texts(context, found, before, found.before)
-    new, new_keys = _texts(context, found, after, found.after)
+    versions = [(found, before, found.before), (found, after, found.after)]
+    (old, old_keys), (new, new_keys) = texts_of(context, versions)
     verbs = np.where(
         found.before == NOWHERE, "insert", np.where(found.after == NOWHERE, "delete", "update")
     )
@@ -122,30 +120,6 @@ def _rows(
         old,
         new,
     )
-
-
-def _texts(
-    context: Context, found: Differences, table: TableEntry | None, places: Int64
-) -> tuple[pa.Array, pa.Array]:
-    """The versions at places as JSON, and their keys; NULL where there is none."""
-    there = np.flatnonzero(places != NOWHERE)
-    if table is None or not len(there):
-        nothing = pa.nulls(len(places), pa.string())
-        return nothing, nothing
-    rows = rows_at(found, table, places[there])
-    texts = row_texts(context, table, rows)
-    names = key_names(table)
-    keys = row_texts(context, table, rows, names) if names else pa.nulls(len(there), pa.string())
-    return spread(texts, there, len(places)), spread(keys, there, len(places))
-
-
-def spread(values: pa.Array, numbers: Int64, count: int) -> pa.Array:
-    """Values at their numbers among `count`, NULL elsewhere."""
-    if len(numbers) == count:
-        return values
-    at = np.full(count, -1, np.int64)
-    at[numbers] = np.arange(len(numbers))
-    return values.take(pa.array(at, mask=at < 0))
 
 
 def _batch(*columns: pa.Array) -> pa.RecordBatch:
