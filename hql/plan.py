@@ -40,6 +40,7 @@ from hartonomous.hql.plan_sources import CteReference as CteReference
 from hartonomous.hql.plan_sources import Derived as Derived
 from hartonomous.hql.plan_sources import Field as Field
 from hartonomous.hql.plan_sources import First as First
+from hartonomous.hql.plan_sources import Given as Given
 from hartonomous.hql.plan_sources import Index as Index
 from hartonomous.hql.plan_sources import Joined as Joined
 from hartonomous.hql.plan_sources import Lookup as Lookup

@@ -49,8 +49,8 @@ class Scan(Source):
     """Rows of a stored table. `fields` are the columns that the statement reads (rule
     prune_columns narrows them); `ranges` are conjuncts that zone maps may use (rule push_ranges),
     `region` one that an index may use (rule use_index), `seek` an index that may use ranges of its
-    first columns, `seeks` others (rule seek_index), `matching` ways to find only rows that match another scan's
-    (rule match_rows);
+    first columns, `seeks` others (rule seek_index), `matching` ways to find only the rows that
+    match others (rule match_rows);
     `address` and `row_id` add the BIGINT columns `__address` (UPDATE, DELETE) and `__row_id` (ties
     of a top-k); `moment` is the commit AS OF which the table is read. The rest is filled by rules:
     `computed` columns are native functions of this scan's columns (hoist_native); `ordinal` adds
@@ -124,12 +124,23 @@ class Index:
 
 @frozen
 class Matching:
-    """Rows whose columns, the first of `index`, equal `values`: each the name of a column of the
-    scan of relation `other`, of any row that one gives, or a Constant or Parameter."""
+    """Rows whose columns, the first of `index`, equal `values`: each the name of a column of
+    relation `other`, of any of its rows, or a Constant or Parameter. The other one is a scan, a
+    table that came as a parameter, or rows that the text gives, which are `given` then."""
 
     index: Index
     other: int
     values: tuple[str | Expr, ...]
+    given: Given | None = None
+
+
+@frozen
+class Given:
+    """Rows of a VALUES whose cells are all Constant or Parameter (casts of them that lose
+    nothing)."""
+
+    fields: tuple[Field, ...]
+    rows: tuple[tuple[Expr, ...], ...]
 
 
 @frozen

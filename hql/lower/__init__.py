@@ -49,6 +49,9 @@ from hartonomous.hql.operators.values import SimpleValues, is_simple_values
 from hartonomous.hql.rules.simple import is_simple
 from hartonomous.hql.rules.tree import walk
 
+#: by relation
+Siblings = dict[int, ScanOperator | ArrowInput]
+
 
 def lower(plan: p.Plan) -> Operator:
     """The operators that give the plan's rows in its declared types."""
@@ -84,9 +87,9 @@ def _fragment(plan: p.Plan, numbers: Iterator[int]) -> FragmentOperator:
     options = dict(plan.options)
     fragment = Fragment(plan, natives, options.get("MAXRECURSION", STEPS_MAX))
     is_single = len(fragment.inputs) == 1 and not plan.ctes
-    scans: dict[int, ScanOperator] = {}
+    siblings: Siblings = {}
     inputs = {
-        number: _input(source, fragment.names.label(number), is_single, numbers, scans)
+        number: _input(source, fragment.names.label(number), is_single, numbers, siblings)
         for number, source in fragment.inputs.items()
         if not isinstance(source, p.Pairs)
     }
@@ -111,28 +114,29 @@ def _input(
     label: str,
     is_single: bool,
     numbers: Iterator[int],
-    scans: dict[int, ScanOperator],
+    siblings: Siblings,
 ) -> ScanOperator | ArrowInput | CoefficientsOperator:
     if isinstance(source, p.Coefficients):
         return CoefficientsOperator(source, label)
     if isinstance(source, p.ArrowSource):
         wide = [f.name for f in source.fields if f.type.is_wide]
-        return ArrowInput(source, label, {name: next(numbers) for name in wide}, is_single)
-    found = scans[source.relation] = _scan(source, label, numbers, scans)
-    return found
+        given = ArrowInput(source, label, {name: next(numbers) for name in wide}, is_single)
+        siblings[source.relation] = given
+        return given
+    scan = _scan(source, label, numbers, siblings)
+    siblings[source.relation] = scan
+    return scan
 
 
-def _scan(
-    source: p.Scan, label: str, numbers: Iterator[int], scans: dict[int, ScanOperator]
-) -> ScanOperator:
-    """`scans`: all those of the fragment, of which there will be more."""
+def _scan(source: p.Scan, label: str, numbers: Iterator[int], siblings: Siblings) -> ScanOperator:
+    """`siblings`: what the fragment reads, of which there will be more."""
     wide = [f.name for f in source.fields if f.type.is_wide]
     wide += [c.name for c in source.computed if c.expr.type.is_wide]
     top = None
     if source.nearest is not None:
         where = source.nearest.filter
         top = TopK(source.nearest, None if where is None else _fragment(where, numbers))
-    return ScanOperator(source, label, {name: next(numbers) for name in wide}, top, scans)
+    return ScanOperator(source, label, {name: next(numbers) for name in wide}, top, siblings)
 
 
 def _pairs(

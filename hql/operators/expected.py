@@ -36,13 +36,13 @@ def expected_rows(scan: p.Scan, view: TableView, execution: Execution) -> float:
     ranges = ranges_of(scan.ranges, scan.table, execution)
     if ranges and rows:
         rows *= share_within(ranges, view, statistics_for(view, execution))
-    counts = scan.nearest.count if scan.nearest is not None else ()
+    found = scan.nearest or scan.first
+    counts = () if found is None else found.count
     if scan.limit is not None:
-        counts = (*counts, scan.limit)
-    for count in counts:
-        known = value_of(count, execution.parameters)
-        if isinstance(known, int) and known >= 0:
-            rows = min(rows, float(known))
+        counts = (scan.limit,)
+    known = [value_of(count, execution.parameters) for count in counts]
+    if known and all(isinstance(k, int) and k >= 0 for k in known):
+        rows = min(rows, float(sum(known)))
     return rows
 
 

@@ -1,6 +1,6 @@
 """Rows of a large table that match the few rows of another, through an index (rule match_rows).
 
-The other scan's values are read, tested against its own ranges, made distinct and looked up. Four
+The other rows' values (other_rows.py) are read, made distinct and looked up. Four
 times it is asked whether that costs less than reading the table: before anything, from what is
 expected; for the rows each value has; when the values are known; and when their rows are. Who
 loses a bet has paid less than the scan that follows.
@@ -9,18 +9,14 @@ loses a bet has paid less than the scan that follows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
-from hartonomous.hql.models.relations.tables import view_of
 from hartonomous.hql.operators.base import Execution
-from hartonomous.hql.operators.expected import expected_rows, rows_of_a_value
-from hartonomous.hql.operators.passing import passing
-from hartonomous.hql.operators.ranges import ranges_of
+from hartonomous.hql.operators.other_rows import other_rows, rows_of_a_key
 from hartonomous.hql.operators.scanned import batches_of
 from hartonomous.hql.operators.seek import Sought
 from hartonomous.hql.operators.values import column_value
@@ -68,20 +64,18 @@ class _Reading:
         return seek + cost.fetch_us(rows, self._columns, self._batches)
 
     def expected_us(self, matching: p.Matching, execution: Execution) -> float | None:
-        """What it may cost to read by the values of the other scan; None if that one waits for
-        this one, or there are too many."""
-        operator = self._operator
-        other = operator.siblings.get(matching.other)
-        if other is None or matching.other in operator.waiting:
+        """What it may cost to read by the values of the other rows; None if these wait for this
+        scan, or are too many."""
+        other = other_rows(self._operator, matching)
+        if other is None:
             return None
-        view = view_of(other.scan.table, execution.at(other.scan.moment))
-        read_us = 0.0 if _is_found(other.scan) else view.row_count * cost.TEST_ROW_US
+        read_us = other.read_us(execution)
         if not self.is_forced and read_us > self.scan_us * SHARE_MAX:
             return None  # before statistics are asked for
-        keys = _expected(other, view, operator.waiting | {operator.relation}, execution)
+        keys = other.expected(execution)
         if not self.is_forced and read_us + self._rows_us(keys, keys) > self.scan_us:
             return None
-        return read_us + self._rows_us(keys, keys * _rows_of_a_key(matching, self._view, execution))
+        return read_us + self._rows_us(keys, keys * rows_of_a_key(matching, self._view, execution))
 
     def look_up(self, matching: p.Matching, execution: Execution) -> Sought | None:
         entry = find_ordered(self._view.table, matching.index.id)
@@ -107,11 +101,12 @@ class _Reading:
     def _values(
         self, matching: p.Matching, own: Sequence[ColumnEntry], execution: Execution
     ) -> list[pa.Array] | None:
-        """The different values of the other scan's rows, in the types of our columns; None if one
+        """The different values of the other rows, in the types of our columns; None if one
         of ours is compared with a value that its type does not have."""
         names = list(dict.fromkeys(v for v in matching.values if isinstance(v, str)))
-        read = self._read(self._operator.siblings[matching.other], names, execution)
-        read = _distinct(read, names)
+        other = other_rows(self._operator, matching)
+        assert other is not None
+        read = _distinct(other.read(names, execution), names)
         found: list[pa.Array] = []
         kept = np.ones(read.num_rows, np.bool_)
         for value, column in zip(matching.values, own, strict=True):
@@ -128,66 +123,6 @@ class _Reading:
             return found
         places = pa.array(np.flatnonzero(kept))
         return [a.take(places) for a in found]
-
-    def _read(self, other: ScanOperator, names: list[str], execution: Execution) -> pa.Table:
-        """Columns of the other scan's rows that pass its ranges."""
-        scan = other.scan
-        view = view_of(scan.table, execution.at(scan.moment))
-        ranges = ranges_of(scan.ranges, scan.table, execution)
-        known = {f.name: f for f in scan.fields}
-        needed = dict.fromkeys([*names, *(r.column for r in ranges if r.column in known)])
-        bare = replace(
-            scan,
-            fields=tuple(known[n] for n in needed),
-            computed=(),
-            nearest=None,
-            address=False,
-            row_id=False,
-            ordinal=False,
-        )
-        waiting = self._operator.waiting | {self._operator.relation}
-        reader = replace(other, scan=bare, top=None, waiting=waiting)
-        rows = reader.stored_rows(view, execution)
-        return passing(rows, [r for r in ranges if r.column in known]).select(names)
-
-
-def _expected(
-    operator: ScanOperator, view: TableView, waiting: frozenset[int], execution: Execution
-) -> float:
-    """How many rows a scan is expected to give, if it reads only those that match others' rows."""
-    rows = expected_rows(operator.scan, view, execution)
-    if len(waiting) >= CHAIN_MAX:
-        return rows
-    waiting = waiting | {operator.relation}
-    for matching in operator.scan.matching:
-        other = operator.siblings.get(matching.other)
-        if other is not None and matching.other not in waiting:
-            theirs = view_of(other.scan.table, execution.at(other.scan.moment))
-            keys = _expected(other, theirs, waiting, execution)
-            if keys < rows:
-                rows = min(rows, keys * _rows_of_a_key(matching, view, execution))
-    return rows
-
-
-def _rows_of_a_key(matching: p.Matching, view: TableView, execution: Execution) -> float:
-    entry = find_ordered(view.table, matching.index.id)
-    if _is_complete(entry, matching):
-        return 1.0
-    columns = {c.id: c for c in view.table.columns}
-    rows = float(view.row_count)
-    for column_id in entry.columns[: len(matching.values)]:
-        rows = min(rows, rows_of_a_value(columns[column_id], view, execution))
-    return rows
-
-
-def _is_found(scan: p.Scan) -> bool:
-    """Whether a scan's rows are found without reading all."""
-    return any((scan.lookup, scan.seek, scan.region, scan.limit, scan.matching))
-
-
-def _is_complete(entry: IndexEntry | KeyEntry, matching: p.Matching) -> bool:
-    is_unique = isinstance(entry, KeyEntry) and entry.is_unique
-    return is_unique and len(matching.values) == len(entry.columns)
 
 
 def _distinct(rows: pa.Table, names: list[str]) -> pa.Table:

@@ -40,6 +40,7 @@ from hartonomous.hql.types import GEOMETRY, Type, parse_type
 from hartonomous.storage.table import ScanResult, TableView
 
 if TYPE_CHECKING:
+    from hartonomous.hql.operators.arrow_input import ArrowInput
     from hartonomous.hql.operators.topk import TopK
 
 ADDRESS, ROW_ID, ORDINAL = "__address", "__row_id", "__ordinal"
@@ -57,8 +58,10 @@ class ScanOperator:
     label: str
     sources: dict[str, int]
     top: TopK | None = None  # if the scan has `nearest`
-    #: all scans of the fragment, by relation, and those that wait for this one's rows (matching.py)
-    siblings: Mapping[int, ScanOperator] = field(default_factory=dict, compare=False, repr=False)
+    #: what the fragment reads, by relation, and who waits for this one's rows (matching.py)
+    siblings: Mapping[int, ScanOperator | ArrowInput] = field(
+        default_factory=dict, compare=False, repr=False
+    )
     waiting: frozenset[int] = frozenset()
 
     @property

@@ -28,13 +28,16 @@ import pyarrow as pa
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.rules.seek_index import ordered_indexes
-from hartonomous.hql.rules.simple import column_of
+from hartonomous.hql.rules.simple import column_of, is_simple
 from hartonomous.hql.rules.tree import any_of, conjuncts, sources, transform, walk, walk_block
 from hartonomous.hql.rules.use_index import wanted_index
 from hartonomous.storage.catalog import TableEntry, fold
 
 #: ways to match that one scan keeps
 MATCHES_MAX = 4
+
+#: what may say which rows are wanted
+_Other = p.Scan | p.ArrowSource | p.Derived
 
 #: an equality: a column of the scan that may be read in part, and one of the scan that says which
 _Equality = tuple[p.Column, p.Column]
@@ -44,11 +47,15 @@ def match_rows(plan: p.Plan) -> p.Plan:
     if "NO INDEX" in dict(plan.options):
         return plan
     found: dict[int, list[_Equality]] = {}
-    scans: dict[int, p.Scan] = {}
-    for equality in _of_plan(plan, {}, scans):
+    others: dict[int, _Other] = {}
+    for equality in _of_plan(plan, {}, others):
         found.setdefault(equality[0].relation, []).append(equality)
     wanted = wanted_index(plan)
-    matches = {number: _matches(scans[number], own, wanted) for number, own in found.items()}
+    matches = {
+        number: _matches(scan, found[number], others, wanted)
+        for number, scan in others.items()
+        if number in found and isinstance(scan, p.Scan)
+    }
     if not any(matches.values()):
         return plan
 
@@ -70,28 +77,28 @@ def _is_whole(scan: p.Scan) -> bool:
 
 
 def _of_plan(
-    plan: p.Plan, outer: Mapping[int, p.Scan], scans: dict[int, p.Scan]
+    plan: p.Plan, outer: Mapping[int, _Other], known: dict[int, _Other]
 ) -> Iterator[_Equality]:
-    """All equalities in a query and what is inside it; `outer` are scans of the queries around."""
+    """All equalities in a query and what is inside it; `outer` are those of the queries around."""
     for cte in plan.ctes:
-        yield from _of_plan(cte.plan, {}, scans)
+        yield from _of_plan(cte.plan, {}, known)
     match plan.body:
         case p.SelectBlock():
-            yield from _of_block(plan.body, outer, scans)
+            yield from _of_block(plan.body, outer, known)
         case p.SetBlock():
-            yield from _of_plan(plan.body.left, outer, scans)
-            yield from _of_plan(plan.body.right, outer, scans)
+            yield from _of_plan(plan.body.left, outer, known)
+            yield from _of_plan(plan.body.right, outer, known)
         case p.Plan():
-            yield from _of_plan(plan.body, outer, scans)
+            yield from _of_plan(plan.body, outer, known)
         case p.ValuesBlock():
             pass
 
 
 def _of_block(
-    block: p.SelectBlock, outer: Mapping[int, p.Scan], scans: dict[int, p.Scan]
+    block: p.SelectBlock, outer: Mapping[int, _Other], known: dict[int, _Other]
 ) -> Iterator[_Equality]:
-    own = {s.relation: s for s in sources(block.source) if isinstance(s, p.Scan)}
-    scans.update(own)
+    own = _others(block.source)
+    known.update(own)
     seen = {**outer, **own}
     for part in conjuncts(block.where):
         for narrowed, by in _equal_columns(part, seen):
@@ -101,11 +108,11 @@ def _of_block(
     yield from _of_joins(block.source, outer)
     for source in sources(block.source):
         if isinstance(source, p.Derived):
-            yield from _of_plan(source.plan, seen if source.lateral else {}, scans)
+            yield from _of_plan(source.plan, seen if source.lateral else {}, known)
     for node in walk((*block.outputs, *_parts_of(block)), block=True):
         query = getattr(node, "query", None)
         if isinstance(query, p.Plan):
-            yield from _of_plan(query, seen, scans)
+            yield from _of_plan(query, seen, known)
 
 
 def _parts_of(block: p.SelectBlock) -> tuple[p.Expr, ...]:
@@ -122,13 +129,13 @@ def _parts_of(block: p.SelectBlock) -> tuple[p.Expr, ...]:
 
 
 def _of_joins(
-    joined: p.Joined | p.Source | None, outer: Mapping[int, p.Scan]
+    joined: p.Joined | p.Source | None, outer: Mapping[int, _Other]
 ) -> Iterator[_Equality]:
     if not isinstance(joined, p.Joined):
         return
     yield from _of_joins(joined.left, outer)
     yield from _of_joins(joined.right, outer)
-    left, right = (_scans(side) for side in (joined.left, joined.right))
+    left, right = (_others(side) for side in (joined.left, joined.right))
     narrowed_sides = {"INNER": left | right, "LEFT": right, "RIGHT": left}.get(joined.kind, {})
     for part in conjuncts(joined.on):
         for narrowed, by in _equal_columns(part, {**outer, **left, **right}):
@@ -138,11 +145,29 @@ def _of_joins(
             yield from _in_query(part, left | right)
 
 
-def _scans(joined: p.Joined | p.Source) -> dict[int, p.Scan]:
-    return {s.relation: s for s in sources(joined) if isinstance(s, p.Scan)}
+def _others(joined: p.Joined | p.Source | None) -> dict[int, _Other]:
+    """The relations of a FROM clause whose values can be had without the engine."""
+    return {
+        s.relation: s
+        for s in sources(joined)
+        if isinstance(s, p.Scan)
+        or (isinstance(s, p.ArrowSource) and s.key.startswith("@"))
+        or (isinstance(s, p.Derived) and _given(s) is not None)
+    }
 
 
-def _equal_columns(expr: p.Expr, scans: Mapping[int, p.Scan]) -> Iterator[_Equality]:
+def _given(source: _Other | None) -> p.Given | None:
+    """The rows of a VALUES whose cells are simple."""
+    if not isinstance(source, p.Derived) or not isinstance(source.plan.body, p.ValuesBlock):
+        return None
+    plan, rows = source.plan, source.plan.body.rows
+    is_bare = not plan.ctes and plan.limit is None and plan.offset is None and plan.json is None
+    if not is_bare or not all(is_simple(cell) for row in rows for cell in row):
+        return None
+    return p.Given(source.fields, rows)
+
+
+def _equal_columns(expr: p.Expr, scans: Mapping[int, _Other]) -> Iterator[_Equality]:
     """Both ways round."""
     if isinstance(expr, p.Call) and expr.function.name == "=":
         one, other = (column_of(a, scans) for a in expr.arguments)
@@ -151,7 +176,7 @@ def _equal_columns(expr: p.Expr, scans: Mapping[int, p.Scan]) -> Iterator[_Equal
             yield other, one
 
 
-def _in_query(expr: p.Expr, own: Mapping[int, p.Scan]) -> Iterator[_Equality]:
+def _in_query(expr: p.Expr, own: Mapping[int, _Other]) -> Iterator[_Equality]:
     """A column IN the values of a column of a scan in the query's FROM; a column that equals one in
     the WHERE of an EXISTS."""
     query = getattr(expr, "query", None)
@@ -160,7 +185,7 @@ def _in_query(expr: p.Expr, own: Mapping[int, p.Scan]) -> Iterator[_Equality]:
     block = query.body
     if not isinstance(block, p.SelectBlock):
         return
-    inside = _scans_of(block)
+    inside = _others(block.source)
     if isinstance(expr, p.InQuery) and not expr.negated:
         column, inner = column_of(expr.operand, own), column_of(block.outputs[0].expr, inside)
         if column is not None and inner is not None:
@@ -177,15 +202,14 @@ def _gives_rows_of_its_own(block: p.SelectBlock) -> bool:
     return block.group_by != () and not any_of(walk_block(block), p.Aggregate)
 
 
-def _scans_of(block: p.SelectBlock) -> dict[int, p.Scan]:
-    return {} if block.source is None else _scans(block.source)
-
-
 # --- matches -------------------------------------------------------------------------------------
 
 
 def _matches(
-    scan: p.Scan, equalities: list[_Equality], wanted: str | None
+    scan: p.Scan,
+    equalities: list[_Equality],
+    others: Mapping[int, _Other],
+    wanted: str | None,
 ) -> tuple[p.Matching, ...]:
     """The ways to find a scan's rows by those of another: by each other scan one index, that of
     which the most columns are known, a unique one first."""
@@ -215,7 +239,7 @@ def _matches(
             if best is None or rank > best:
                 best = rank
                 index = p.Index(entry.id, entry.name)
-                chosen = p.Matching(index, other, values)
+                chosen = p.Matching(index, other, values, _given(others.get(other)))
         if chosen is not None:
             found.append(chosen)
     return tuple(found[:MATCHES_MAX])

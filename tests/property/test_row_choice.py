@@ -71,6 +71,9 @@ class Maker:
                 (f"words w {kind} (code c {other} files f ON f.id = c.file) ON c.word = w.word",
                  "cfw"),
                 (f"code d {kind} code c ON c.id = d.id AND d.depth < 3", "cd"),
+                (f"(VALUES (1), (3), (NULL), (7)) v(k) {kind} code c ON c.file = v.k", "cv"),
+                (f"code c {kind} (VALUES ('def', 4), ('if', {self.number(9)})) v(k, n)"
+                 " ON c.word = v.k AND c.depth = v.n", "cv"),
                 (f"code d {kind} code c ON c.file = d.file AND c.line = d.line", "cd"),
                 ("files f CROSS APPLY (SELECT TOP (3) * FROM code x WHERE x.file = f.id"
                  " ORDER BY x.line DESC, x.id) c", "cf"),
@@ -96,6 +99,7 @@ class Maker:
             "d": [f"d.id < {n}", f"d.word = '{word}'", f"d.line = {small}"],
             "f": [f"f.id = {small}", f"f.id < {small}", "f.name IS NULL", f"f.lines > {n}",
                   f"f.name = 'module{small}'", f"f.id = {small} OR f.lines = {n}"],
+            "v": ["v.k IS NOT NULL", "v.k = '3'"],
             "w": [f"w.word = '{word}'", f"w.uses > {n}", f"w.uses < {small}"],
         }[self.random.choice(aliases)]  # fmt: skip
         return self.random.choice(tests)
@@ -104,7 +108,7 @@ class Maker:
         source, aliases = self.relations()
         tests = [self.test(aliases) for _ in range(self.random.choice([0, 1, 1, 2, 2, 3]))]
         where = f" WHERE {' AND '.join(tests)}" if tests else ""
-        ids = {"c": "c.id", "d": "d.id", "f": "f.id", "w": "w.word"}
+        ids = {"c": "c.id", "d": "d.id", "f": "f.id", "v": "v.k", "w": "w.word"}
         keys = ", ".join(ids[a] for a in aliases)
         shape = self.random.randrange(5 if aliases == "c" else 4)
         if shape == 0:
