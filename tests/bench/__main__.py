@@ -25,6 +25,7 @@ BENCHMARKS = (
     "commits",
     "indexes",
     "reopen",
+    "history",
     "long_history",
     "spatial_index",
     "spatial_sql",
