@@ -687,4 +687,4 @@ class LongStore(Store):
 
 
 TestLongStore = pytest.mark.slow(LongStore.TestCase)
-TestLongStore.settings = settings(_SETTINGS, max_examples=400, stateful_step_count=100)
+TestLongStore.settings = settings(_SETTINGS, max_examples=150, stateful_step_count=100)
