@@ -75,7 +75,7 @@ class Session(Transactions):
         author: str | None = None,
     ) -> None:
         super().__init__(database, author)
-        self.number = next(_NUMBERS)
+        self.number: int = next(_NUMBERS)
         self.autocommit = autocommit
         self.timeout = timeout
         self.memory = memory

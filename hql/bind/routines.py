@@ -28,6 +28,7 @@ from hartonomous.hql.bind.walk import operands, subquery
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.scripts.routines import Parameter, Routine, find_routine, read_routine
 from hartonomous.hql.syntax import trees
+from hartonomous.hql.types import NVARCHAR
 from hartonomous.storage.catalog import RoutineEntry, fold
 from hartonomous.storage.errors import Error
 
@@ -131,10 +132,10 @@ def _interpreted(
 ) -> plan.Expr:
     from hartonomous.hql.scripts.functions import native_function
 
-    assert routine.returns is not None
     scope.statement.volatile = True
     function = native_function(entry, routine)
-    return plan.Call(type=routine.returns, span=span, function=function, arguments=tuple(arguments))
+    type_ = routine.returns or NVARCHAR  # rows are JSON
+    return plan.Call(type=type_, span=span, function=function, arguments=tuple(arguments))
 
 
 # --- table functions -----------------------------------------------------------------------------
@@ -146,7 +147,7 @@ def bind_table(
     """The rows of a call as a source, and the names of its columns. `seen` is what the arguments
     may see."""
     span, routine = scope.span(node), read_routine(entry)
-    if routine.query is None:
+    if routine.query is None and routine.variable is None:
         _refuse(routine, span, "table")
     if node.schema:
         raise fault(span, f"{routine.title} takes no WITH list", "BIND")
@@ -154,7 +155,8 @@ def bind_table(
     arguments = bind_arguments(routine, node.call.arguments, seen, span)
     seen.clause = clause
     query = routine.query
-    assert query is not None
+    if query is None:
+        return _filled_table(node, entry, routine, arguments, scope, lateral)
 
     def bind(inner: Scope) -> plan.Plan:
         return inner.statement.bind_query(query, inner)
@@ -178,6 +180,29 @@ def bind_table(
             plan.Plan(fields=rows.fields, body=block), statement, alias, lateral=lateral
         )
     return source, tuple([f.name for f in bound.fields])
+
+
+def _filled_table(
+    node: ast.FunctionTable,
+    entry: RoutineEntry,
+    routine: Routine,
+    arguments: Sequence[plan.Expr],
+    scope: Scope,
+    lateral: bool,
+) -> tuple[plan.Source, tuple[str, ...]]:
+    """The rows that a body leaves in its table variable: a native call takes it there."""
+    from hartonomous.hql.scripts.row_texts import table_function
+
+    call = _interpreted(entry, routine, arguments, scope.span(node), scope)
+    source = plan.TableFunction(
+        relation=scope.statement.next_relation(),
+        alias=node.alias.text if node.alias else node.call.name.last,
+        fields=tuple([plan.Field(name, type_) for name, type_ in routine.columns]),
+        function=table_function(routine),
+        arguments=(call,),
+        lateral=lateral,
+    )
+    return source, tuple([name for name, _ in routine.columns])
 
 
 def _as_row(

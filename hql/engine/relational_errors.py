@@ -136,6 +136,12 @@ def translate(
         raised = failure(int(call[1]))
         if isinstance(raised, Error):
             return raised
+        if isinstance(raised, RecursionError):  # functions that call themselves, statements in them
+            return ExecutionFault(
+                "calls of functions nest too deep",
+                code="RECURSION",
+                hint="a recursive routine needs a condition that ends it, or use a loop",
+            )
         if raised is not None:
             return _internal(f"a native function failed: {raised!r}", sql)
     own = _OWN.search(text)

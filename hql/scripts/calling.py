@@ -88,6 +88,9 @@ def _play(callee: Script, text: str) -> Iterator[Result]:
     """Plays the body of a routine's text, whose plans are kept with the session by that."""
     (prepared,) = callee.session.prepare(text, is_routine=True)
     body: tuple[Statement, ...] = prepared.statement.body  # type: ignore[attr-defined]
+    rows: Statement | None = getattr(prepared.statement, "rows", None)
+    if rows is not None:  # the table that a function fills
+        body = (rows, *body)
     return callee.play_text(prepared.inner(statement) for statement in body)
 
 
@@ -184,19 +187,21 @@ def _converted(callee: Script, value: ast.Expression, type_: Type, name: str, ca
 def run_function(
     context: Context, routine: Routine, entry: RoutineEntry, row: Sequence[Any]
 ) -> Any:
-    """What a scalar function's body returns, in Python's form, in the transaction of `context`."""
+    """What a function's body returns, in Python's form, in the transaction of `context`; the rows
+    of one that fills a table are an Arrow table."""
     prepared = context.prepared
     assert prepared is not None, "a function is called by a statement"
     script = Script(
         context.session, context.frame, context.messages, context.limits, prepared, streams=False
     )
     frame = new_frame(routine, row, context.frame)
-    assert routine.returns is not None
-    frame.returns = trees.unbounded(routine.returns)
+    frame.result_table = routine.variable
+    if routine.returns is not None:
+        frame.returns = trees.unbounded(routine.returns)
     with context.session.inside(context.transaction):
         for _ in _play(script.call(frame, what=f"function {routine.title}"), entry.text):
             pass
-    value, length_max = frame.return_value, routine.returns.a
-    if isinstance(value, str | bytes) and routine.returns != frame.returns:
-        return value[:length_max]  # as CAST cuts it
+    value, returns = frame.return_value, routine.returns
+    if returns is not None and isinstance(value, str | bytes) and returns != frame.returns:
+        return value[: returns.a]  # as CAST cuts it
     return value

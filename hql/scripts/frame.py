@@ -26,7 +26,8 @@ class Frame:
     LOCAL cursors by folded name, `temporary` the names in the catalog of the #temp tables that a
     routine or a text of EXEC made, by folded name. `identity` is the last IDENTITY
     value that its own statements gave out. `returns` is the type of what RETURN gives, and
-    `return_value` that value in Python's form.
+    `return_value` that value in Python's form; of a function that fills the table variable
+    `result_table`, its rows as an Arrow table.
     """
 
     __slots__ = (
@@ -36,6 +37,7 @@ class Frame:
         "depth",
         "identity",
         "parameters",
+        "result_table",
         "return_value",
         "returns",
         "routine",
@@ -57,6 +59,7 @@ class Frame:
         self.depth: int = caller.depth + 1 if caller is not None else 0
         self.returns: Type = INT
         self.return_value: Any = None
+        self.result_table: str | None = None
         self.identity: int | None = None
         self.declared: dict[str, VariableDefinition] = {}
         self.tables: dict[str, TableVariable] = {}

@@ -1,9 +1,10 @@
-"""Users' scalar functions that are more than one expression: their bodies run for each row.
+"""Users' functions that are more than one expression or query: their bodies run for each row.
 
 A call is a native function of the query around it (functions/base.py). Its kernel gets the rows'
 arguments, and runs the body once for each set of arguments that differ, in a frame of its own, in
 the transaction and the limits of the statement that calls. The engine may ask from several of its
-threads: of one statement, one body runs at a time.
+threads: of one statement, one body runs at a time. A function that fills a table gives its rows as
+JSON, which the engine takes apart (row_texts.py).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from hartonomous.hql.functions.base import Function
 from hartonomous.hql.functions.by_value import key_of
 from hartonomous.hql.scripts.routines import Routine
 from hartonomous.hql.syntax import trees
-from hartonomous.hql.types import Type
+from hartonomous.hql.types import NVARCHAR, Type
 from hartonomous.storage.catalog import Catalog, RoutineEntry
 
 if TYPE_CHECKING:
@@ -33,12 +34,11 @@ BATCH_ROWS = 2_048
 def native_function(entry: RoutineEntry, routine: Routine) -> Function:
     """The native function that runs a routine's body. Volatile: it is never computed beforehand,
     for rows that CASE or WHERE would keep from it (a recursive one would not end)."""
-    assert routine.returns is not None
     types = tuple(p.type for p in routine.parameters)
     return Function(
         name=routine.title,
         kind="scalar",
-        resolve=Signature(routine.returns, types),
+        resolve=Signature(routine.returns or NVARCHAR, types),
         kernel=_unbound,
         in_execution=Body(entry),
         parameters=tuple(p.name for p in routine.parameters),
@@ -83,6 +83,7 @@ class Calls:
 
         assert execution.context is not None, "a user's function, and no statement around it"
         self._routine = read_routine(entry)
+        self._returns = self._routine.returns or NVARCHAR
         self._entry = entry
         self._context: Context = execution.context
         self._limits = execution.limits
@@ -95,7 +96,6 @@ class Calls:
         from hartonomous.hql.values import parameter_value
 
         routine = self._routine
-        assert routine.returns is not None
         found: dict[Any, Any] = {}
         values: list[Any] = []
         with self._lock:
@@ -105,14 +105,16 @@ class Calls:
                     value = self._run(row)
                     found[key] = None if value is None else parameter_value("", value)[1]
                 values.append(found[key])
-        return as_array(values, routine.returns)
+        return as_array(values, self._returns)
 
     def _run(self, row: Sequence[Any]) -> Any:
-        """The value of the body for one set of arguments."""
+        """The value of the body for one set of arguments; its rows as JSON."""
         from hartonomous.hql.scripts.calling import run_function
+        from hartonomous.hql.scripts.row_texts import json_of_rows
 
         self._limits.check()
-        return run_function(self._context, self._routine, self._entry, row)
+        value = run_function(self._context, self._routine, self._entry, row)
+        return value if self._routine.variable is None else json_of_rows(value)
 
 
 def _is_volatile(routine: Routine, catalog: Catalog, seen: set[int]) -> bool:

@@ -81,6 +81,8 @@ def check_function(routine: Routine, statement: CreateFunction, context: Context
     _refuse_temporary(inside)
     if routine.query is None:
         _check_computes(statement)
+    if statement.rows is not None:
+        _check_names([name for name, _ in routine.columns], statement.rows)
     if routine.value is not None or routine.query is not None:
         from hartonomous.hql.bind.routines import check_bound
         from hartonomous.hql.queries import bind_context
@@ -106,15 +108,7 @@ def _refuse_temporary(body: object) -> None:
 
 def _check_columns(names: Sequence[str], query: ast.Query) -> None:
     """A table function's columns are all named and all different; nor does it set limits."""
-    seen: set[str] = set()
-    for number, name in enumerate(names, 1):
-        if not name:
-            message = f"column {number} of the function's table has no name"
-            raise place(BindFault(message, hint="give it one with AS"), query)
-        if fold(name) in seen:
-            message = f'the function\'s table has two columns "{name}"'
-            raise place(BindFault(message, code="AMBIGUOUS"), query)
-        seen.add(fold(name))
+    _check_names(names, query)
     for node in trees.walk(query):
         if isinstance(node, ast.VariableTable):
             message = f"there is no table @{node.name}: parameters are values"
@@ -123,18 +117,34 @@ def _check_columns(names: Sequence[str], query: ast.Query) -> None:
             raise place(BindFault("a function changes nothing, and INTO makes a table"), node)
 
 
+def _check_names(names: Sequence[str], node: ast.Node) -> None:
+    seen: set[str] = set()
+    for number, name in enumerate(names, 1):
+        if not name:
+            message = f"column {number} of the function's table has no name"
+            raise place(BindFault(message, hint="give it one with AS"), node)
+        if fold(name) in seen:
+            message = f'the function\'s table has two columns "{name}"'
+            raise place(BindFault(message, code="AMBIGUOUS"), node)
+        seen.add(fold(name))
+
+
 def _check_computes(statement: CreateFunction) -> None:
     """Every statement of a scalar function's body may stand there, and its last one is RETURN."""
     from hartonomous.hql.statements.return_value import ReturnValue
 
     for inner in _statements(statement.body):
         _check_statement(inner)
-        if isinstance(inner, ReturnValue) and inner.value is None:
-            raise place(BindFault("RETURN in a function gives a value"), inner)
+        if isinstance(inner, ReturnValue) and (inner.value is None) != (statement.rows is not None):
+            message = "RETURN in a function gives a value"
+            if statement.rows is not None:
+                message = f"the function gives @{statement.rows.variables[0].name}: RETURN alone"
+            raise place(BindFault(message), inner)
     last = _last(statement.body)
     if not isinstance(last, ReturnValue):
         message = "the last statement of a function must be RETURN"
-        raise place(BindFault(message, hint="… RETURN @result END"), last or statement)
+        hint = "… RETURN END" if statement.rows is not None else "… RETURN @result END"
+        raise place(BindFault(message, hint=hint), last or statement)
 
 
 def _statements(body: object) -> Iterator[Statement]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.statements.base import Statement
     from hartonomous.hql.statements.create_function import CreateFunction
     from hartonomous.hql.statements.create_procedure import CreateProcedure
+    from hartonomous.hql.statements.parts import ColumnDefinition
 
 PROCEDURE: Final = "PROCEDURE"
 SCALAR: Final = "SCALAR FUNCTION"
@@ -47,7 +48,8 @@ class Routine:
     """A procedure, a scalar function or a table function.
 
     A procedure has `body`; a scalar function `returns` and `body`, and `value` if the body is one
-    RETURN; a table function `query`. `title` is its full name, `dbo.f`.
+    RETURN; a table function `query`, or `columns`, those of the table variable `variable` that its
+    `body` fills. `title` is its full name, `dbo.f`.
     """
 
     title: str
@@ -58,6 +60,8 @@ class Routine:
     returns: Type | None = None
     value: ast.Expression | None = None
     query: ast.Query | None = None
+    variable: str | None = None
+    columns: tuple[tuple[str, Type], ...] = ()
 
     @property
     def noun(self) -> str:
@@ -102,9 +106,28 @@ def routine_of(statement: CreateProcedure | CreateFunction, title: str, text: st
         return Routine(title, PROCEDURE, parameters, statement.body, text)
     if statement.query is not None:
         return Routine(title, TABLE, parameters, (), text, query=statement.query)
+    if statement.rows is not None:
+        (rows,) = statement.rows.variables
+        columns = tuple([_column(c) for c in rows.columns])
+        return Routine(
+            title, TABLE, parameters, statement.body, text, variable=rows.name, columns=columns
+        )
     assert statement.returns is not None, statement
     body, returns = statement.body, type_named(statement.returns)
     return Routine(title, SCALAR, parameters, body, text, returns, _only_value(body))
+
+
+def _column(definition: ColumnDefinition) -> tuple[str, Type]:
+    """Name and type of a column that a function's table has."""
+    from hartonomous.hql.bind.context import not_supported
+
+    if definition.type is None:
+        raise not_supported(definition.span, "computed columns of a function's table")
+    type_ = type_named(definition.type)
+    if type_.is_wide:
+        hint = "RETURNS TABLE AS RETURN SELECT … may give one"
+        raise not_supported(definition.span, f"{type_} in a table that a function fills", hint)
+    return definition.name.text, type_
 
 
 def type_named(name: ast.TypeName) -> Type:

@@ -116,12 +116,14 @@ class Script:
         where it was called."""
         settings = self.session.settings
         try:
-            for prepared in statements:
-                yield from self.play_prepared(prepared)
-            if self.frame.tables:
-                self._settle()
-        except Return:
-            return
+            try:
+                for prepared in statements:
+                    yield from self.play_prepared(prepared)
+                if self.frame.tables:
+                    self._settle()
+            except Return:
+                pass
+            self._keep_rows()
         except Error as error:
             caller = self.frame.caller
             assert caller is not None, "the client's own text is played by the session"
@@ -134,6 +136,14 @@ class Script:
             self.session.settings = settings
             self.frame.close()
             drop_temporary(self.frame, self.session)
+
+    def _keep_rows(self) -> None:
+        """The rows of the table variable that a function fills, before its frame is closed."""
+        if self.frame.result_table is not None:
+            from hartonomous.hql.syntax.parse import parse_query
+
+            query = parse_query(f"SELECT * FROM @{self.frame.result_table}")
+            self.frame.return_value = self._reading(lambda c: c.table(query, key="returned"))
 
     def handle(self, error: Error, statements: Iterable[Statement]) -> Iterator[Result]:
         """Plays a CATCH for an error."""

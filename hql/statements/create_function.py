@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from hartonomous.hql.ast import ObjectName, Query, Span, TypeName
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.statements.base import Statement
+from hartonomous.hql.statements.declare import Declare, VariableDefinition
 from hartonomous.hql.statements.parts import ParameterDefinition, as_body
 from hartonomous.hql.syntax.printer import line, parens, statements
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 @frozen
 class CreateFunction(Statement):
     """A scalar function has `returns` and `body` (one Block, or the rest of the batch), a table
-    function (`RETURNS TABLE AS RETURN query`) has `query` and no `returns`. mode as for
+    function has no `returns`: it has `query` (`RETURNS TABLE AS RETURN query`), or `rows`, the
+    DECLARE of what it gives (`RETURNS @r TABLE (…) AS BEGIN … END`), and `body`. mode as for
     procedures."""
 
     name: ObjectName
@@ -27,6 +29,7 @@ class CreateFunction(Statement):
     body: tuple[Statement, ...] = ()
     query: Query | None = None
     mode: str = "CREATE"
+    rows: Declare | None = None
     title: ClassVar[str] = "CREATE FUNCTION"
 
     @classmethod
@@ -34,6 +37,9 @@ class CreateFunction(Statement):
         mode, name, parameters, *returns, body = children
         if isinstance(body, Query):
             return cls(name, parameters or (), None, (), body, mode, span=span)
+        if isinstance(returns[0], VariableDefinition):
+            rows = Declare((returns[0],), span=returns[0].span)
+            return cls(name, parameters or (), None, as_body(body), None, mode, rows, span=span)
         return cls(name, parameters or (), returns[0], as_body(body), None, mode, span=span)
 
     def __str__(self) -> str:
@@ -43,7 +49,7 @@ class CreateFunction(Statement):
             "FUNCTION",
             f"{self.name}{parens(self.parameters) or '()'}",
             "RETURNS",
-            self.returns or "TABLE",
+            self.returns or (self.rows.variables[0] if self.rows else "TABLE"),
             "AS",
             text,
         )

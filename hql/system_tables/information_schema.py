@@ -175,7 +175,7 @@ def _routines(context: Context) -> list[Row]:
     rows: list[Row] = []
     for entry in context.catalog.routines():
         routine = read_routine(entry)
-        returns = "TABLE" if routine.query is not None else None
+        returns = "TABLE" if routine.query is not None or routine.variable is not None else None
         if routine.returns is not None:
             returns = routine.returns.kind
         kind, place = routine.noun.upper(), _place(context, entry)
