@@ -7,11 +7,15 @@ it: by a CAST, but what is too long is an error. A statement that fails changes 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from hartonomous.hql import ast
 from hartonomous.hql.bind.context import fault, locate, nearest
+from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.scripts.table_variables import declare_table, forget_table
 from hartonomous.hql.scripts.values import evaluate, last_row
@@ -23,6 +27,7 @@ from hartonomous.storage.errors import Error
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
     from hartonomous.hql.statements.declare import Declare, VariableDefinition
+    from hartonomous.hql.statements.parts import Assignment
     from hartonomous.hql.statements.set_variable import SetVariable
 
 
@@ -98,6 +103,39 @@ def run_select(query: ast.Query, context: Context) -> Result:
     if last is not None:
         context.parameters.assign(dict(zip(map(fold, names), last, strict=True)))
     return Result(rows_read=count)
+
+
+# --- UPDATE … SET @v = e -------------------------------------------------------------------------
+
+
+def variable_items(assignments: Sequence[Assignment], context: Context) -> list[ast.SelectItem]:
+    """What an UPDATE's query has for the variables that it sets, from the rows as they were."""
+    return [
+        trees.item(
+            trees.cast(a.value, get_variable_type(context, a.variable, a.span)), f"__set_{number}"
+        )
+        for number, a in enumerate(assignments)
+        if a.variable is not None
+    ]
+
+
+def assign_last(
+    assignments: Sequence[Assignment], fields: Sequence[Field], rows: pa.Table, context: Context
+) -> None:
+    """The variables get the values of the last row; without a row nothing changes."""
+    if context.transaction.broken:  # a statement that fails changes no variable
+        from hartonomous.hql.changes.references import settle
+
+        settle(context)
+    chosen = {f"__set_{i}": a for i, a in enumerate(assignments) if a.variable is not None}
+    kept = tuple(f for f in fields if f.name in chosen)
+    set_by = [chosen[f.name] for f in kept]
+    names = [str(a.variable) for a in set_by]
+    types = [get_variable_type(context, a.variable or "", a.span) for a in set_by]
+    result = Result.of_table(kept, rows.select([f.name for f in kept]))
+    last, _ = last_row(result, [f"@{n}" for n in names], types, [a.value.span for a in set_by])
+    if last is not None:
+        context.parameters.assign(dict(zip(map(fold, names), last, strict=True)))
 
 
 def _value_of(

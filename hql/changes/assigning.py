@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.targets import Target, place
-from hartonomous.hql.errors import BindFault, NotSupported
+from hartonomous.hql.errors import BindFault
 from hartonomous.hql.syntax import trees
 from hartonomous.hql.system_schema.behaviour import assignable
 from hartonomous.hql.types import parse_type
@@ -83,8 +83,9 @@ def assigned_value(value: ast.Expression, column: ColumnEntry) -> ast.Expression
     """A value as it is assigned: DEFAULT is the column's, and the type is the column's."""
     if isinstance(value, ast.Default):
         if column.identity is not None:
-            message = "not supported yet: DEFAULT for an IDENTITY column beside explicit values"
-            raise place(NotSupported(message), value)
+            message = "DEFAULT cannot stand for an IDENTITY column beside given values"
+            hint = f'leave "{column.name}" out'
+            raise place(BindFault(message, hint=hint), value)
         value = default_of(column)
     return trees.cast(value, parse_type(column.type))
 
@@ -101,11 +102,11 @@ def default_of(column: ColumnEntry) -> ast.Expression:
 def assigned_columns(
     assignments: Sequence[Assignment], table: TableEntry
 ) -> dict[str, ast.Expression]:
-    """What is assigned, by the column's name."""
+    """What is assigned, by the column's name; variables are another matter."""
     assigned: dict[str, ast.Expression] = {}
     for assignment in assignments:
         if assignment.variable is not None:
-            raise place(NotSupported("not supported yet: UPDATE … SET @variable"), assignment)
+            continue
         name = assignment.column[-1]
         column = find_column(table, name)
         if column.name in assigned:

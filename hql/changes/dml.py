@@ -32,7 +32,7 @@ from hartonomous.hql.changes.targets import (
     place,
     with_common_tables,
 )
-from hartonomous.hql.errors import BindFault, NotSupported
+from hartonomous.hql.errors import BindFault
 from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
 from hartonomous.hql.syntax import trees
@@ -43,6 +43,7 @@ from hartonomous.hql.system_schema.behaviour import (
     given_shape,
 )
 from hartonomous.hql.types import BIGINT, parse_type
+from hartonomous.hql.variables import assign_last, variable_items
 from hartonomous.storage.catalog import ColumnEntry, TableEntry
 from hartonomous.storage.references import refuse_referenced
 
@@ -71,6 +72,9 @@ def run_insert(statement: Insert, context: Context) -> Result:
     table, columns, query = insert_query(statement, context)
     if query is None:
         return _insert_defaults(statement, context, table)
+    if not columns:
+        assert isinstance(query.body, ast.Values)
+        return _insert_defaults(statement, context, table, len(query.body.rows))
     rows = find_direct_rows(query, context) or context.query(query, key="insert")
     return insert_result(context, statement, table, columns, rows)
 
@@ -185,17 +189,15 @@ def _assigned_values(
             values.rows[0][0] if values.rows[0] else query,
         )
     absent = [i for i in range(width) if all(isinstance(r[i], ast.Default) for r in values.rows)]
-    if len(absent) == width:
-        raise place(
-            NotSupported("not supported yet: VALUES of DEFAULT only; write DEFAULT VALUES"), query
-        )
     present = [i for i in range(width) if i not in absent]
     rows = tuple(tuple(assigned_value(row[i], columns[i]) for i in present) for row in values.rows)
     return [columns[i] for i in present], replace(query, body=ast.Values(rows, span=values.span))
 
 
-def _insert_defaults(statement: Insert, context: Context, table: TableEntry) -> Result:
-    row = Completion(given_shape(table), ()).complete(context, pa.table({}), 1)
+def _insert_defaults(
+    statement: Insert, context: Context, table: TableEntry, rows: int = 1
+) -> Result:
+    row = Completion(given_shape(table), ()).complete(context, pa.table({}), rows)
     kept: list[pa.Table] = []
     count = store_rows(context, table, [row], kept)
     if statement.output is None:
@@ -215,6 +217,7 @@ def update_query(
     items = [trees.item(target.column(ADDRESS), ADDRESS)]
     assigned = assigned_columns(statement.assignments, target.table)
     items += new_values(target, assigned)
+    items += variable_items(statement.assignments, context)
     if wants(statement.output, "deleted"):
         items += old_values(target)
     carried = Carried(context, statement.output, target.source)
@@ -236,6 +239,8 @@ def run_update(statement: Update, context: Context) -> Result:
     addresses = done.column(ADDRESS).to_numpy()
     change = RowChange(addresses, new, frozenset(assigned))
     new = (find_behaviour(table) or PLAIN).update(context, table, change)
+    if any(a.variable is not None for a in statement.assignments):
+        assign_last(statement.assignments, result.fields, rows, context)
     if carried.output is None:
         return Result(row_count=len(addresses))
     deleted = old_rows(table, done)

@@ -116,6 +116,9 @@ def merge_query(
 
 
 def _when(clause: MergeClause, table: TableEntry) -> When:
+    for assignment in clause.assignments:
+        if assignment.variable is not None:
+            raise place(BindFault("MERGE sets columns, no variables"), assignment)
     if clause.action == "UPDATE":
         return When(clause, assigned_columns(clause.assignments, table))
     if clause.action == "DELETE":
