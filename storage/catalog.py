@@ -126,7 +126,8 @@ class TableEntry:
 
     def without_column(self, column: ColumnEntry) -> TableEntry:
         """The table without a column that no key has; if it has data, it is among `dropped`."""
-        used = [k.columns for k in (*self.keys, *self.indexes, *self.foreign_keys)]
+        used = [k.columns for k in self.keys] + [i.columns for i in self.indexes]
+        used += [f.columns for f in self.foreign_keys]
         assert not any(column.id in ids for ids in used), column
         rest = tuple(c for c in self.columns if c.id != column.id)
         if column not in self.stored:
