@@ -18,7 +18,7 @@ from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.evaluate import evaluate
 from hartonomous.hql.operators.wide import Int64
-from hartonomous.storage.access import METHODS
+from hartonomous.hql.statistics import cost
 from hartonomous.storage.access.rtree import boxes_of
 from hartonomous.storage.access.search import Search
 from hartonomous.storage.chunk import NO_ROWS
@@ -47,7 +47,7 @@ def find_region(region: p.Region, view: TableView, execution: Execution) -> Cand
         # NULL is near nothing, and an empty geometry only equals empty ones
         return Candidates(search.missing if region.distance is None else NO_ROWS, 0)
     found = search.overlapping(grown(box[None], np.array([reach]), search.scale))
-    if not (region.index.forced or _pays(search, len(found.addresses), view)):
+    if not (region.index.forced or _pays(len(found.addresses), view)):
         return None
     return Candidates(np.sort(found.addresses), found.visited)
 
@@ -80,7 +80,7 @@ def find_nearest(
     missing = search.missing
     if among is not None:
         rows, missing = (r[np.isin(r, among, assume_unique=True)] for r in (rows, missing))
-    if not (nearest.index.forced or _pays(search, len(rows) + len(missing), view)):
+    if not (nearest.index.forced or _pays(len(rows) + len(missing), view)):
         return None
     return Candidates(np.unique(np.concatenate((rows, missing))), first.visited + within.visited)
 
@@ -92,8 +92,8 @@ def open_search(index: p.Index, view: TableView) -> Search:
     return Search(view, entry)
 
 
-def _pays(search: Search, candidates: int, view: TableView) -> bool:
-    return METHODS[search.entry.method].pays(candidates, view.row_count)
+def _pays(candidates: int, view: TableView) -> bool:
+    return cost.few_rows(candidates, view.row_count)
 
 
 def _box(of: p.Expr, execution: Execution) -> Box | None:

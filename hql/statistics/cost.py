@@ -31,6 +31,9 @@ WALK_ROW_US: Final = 0.1
 TEST_ROW_US: Final = 0.002
 #: what a scan costs at least: below this nothing is worth a comparison
 LEAST_SCAN_US: Final = 300.0
+#: how much more a geometry costs that is fetched by address, and how many are not worth counting
+FETCHED_FACTOR: Final = 5
+FREE_ROWS: Final = 1000
 
 
 def scan_us(rows: float, columns: int) -> float:
@@ -51,3 +54,9 @@ def seek_us(keys: float, chunks: int) -> float:
 def walk_us(rows: float, chunks: int) -> float:
     """So many rows come out of an index in order."""
     return chunks * SEEK_CHUNK_US + rows * WALK_ROW_US
+
+
+def few_rows(rows: int, whole: int) -> bool:
+    """Whether computing something of each of `rows` rows, fetched by address, costs less than of
+    all `whole` rows that a scan gives: a geometry fetched costs five times one that is scanned."""
+    return rows * FETCHED_FACTOR < whole + FREE_ROWS

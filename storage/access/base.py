@@ -119,9 +119,6 @@ class AccessMethod(Protocol):
         """What is wrong with a part, compared with the rows it is over; None if nothing is. VERIFY
         DATABASE asks."""
 
-    def pays(self, candidates: int, rows: int) -> bool:
-        """Whether looking at `candidates` rows one by one costs less than reading all `rows`."""
-
 
 #: columns of one index beyond which nobody is helped
 COLUMNS_MAX = 32

@@ -201,10 +201,6 @@ class BTree:
                 return f"another key for row {part.rows(int(wrong[0]), int(wrong[0]) + 1)[0]}"
         return None
 
-    def pays(self, candidates: int, rows: int) -> bool:
-        # a row fetched by address costs about five times as much as one that is scanned
-        return candidates * 5 < rows
-
 
 BTREE = BTree()
 

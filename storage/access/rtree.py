@@ -108,10 +108,6 @@ class RTree:
             return f"coordinates up to {part.scale} instead of {scale}"
         return rtree_check.fault(part.tree) or rtree_check.difference(part.tree, boxes)
 
-    def pays(self, candidates: int, rows: int) -> bool:
-        # a row fetched by address costs about five times as much as one that is scanned
-        return candidates * 5 < rows + 1000
-
 
 RTREE = RTree()
 
