@@ -19,7 +19,14 @@ from typing import Any, TypeVar
 
 from hartonomous.hql import ast, functions, plan
 from hartonomous.hql.bind.columns import derive
-from hartonomous.hql.bind.context import VIEW_DEPTH_MAX, BindContext, Statement, fault, nearest
+from hartonomous.hql.bind.context import (
+    VIEW_DEPTH_MAX,
+    BindContext,
+    Statement,
+    fault,
+    nearest,
+    not_supported,
+)
 from hartonomous.hql.bind.conversions import cast, implicit, unfold
 from hartonomous.hql.bind.inlined import inlined
 from hartonomous.hql.bind.routine_arguments import place_arguments, wrong_count
@@ -132,6 +139,9 @@ def _interpreted(
 ) -> plan.Expr:
     from hartonomous.hql.scripts.functions import native_function
 
+    if scope.statement.moment is not None:  # its body would run in the present
+        what = f"{routine.title}, whose body is no single expression, AS OF an earlier moment"
+        raise not_supported(span, what)
     scope.statement.volatile = True
     function = native_function(entry, routine)
     type_ = routine.returns or NVARCHAR  # rows are JSON

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hartonomous.hql.changes.completion import Completion
 from hartonomous.hql.history.applying import addresses_of
-from hartonomous.hql.history.comparing import Parting, column_pairs, counterparts
+from hartonomous.hql.history.comparing import Parting, column_pairs
 from hartonomous.hql.history.merge_rows import (
     Forms,
     KeyChanges,
@@ -74,17 +75,37 @@ class TableMerge:
     def has_conflicts(self) -> bool:
         return self.ours is not None and bool(self.outcome.is_conflict.any())
 
-    def same_atoms(self) -> dict[int, int]:
-        """Ids of their atoms that are ours under another id."""
+    def find_atoms(self, context: Context) -> Mapping[int, int]:
+        """Of atoms: ids of theirs that have another id here, as the same atom is here already, or
+        as the id is (a branch that made the table itself counts by itself)."""
         column = self.final.find_column("AtomId")
-        if self.ours is None or column is None or not self.outcome.is_same.any():
+        if self.ours is None or column is None or not is_atoms_table(self.final):
             return {}
-        numbers = np.flatnonzero(self.outcome.is_same)
-        theirs = self._theirs(column, self.theirs.place[numbers])
-        places = self.ours.place[self.outcome.ours_at[numbers]]
-        ours = values_at(self.ours.found.chunks, places, column, column.arrow)
-        pairs = zip(theirs.to_pylist(), ours.to_pylist(), strict=True)
-        return {a: b for a, b in pairs if a != b}
+        same = np.flatnonzero(self.outcome.is_same)
+        known = self._theirs(column, self.theirs.place[same]).to_numpy()
+        places = self.ours.place[self.outcome.ours_at[same]]
+        here = values_at(self.ours.found.chunks, places, column, column.arrow).to_numpy()
+        is_new = (self.theirs.base_place == NOWHERE) & (self.theirs.place != NOWHERE)
+        come = np.flatnonzero(is_new & (self.outcome.ours_at == NOWHERE))
+        ids = self._theirs(column, self.theirs.place[come])
+        view = context.transaction.view(self.final.id)
+        key = next(k for k in self.final.keys if k.kind == "PRIMARY KEY")
+        taken = view.lookup(key.id, pa.table([ids], names=[column.name]))
+        met = np.intersect1d(ids.to_numpy(), view.gather(column.name, taken).to_numpy())
+        assert column.identity is not None
+        first = self._free_identity(context, column, ids) if len(met) else 0
+        found = dict(zip(known.tolist(), here.tolist(), strict=True))
+        found |= {old: first + i * column.identity[1] for i, old in enumerate(met.tolist())}
+        self.atoms = {old: new for old, new in found.items() if old != new}
+        return self.atoms
+
+    def _free_identity(self, context: Context, column: ColumnEntry, ids: pa.Array) -> int:
+        """The first of as many numbers that neither branch has."""
+        assert column.identity is not None
+        seed, step = column.identity
+        transaction = context.transaction
+        transaction.bump_identity(self.final.id, max(ids.to_pylist()), seed, step)
+        return transaction.next_identity(self.final.id, len(ids), seed, step)
 
     # --- applying
 
@@ -110,18 +131,27 @@ class TableMerge:
         if len(insert):
             ids = self._free_ids(context, self.theirs.row_id[numbers[insert]])
             transaction.insert(table_id, new, row_ids=ids)
+            self._pass_identity(context, new)
         count = len(delete) + len(update) + len(insert)
         return count + self._fill_ours(context)
 
     def __len__(self) -> int:
         return len(self.theirs.codes)
 
+    def _pass_identity(self, context: Context, rows: pa.Table) -> None:
+        """Numbers that came are not given out again."""
+        column = next((c for c in self.final.stored if c.identity is not None), None)
+        if column is not None and column.identity is not None:
+            seed, step = column.identity
+            known = pc.min_max(rows.column(column.name)).as_py()
+            furthest = known["max"] if step > 0 else known["min"]
+            context.transaction.bump_identity(self.final.id, furthest, seed, step)
+
     @property
     def _adds_columns(self) -> bool:
         """Whether the other branch has columns that this one has not."""
-        forms = self.forms
-        known = counterparts(forms.ours.stored, forms.theirs.stored, forms.shared[2])
-        return len(known) < len(forms.theirs.stored)
+        known = self.forms.in_ours()
+        return any(c.id not in known for c in self.final.stored)
 
     def _our_addresses(self, view: TableView) -> Int64:
         """Where our rows of their keys are, NOWHERE if there is none."""

@@ -18,7 +18,7 @@ from hartonomous.hql.history.comparing import (
     Side,
     definition_changes,
 )
-from hartonomous.hql.history.merge_tables import merge_tables
+from hartonomous.hql.history.merge_tables import merge_tables, renumbered
 from hartonomous.storage.catalog import Catalog, Entry, TableEntry
 from hartonomous.storage.transaction import Transaction
 
@@ -73,7 +73,7 @@ def merge_definitions(
             conflicts.append(found)
             if take != "THEIRS":
                 continue
-            found = _taken(found)
+            found = _taken(found, partings)
         for entries, entry in zip((adopted, replaced, dropped), found, strict=True):
             if entry is not None:
                 entries.append(entry)
@@ -141,7 +141,7 @@ def _table(
     return merge_tables(base, ours, theirs, shared)
 
 
-def _taken(conflict: DefinitionConflict) -> Outcome:
+def _taken(conflict: DefinitionConflict, partings: tuple[Parting, Parting]) -> Outcome:
     """The conflict settled for the other branch."""
     if conflict.theirs is None:
         return None, None, conflict.ours
@@ -149,6 +149,10 @@ def _taken(conflict: DefinitionConflict) -> Outcome:
         return conflict.theirs, None, None
     if conflict.base is None:
         return conflict.theirs, None, conflict.ours
+    if isinstance(conflict.theirs, TableEntry) and isinstance(conflict.ours, TableEntry):
+        assert isinstance(conflict.base, TableEntry)
+        shared = min(p.shared(conflict.base, conflict.theirs) for p in partings)
+        return None, renumbered(conflict.theirs, conflict.ours, shared), None
     return None, conflict.theirs, None
 
 

@@ -80,7 +80,8 @@ class Forms:
         return counterparts(self.final.columns, self.base.columns, self.shared[0])
 
     def in_ours(self) -> dict[int, ColumnEntry]:
-        return counterparts(self.final.columns, self.ours.columns, self.ours.next_id)
+        by_id = {c.id: c for c in self.ours.columns}
+        return {c.id: by_id[c.id] for c in self.final.columns if c.id in by_id}
 
     def in_theirs(self) -> dict[int, ColumnEntry]:
         return counterparts(self.final.columns, self.theirs.columns, self.shared[2])

@@ -37,6 +37,27 @@ def merge_tables(
         return None
 
 
+def renumbered(table: TableEntry, ours: TableEntry, shared: int) -> TableEntry:
+    """Their definition in the place of ours: what they added gets ids that nothing here has."""
+    next_id = max(table.next_id, ours.next_id)
+    parts = [p for p in (*table.columns, *table.keys, *table.indexes, *table.foreign_keys)]
+    fresh = sorted(p.id for p in parts if p.id >= shared)
+    ids = {old: next_id + i for i, old in enumerate(fresh)}
+
+    def moved(some: Sequence[Part]) -> tuple[Part, ...]:
+        return tuple(replace(_renumbered(p, ids), id=ids.get(p.id, p.id)) for p in some)
+
+    columns = [replace(c, id=ids.get(c.id, c.id)) for c in table.columns]
+    return replace(
+        table,
+        columns=tuple(sorted(columns, key=lambda c: c.id)),
+        keys=moved(table.keys),
+        indexes=moved(table.indexes),
+        foreign_keys=moved(table.foreign_keys),
+        next_id=next_id + len(fresh),
+    )
+
+
 Became = Mapping[int, ColumnEntry]  # what the base's columns are on a branch, by their ids
 
 

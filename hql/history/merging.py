@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from hartonomous.hql import ast
 from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault, HistoryFault, TransactionFault
 from hartonomous.hql.history.applying import find_entry
@@ -29,6 +30,7 @@ from hartonomous.hql.history.merge_definitions import (
 from hartonomous.hql.history.merge_rows import Version, changes_since
 from hartonomous.hql.result import Result
 from hartonomous.hql.run import Run, shorten, step_aside
+from hartonomous.hql.syntax import trees
 from hartonomous.storage.catalog import TableEntry, fold
 from hartonomous.storage.errors import Conflict
 from hartonomous.storage.state import Snapshot
@@ -150,7 +152,7 @@ class _Merge:
                 self.partings,
                 atoms,
             )
-            atoms = {**atoms, **merge.same_atoms()}
+            atoms = {**atoms, **merge.find_atoms(self.context)}
             out.append(merge)
         return out
 
@@ -184,7 +186,19 @@ class _Merge:
             count += table.apply(self.context, self.take)
         last = tuple(e for e, r in zip(self.definitions.replaced, first, strict=True) if e is not r)
         apply_definitions(transaction, Definitions((), last, (), ()))
+        self._check_new_checks()
         return count
+
+    def _check_new_checks(self) -> None:
+        """Rows of ours keep the CHECKs that they added."""
+        from hartonomous.hql.changes.misfits import check_rows
+
+        for entry in self.definitions.replaced:
+            if isinstance(entry, TableEntry):
+                known = self.ours.catalog.tables_by_id[entry.id].checks
+                name = ast.ObjectName((trees.word(entry.schema), trees.word(entry.name)))
+                fresh = [c for c in entry.checks if c not in known]
+                check_rows(self.context, name, entry, fresh)
 
     def _bring_rows(self, table: TableEntry) -> int:
         """The rows of a table that only they have, under their ids."""
