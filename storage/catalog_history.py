@@ -9,7 +9,7 @@ past is first asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgpack
@@ -59,6 +59,24 @@ class CatalogBase:
 FIRST_BASE = CatalogBase(0, tuple(first_catalog().entries.values()))
 
 
+@frozen
+class Models:
+    """Of changes so far: every entry of a model by id, and those replaced or dropped since the
+    horizon."""
+
+    known: dict[int, list[ModelEntry]]
+    replaced: list[ModelEntry]
+
+    def add(self, deltas: Iterable[CatalogDelta], horizon: int) -> None:
+        """The next changes."""
+        for delta in deltas:
+            for old, new in delta.entries:
+                if old in self.known and delta.sequence > horizon:
+                    self.replaced.extend(self.known[old])
+                if isinstance(new, ModelEntry):
+                    self.known.setdefault(new.id, []).append(new)
+
+
 class CatalogHistory:
     """Guarded as the state it belongs to is (the commit lock, or a reader's)."""
 
@@ -72,6 +90,7 @@ class CatalogHistory:
         self.recent: list[CatalogDelta] = []
         self._packed: dict[str, list[CatalogDelta]] = {}
         self._known: dict[bytes, Catalog] = {}
+        self._packed_models: tuple[object, Models] | None = None
 
     def add(self, delta: CatalogDelta) -> None:
         """What the newest commit did."""
@@ -80,12 +99,14 @@ class CatalogHistory:
     def deltas(self) -> Iterator[CatalogDelta]:
         """All changes since the base, by sequence. Raises Corruption."""
         for name in self.packs:
-            found = self._packed.get(name)
-            if found is None:
-                assert self.objects is not None
-                found = self._packed[name] = read_deltas(self.objects, name)
-            yield from found
+            if name not in self._packed:
+                self._packed[name] = self._read(name)
+            yield from self._packed[name]
         yield from self.recent
+
+    def _read(self, name: str) -> list[CatalogDelta]:
+        assert self.objects is not None
+        return self._packed.get(name) or read_deltas(self.objects, name)
 
     def at(self, limits: Mapping[int, int], hash_: bytes) -> Catalog:
         """The catalog of that hash, where `limits` (branches.limits_of) is the lineage of a commit
@@ -113,40 +134,35 @@ class CatalogHistory:
     def models(self, horizon: int) -> list[ModelEntry]:
         """Models as commits from `horizon` on had them that changed or dropped them, on any branch;
         more, if in doubt. What a head still has is not among them."""
-        known: dict[int, list[ModelEntry]] = {
-            e.id: [e] for e in self.base.entries if isinstance(e, ModelEntry)
-        }
-        out: list[ModelEntry] = []
-        for delta in self.deltas():
-            for old, new in delta.entries:
-                if old in known and delta.sequence > horizon:
-                    out += known[old]
-                if isinstance(new, ModelEntry):
-                    known.setdefault(new.id, []).append(new)
-        return out
+        key = self.packs, self.base.sequence, horizon
+        if self._packed_models is None or self._packed_models[0] != key:
+            models = Models({e.id: [e] for e in self.base.entries if isinstance(e, ModelEntry)}, [])
+            for name in self.packs:  # read, but not kept: most of it is tables
+                models.add(self._read(name), horizon)
+            self._packed_models = key, models
+        packed = self._packed_models[1]
+        models = Models({i: list(m) for i, m in packed.known.items()}, list(packed.replaced))
+        models.add(self.recent, horizon)
+        return models.replaced
 
-    def write(self, objects: Objects) -> dict[str, list[CatalogDelta]]:
-        """Put what is recent into packs too: name -> what is in it, in order (of packs that were
-        not read, nothing). Small ones before it are written again with it, so that there are
-        O(log n). `written` says that they count."""
-        known = {name: self._packed.get(name, []) for name in self.packs}
+    def write(self, objects: Objects) -> tuple[str, ...]:
+        """Put what is recent into packs too; their names in order. Small ones before it are written
+        again with it, so that there are O(log n). `written` says that they count."""
         if not self.recent:
-            return known
+            return self.packs
         packs, deltas = list(self.packs), list(self.recent)
         while packs:
-            last = self._packed.get(packs[-1]) or read_deltas(objects, packs[-1])
+            last = self._read(packs[-1])
             if len(last) > 2 * len(deltas):
                 break
             deltas = [*last, *deltas]
             packs.pop()
-        name = objects.put(msgpack.packb([_to_list(d) for d in deltas]))
-        return {**{n: known[n] for n in packs}, name: deltas}
+        return (*packs, objects.put(msgpack.packb([_to_list(d) for d in deltas])))
 
-    def written(self, packs: Mapping[str, list[CatalogDelta]]) -> None:
+    def written(self, packs: tuple[str, ...]) -> None:
         """A manifest names these packs, in which is all that was recent."""
-        self.packs = tuple(packs)
-        self._packed = {name: deltas for name, deltas in packs.items() if deltas}
-        self.recent = []
+        self.packs, self.recent = packs, []
+        self._packed = {name: deltas for name, deltas in self._packed.items() if name in packs}
 
 
 def delta_of(sequence: int, branch: int, changes: Sequence[EntryChange]) -> CatalogDelta:

@@ -100,7 +100,7 @@ def checkpoint(database: Database, compaction: Compaction | None = None) -> None
             settled,
             wal_start=wal_start,
             commit_packs=packs,
-            catalog_packs=tuple(catalog_packs),
+            catalog_packs=catalog_packs,
         )
         name = write_manifest(objects, manifest)
         leaving = [table for line in repository.leaving for table in line.all_tables()]
