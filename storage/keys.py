@@ -26,7 +26,7 @@ from hartonomous.storage.catalog import (
     physical_name,
 )
 from hartonomous.storage.chunk import BATCH_ROWS, NO_ROWS, Chunk, Int64, Selection, expand
-from hartonomous.storage.errors import ConstraintFault
+from hartonomous.storage.errors import ConstraintFault, Corruption
 from hartonomous.storage.frozen import frozen
 from hartonomous.storage.keyhash import UInt64, equal_rows, hash_rows, integers, valid_rows
 
@@ -146,8 +146,18 @@ class ChunkKey:
     @property
     def index(self) -> tuple[UInt64, Int64]:
         if self._index is None:
-            self._index = self._load() if self._load else build_index(self.chunk, self.key)
+            self._index = self._stored_index() or build_index(self.chunk, self.key)
         return self._index
+
+    def _stored_index(self) -> tuple[UInt64, Int64] | None:
+        load = self._load
+        try:
+            return None if load is None else load()
+        except Corruption:
+            # a checkpoint may have detached it, and removed the object, just now
+            if self._load is load:
+                raise
+        return None
 
     @property
     def has_index(self) -> bool:

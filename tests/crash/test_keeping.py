@@ -83,7 +83,7 @@ STEPS: list[Step] = [
 def test_any_change_of_a_compaction_may_fail(folder: Path) -> None:
     expected = reference(STEPS)
     count = operations(folder / "whole", STEPS)
-    for n in range(1, count + 1, 19):
+    for n in range(1, count + 1, 29):
         fail_at(folder / f"{n}", STEPS, expected, FaultyDisk(n, tear=n % 2 == 0))
 
 
@@ -181,7 +181,7 @@ def kill_often(folder: Path, kills: int, seed: int) -> None:
 
 
 def test_killed_while_it_compacts_and_backs_up(folder: Path) -> None:
-    kill_often(folder, 3, 1)
+    kill_often(folder, 2, 1)
 
 
 @pytest.mark.slow

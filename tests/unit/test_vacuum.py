@@ -216,7 +216,7 @@ def test_commits_beside_it(database: Database) -> None:
     thread.start()
     removed = 0
     try:
-        while removed < 300:
+        while removed < 60:
             removed += database.vacuum().rows_removed
     finally:
         stop.set()
