@@ -22,7 +22,8 @@ def verify_folder(path: Path, *, cut_tail: bool) -> int:
     database = Database.open(path, read_only=True)
     progress = Progress("verify")
     try:
-        problems = database.verify(progress.update)
+        notes: list[str] = []
+        problems = database.verify(progress.update, notes)
     finally:
         progress.close()
         database.close()
@@ -31,4 +32,6 @@ def verify_folder(path: Path, *, cut_tail: bool) -> int:
             f"{problem.what} {problem.where}: expected {problem.expected}, found {problem.found}\n"
         )
     say(f"{len(problems)} problems" if problems else "everything agrees with its hash")
+    for note in notes:
+        say(note)
     return 1 if problems else 0
