@@ -37,9 +37,12 @@ class Estimates:
                 for field in source.scan.fields:
                     self._columns[f"{source.label}.{field.name}"] = source, field.name
 
-    def scan(self, operator: ScanOperator) -> float:
-        """Of a scan, without those of its rows that do not lie in its ranges."""
+    def scan(self, operator: ScanOperator) -> float | None:
+        """Of a scan, without those of its rows that do not lie in its ranges; nothing is known of
+        ties."""
         scan = operator.scan
+        if scan.first is not None and scan.first.ties:
+            return None
         view = view_of(scan.table, self._execution.at(scan.moment))
         return expected_rows(scan, view, self._execution)
 

@@ -20,7 +20,7 @@ from hartonomous.hql.rules import ALL
 from hartonomous.hql.statistics import cost
 
 QUERIES = 60
-MANY_QUERIES = 700
+MANY_QUERIES = 400
 
 
 @pytest.fixture(scope="module")
