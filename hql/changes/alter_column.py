@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from hartonomous.hql import ast
 from hartonomous.hql.changes.alter_add import definition_of
 from hartonomous.hql.changes.assigning import get_column
+from hartonomous.hql.changes.completion import is_exact_cast
 from hartonomous.hql.changes.dml import ADDRESS, complete_changed
 from hartonomous.hql.changes.misfits import describe_row, find_misfit
 from hartonomous.hql.changes.targets import place
@@ -216,6 +217,8 @@ def _converted(
     context: Context,
 ) -> pa.Table:
     """Addresses, and the columns that are given values, one of them converted."""
+    if is_exact_cast(trees.unbounded(parse_type(column.type)), trees.unbounded(type_)):
+        return _widened(table, column, type_, context)
     old = trees.column(table.name, column.name, span=statement.action.span)
     tried = replace(trees.cast(old, type_), try_=True)
     is_misfit = ast.Binary("AND", ast.IsNull(old, True), ast.IsNull(tried))
@@ -232,6 +235,15 @@ def _converted(
     rows = context.table(trees.select(items, source), hidden=True)
     _check_lengths(table, column, type_, rows, context)
     return rows
+
+
+def _widened(table: TableEntry, column: ColumnEntry, type_: Type, context: Context) -> pa.Table:
+    """The same, where every value is one of the new type."""
+    names = [c.name for c in table.stored if c.computed is None]
+    rows = context.transaction.view(table.id).scan(names, address=True).table
+    place = names.index(column.name)
+    _check_lengths(table, column, type_, rows, context)
+    return rows.set_column(place, column.name, rows.column(place).cast(type_.arrow))
 
 
 def _with_new_ids(
