@@ -188,7 +188,8 @@ def _by_key(
     same_core = same_rows(found.chunks, base_place[both], place[both], core)
     same_rest = same_rows(found.chunks, base_place[both], place[both], rest)
     is_core[both] = ~same_core
-    is_changed[both] = ~(same_core & same_rest)
+    # what is equal and has another id is no change, but where the row is must be known
+    is_changed[both] = ~(same_core & same_rest) | (base_id[both] != row_id[both])
     return KeyChanges(
         found,
         keys[is_changed],

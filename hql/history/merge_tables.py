@@ -40,8 +40,9 @@ def merge_tables(
 def renumbered(table: TableEntry, ours: TableEntry, shared: int) -> TableEntry:
     """Their definition in the place of ours: what they added gets ids that nothing here has."""
     next_id = max(table.next_id, ours.next_id)
-    parts = [p for p in (*table.columns, *table.keys, *table.indexes, *table.foreign_keys)]
-    fresh = sorted(p.id for p in parts if p.id >= shared)
+    groups: tuple[Sequence[Any], ...]
+    groups = table.columns, table.keys, table.indexes, table.foreign_keys
+    fresh = sorted(part.id for parts in groups for part in parts if part.id >= shared)
     ids = {old: next_id + i for i, old in enumerate(fresh)}
 
     def moved(some: Sequence[Part]) -> tuple[Part, ...]:
@@ -67,7 +68,7 @@ def _merged(
     columns, ids, next_id = _columns(base, ours, theirs, in_ours, in_theirs)
     parts: dict[str, Any] = {}
     known = {c.id for c in columns}
-    here = {i: column.id for i, column in in_ours.items()}
+    here: dict[int, int] = {i: column.id for i, column in in_ours.items()}
     for name in ("keys", "indexes", "foreign_keys"):
         known_parts = [_renumbered(p, here) for p in getattr(base, name)]
         own = [_renumbered(p, ids) for p in getattr(theirs, name)]
