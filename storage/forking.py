@@ -18,7 +18,7 @@ from hartonomous.storage.errors import Corruption
 from hartonomous.storage.leaf_log import LEAF, LEAF_BYTES, hashes_of
 from hartonomous.storage.leaves import read_leaves
 from hartonomous.storage.merkle import Log
-from hartonomous.storage.repository import Repository
+from hartonomous.storage.repository import Repository, rows_gone
 from hartonomous.storage.state import DatabaseState
 from hartonomous.storage.table import TableState
 
@@ -69,6 +69,9 @@ def _older(repository: Repository, source: Line, fork: int) -> DatabaseState:
     place = repository.place_on(source.id, fork)
     catalog = repository.catalog_at(place)
     tables = repository.tables_at(source, place, catalog)
+    for table_id, table in catalog.tables_by_id.items():
+        if table_id not in tables:
+            raise rows_gone(table)
     hash_ = catalog_hash(catalog)
     return DatabaseState(fork, catalog, tables, place.hash, place.at_us, hash_)
 
@@ -113,7 +116,8 @@ def _with_log(
     if leaves:
         hashes += hashes_of(bytes(leaves))
         last = int(np.frombuffer(bytes(leaves[-LEAF_BYTES:]), LEAF)["sequence"][0])
-    known = source.state.tables.get(table.id) or source.dropped[table.id].state
+    gone = source.dropped.get(table.id)
+    known = source.state.table(table.id) if gone is None else gone.state
     log = known.log if known.log.size == len(hashes) else Log().extend(hashes)
     if last > fork:
         raise Corruption(f"leaves of table {table.id} are not in the order of their commits")

@@ -17,6 +17,7 @@ from hartonomous.storage.branches import MAIN_NAME, Branch, Line, Tag, get_line
 from hartonomous.storage.catalog import Catalog, TableEntry, fold, next_version
 from hartonomous.storage.commit_log import BEFORE_ALL, CommitPlace
 from hartonomous.storage.errors import HistoryGone, NotFound, ReadOnly
+from hartonomous.storage.repository import rows_gone
 from hartonomous.storage.state import DatabaseState, Snapshot, moment
 from hartonomous.storage.table import TableView
 
@@ -43,11 +44,7 @@ class PastSnapshot(Snapshot):
     def view(self, table_id: int) -> TableView:
         """The rows of a table; raises NotFound, HistoryGone."""
         if table_id in self.catalog.tables_by_id and table_id not in self.state.tables:
-            name = self.catalog.tables_by_id[table_id].name
-            raise HistoryGone(
-                f'the rows of table "{name}", which was dropped since, are not kept',
-                hint="a database in memory keeps no dropped tables",
-            )
+            raise rows_gone(self.catalog.tables_by_id[table_id])
         return super().view(table_id)
 
 

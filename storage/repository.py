@@ -20,7 +20,13 @@ from hartonomous.storage.branches import (
     owner_of,
     roots_of,
 )
-from hartonomous.storage.catalog import Catalog, Entry, catalog_hash, first_catalog
+from hartonomous.storage.catalog import (
+    Catalog,
+    Entry,
+    TableEntry,
+    catalog_hash,
+    first_catalog,
+)
 from hartonomous.storage.catalog_history import CatalogHistory
 from hartonomous.storage.chunk import Chunk
 from hartonomous.storage.commit import Commit
@@ -183,6 +189,14 @@ class Repository:
             yield from state.catalog.entries.values()
         if self.objects is not None:
             yield from self.catalogs.models(self.horizon)
+
+
+def rows_gone(table: TableEntry) -> HistoryGone:
+    """The error for a table that an older commit had and of which nothing is kept."""
+    return HistoryGone(
+        f'the rows of table "{table.name}", which was dropped since, are not kept',
+        hint="a database in memory keeps no dropped tables",
+    )
 
 
 def _is_younger(chunk: Chunk, sequence: int) -> bool:

@@ -513,7 +513,9 @@ class Store(RuleBasedStateMachine):
         model, origin = self.history[sequence]
         if name in self.branches or not self.is_kept(sequence):
             return
-        if self.in_memory and not self.holders(sequence)[0].head.keys() >= model.keys():
+        tokens = {t.token for t in model.values()}
+        living = [{t.token for t in b.head.values()} for b in self.holders(sequence)]
+        if self.in_memory and not all(tokens <= there for there in living):
             return  # tables that were dropped are not kept there
         snapshot = self.database.as_of(self.database.place_of(sequence))
         made = self.database.create_branch(name, snapshot)

@@ -16,7 +16,7 @@ from hartonomous.storage.errors import (
     HistoryGone,
     NotFound,
 )
-from tests.unit.store_tools import address_of, commit, content, numbered, rows, with_table
+from tests.unit.store_tools import address_of, commit, content, entry, numbered, rows, with_table
 
 
 @pytest.fixture(params=["memory", "folder"])
@@ -296,6 +296,26 @@ def test_in_memory_a_dropped_table_is_gone() -> None:
     commit(mine)
     with pytest.raises(HistoryGone):
         db.as_of(db.place_of(1)).view(table.id)
+    with pytest.raises(HistoryGone):
+        db.create_branch("old", db.as_of(db.place_of(1)))
+    assert [b.name for b in db.branches()] == ["main"]
+
+
+def test_a_branch_of_the_past_with_an_empty_table(db: Database) -> None:
+    mine = db.begin()
+    table = mine.create(entry())
+    commit(mine)
+    insert(db, table, (1, "a"))
+    db.create_branch("old", db.as_of(db.place_of(1)))
+    assert content(db.snapshot("old"), table) == []
+    insert(db, table, (2, "b"), branch="old")
+    mine = db.begin()
+    other = mine.create(entry("other"))
+    commit(mine)
+    db.create_branch("both", db.as_of(db.place_of(4)))
+    insert(db, other, (3, "c"))
+    db.create_branch("late", db.as_of(db.place_of(4)))
+    assert content(db.snapshot("late"), other) == content(db.snapshot("both"), other) == []
 
 
 def test_commits_of_many_branches_at_once(tmp_path: Path) -> None:
