@@ -11,9 +11,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from crash.writer import ACCOUNTS, EACH
 
+from hartonomous.storage.access.ordered import in_order
+from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.database import Database
 from hartonomous.storage.errors import Locked, NotFound, ReadOnly
 from hartonomous.storage.state import Snapshot
@@ -36,11 +39,14 @@ def writer(folder: Path, seed: int) -> Iterator[None]:
 
 def amounts(snapshot: Snapshot) -> list[int]:
     table = snapshot.catalog.get("dbo", "accounts")
+    assert isinstance(table, TableEntry)
     view = snapshot.view(table.id)
     found = view.scan(["id", "amount"]).table.sort_by("id")
     assert found["id"].to_pylist() == list(range(ACCOUNTS))
     values: list[int] = found["amount"].to_pylist()
     assert sum(values) == ACCOUNTS * EACH, snapshot.sequence
+    places = np.concatenate(list(in_order(view, table.indexes[0])))
+    assert view.gather("amount", places).to_pylist() == sorted(values), snapshot.sequence
     return values
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from hartonomous.storage.catalog import ColumnEntry, KeyEntry, TableEntry
+from hartonomous.storage.access.ordered import in_order
+from hartonomous.storage.catalog import ColumnEntry, IndexEntry, KeyEntry, TableEntry
+from hartonomous.storage.chunk import NO_ROWS
 from hartonomous.storage.clock import FixedClock
 from hartonomous.storage.database import Database
 from hartonomous.storage.disk import Disk
@@ -29,7 +31,8 @@ def table_entry(name: str) -> TableEntry:
             ColumnEntry(2, "name", "NVARCHAR", pa.string()),
         ),
         (KeyEntry(3, "pk", (1,), "PRIMARY KEY"),),
-        next_id=4,
+        next_id=5,
+        indexes=(IndexEntry(4, "by_name", (2, 1), "BTREE"),),
     )
 
 
@@ -40,12 +43,19 @@ def arrow(ids: range | list[int], name: str | None) -> pa.Table:
 
 
 def content(snapshot: Snapshot) -> Content:
-    """All rows of all tables."""
+    """All rows of all tables; their index says the same."""
     out = {}
     for table in snapshot.catalog.tables():
-        found = snapshot.view(table.id).scan(["id", "name"]).table
-        out[table.name] = sorted(zip(*(c.to_pylist() for c in found.columns), strict=True))
+        view = snapshot.view(table.id)
+        out[table.name] = sorted(_rows(view.scan(["id", "name"]).table.columns))
+        found = np.concatenate([NO_ROWS, *in_order(view, table.indexes[0])])
+        listed = _rows(view.gather(name, found) for name in ("id", "name"))
+        assert listed == sorted(out[table.name], key=lambda r: (r[1] or "", r[0])), table.name
     return out
+
+
+def _rows(columns: Iterable[pa.Array | pa.ChunkedArray]) -> list[tuple[int, str | None]]:
+    return list(zip(*(c.to_pylist() for c in columns), strict=True))
 
 
 def table_id(transaction: Transaction, name: str) -> int:

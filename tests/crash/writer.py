@@ -11,7 +11,7 @@ import sys
 
 import pyarrow as pa
 
-from hartonomous.storage.catalog import ColumnEntry, KeyEntry, TableEntry
+from hartonomous.storage.catalog import ColumnEntry, IndexEntry, KeyEntry, TableEntry
 from hartonomous.storage.database import Database
 
 ACCOUNTS = 50
@@ -32,7 +32,9 @@ def create(database: Database) -> int:
     if entry is None:
         columns = (int_column(1, "id"), int_column(2, "amount"))
         key = KeyEntry(3, "pk", (1,), "PRIMARY KEY")
-        entry = transaction.create(TableEntry(0, "dbo", "accounts", columns, (key,), next_id=4))
+        index = IndexEntry(4, "by_amount", (2,), "BTREE")
+        table = TableEntry(0, "dbo", "accounts", columns, (key,), next_id=5, indexes=(index,))
+        entry = transaction.create(table)
         transaction.insert(entry.id, rows(id=list(range(ACCOUNTS)), amount=[EACH] * ACCOUNTS))
     transaction.commit(statement="CREATE", author="writer")
     return entry.id
