@@ -2,8 +2,9 @@
 by access methods.
 
 USING BTREE is the default; UNIQUE makes a key of it, which answers the same questions. USING HASH
-is a key that forbids nothing and finds equal rows alone: half the size, and no slower for texts
-that all begin alike. An index is read in both directions, so DESC is accepted and says nothing.
+is a key that forbids nothing and finds equal rows alone: 12 bytes a row whatever its columns, and
+no slower for many texts that begin alike. An index is read in both directions, so DESC is accepted
+and says nothing.
 """
 
 from __future__ import annotations
