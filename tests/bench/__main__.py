@@ -24,6 +24,7 @@ BENCHMARKS = (
     "bulk_insert",
     "commits",
     "indexes",
+    "few_rows",
     "reopen",
     "history",
     "long_history",
