@@ -21,6 +21,8 @@ from hartonomous.storage.errors import Corruption
 from hartonomous.storage.frozen import frozen
 
 HASH_BYTES: Final = 32
+#: the parent of a merge into a branch that has no commit yet
+NO_COMMIT: Final = bytes(HASH_BYTES)
 #: an entry of the tree over tables: table id, size of the log, root
 _ENTRY: Final = struct.Struct("<QQ32s")
 
@@ -60,6 +62,13 @@ class Commit:
     @property
     def hash(self) -> bytes:
         return hashlib.sha256(self.encode()).digest()
+
+
+def parents_of(previous: bytes, merged: tuple[bytes, ...] = ()) -> tuple[bytes, ...]:
+    """The parents of the commit after `previous` (empty: there is none) that merges others."""
+    if merged:
+        return (previous or NO_COMMIT, *merged)
+    return (previous,) if previous else ()
 
 
 def tables_to_list(tables: Mapping[int, tuple[int, bytes] | None]) -> list[Any]:

@@ -22,7 +22,7 @@ from hartonomous.storage.branches import DroppedTable, Line
 from hartonomous.storage.catalog import Catalog, Entry, ModelEntry, TableEntry, catalog_hash
 from hartonomous.storage.catalog_history import delta_of
 from hartonomous.storage.chunk import Chunk, Int64
-from hartonomous.storage.commit import Commit
+from hartonomous.storage.commit import Commit, parents_of
 from hartonomous.storage.conflicts import (
     check_committed_keys,
     check_entry,
@@ -186,7 +186,7 @@ class CommitPath:
                 roots[change.before.id] = None
         head = line.state
         return Commit(
-            parents=(head.commit_hash, *merged) if head.commit_hash else merged,
+            parents=parents_of(head.commit_hash, merged),
             sequence=sequence,
             at_us=max(self._database.clock.now_us(), self.repository.at_us),
             author=author,

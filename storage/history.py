@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from hartonomous.storage.branches import Origin, get_line, limits_of
-from hartonomous.storage.commit import HASH_BYTES
+from hartonomous.storage.commit import HASH_BYTES, NO_COMMIT
 from hartonomous.storage.commit_log import CommitPlace
 from hartonomous.storage.commit_pack import CommitPack, to_batch
 
@@ -50,7 +50,8 @@ def commits_table(past: Past, branch: str | None) -> pa.Table:
             kept |= (branches == number) & (sequences <= limit)
         whole, branches = whole.filter(pa.array(kept)), branches[kept]
     first = pc.binary_slice(whole["parents"], 0, HASH_BYTES)
-    parent = pc.if_else(pc.equal(pc.binary_length(first), 0), None, first)
+    is_none = pc.or_(pc.equal(pc.binary_length(first), 0), pc.equal(first, NO_COMMIT))
+    parent = pc.if_else(is_none, None, first)
     whole = whole.set_column(2, "parents", parent.cast(pa.binary(HASH_BYTES)))
     numbers = sorted(names)
     texts = pa.array([names[n] for n in numbers], pa.string())

@@ -19,7 +19,7 @@ from hartonomous.storage.branches import DroppedTable, Line
 from hartonomous.storage.catalog import TableEntry, next_version
 from hartonomous.storage.catalog_history import CatalogDelta
 from hartonomous.storage.chunk import BATCH_ROWS, SEGMENT_ROWS, Chunk, Int64, concat
-from hartonomous.storage.commit import Commit, decode
+from hartonomous.storage.commit import Commit, decode, parents_of
 from hartonomous.storage.database_changes import change_from_map
 from hartonomous.storage.errors import Corruption
 from hartonomous.storage.keys import KeyColumns
@@ -106,8 +106,7 @@ class LineReplay:
 
     def add(self, record: Record, commit: Commit) -> None:
         """The next record; Corruption if it does not follow the one before."""
-        parents = (self._hash,) if self._hash else ()
-        if commit.parents[:1] != parents:
+        if commit.parents != parents_of(self._hash, commit.parents[1:]):
             raise Corruption(
                 f"commit {commit.sequence} in the log does not name commit {self._sequence}, "
                 "which it follows"

@@ -24,7 +24,7 @@ from hartonomous.storage.branches import MAIN, Line, Origin
 from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.chunk import Chunk
 from hartonomous.storage.collected import read_collected
-from hartonomous.storage.commit import Commit, TableRoots
+from hartonomous.storage.commit import Commit, TableRoots, parents_of
 from hartonomous.storage.commit_pack import CommitPack
 from hartonomous.storage.errors import Corruption, Error
 from hartonomous.storage.frozen import frozen
@@ -229,10 +229,11 @@ def _chain(commits: list[Commit], evident: Evidence) -> Iterator[Problem]:
         where = f"commit {commit.sequence}"
         origin = evident.origins.get(commit.branch)
         previous = last.get(commit.branch, origin.fork if origin is not None else 0)
-        parents = (hashes[previous],) if previous and previous < len(hashes) else ()
-        if commit.sequence != sequence or commit.parents[:1] != parents or origin is None:
+        parent = hashes[previous] if previous < len(hashes) else b""
+        parents = parents_of(parent, commit.parents[1:])
+        if commit.sequence != sequence or commit.parents != parents or origin is None:
             found = b"".join(commit.parents).hex() or "none"
-            yield Problem("commit", where, f"parent {b''.join(parents).hex() or 'none'}", found)
+            yield Problem("commit", where, f"parent {parent.hex() or 'none'}", found)
         if commit.at_us < at_us:
             yield Problem("commit", where, f"at or after {at_us}", str(commit.at_us))
         hashes.append(commit.hash)
