@@ -8,11 +8,13 @@ twice, so that in both a row is what has the same `a`.
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hartonomous import hql
@@ -233,9 +235,14 @@ steps = st.one_of(
 )
 
 
-def play(history: list[Any], db: Any) -> None:
+def play(history: list[Any], db: Any) -> Model:
     model = Model(db)
     model.begin()
+    go_on(model, history)
+    return model
+
+
+def go_on(model: Model, history: list[Any]) -> None:
     for what, where, details in history:
         if what == "write":
             model.write(
@@ -253,17 +260,35 @@ def play(history: list[Any], db: Any) -> None:
         model.check_heads()
 
 
-@settings(max_examples=15, deadline=None)
+#: equal rows that two branches inserted have different ids
+EQUAL_ROWS = [
+    ("write", "main", [("put", "k", 2, 0)]),
+    ("write", "x", [("put", "k", 2, 0)]),
+    ("merge", ["main", "x", "y"], ""),
+    ("write", "x", [("put", "k", 2, 2)]),
+    ("merge", ["main", "x", "y"], ""),
+]
+
+
+@settings(max_examples=8, deadline=None)
 @given(st.lists(steps, min_size=6, max_size=14))
+@example(EQUAL_ROWS)
 def test_histories_in_memory(history: list[Any]) -> None:
     with hql.connect() as db:
         play(history, db)
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
-@given(st.lists(steps, min_size=8, max_size=30))
-def test_long_histories(history: list[Any]) -> None:
-    with hql.connect() as db:
-        play(history, db)
-        assert db.execute("VERIFY DATABASE").fetchall() == []
+@settings(max_examples=60, deadline=None)
+@given(st.lists(steps, min_size=8, max_size=25), st.integers(0, 24))
+def test_long_histories_in_a_folder(history: list[Any], until: int) -> None:
+    """In the middle the database is closed, which writes a checkpoint, and opened again."""
+    with tempfile.TemporaryDirectory() as root:
+        path = Path(root) / "h.hdb"
+        with hql.connect(path) as db:
+            model = play(history[:until], db)
+        with hql.connect(path) as db:
+            model.db = db
+            model.check_heads()
+            go_on(model, history[until:])
+            assert db.execute("VERIFY DATABASE").fetchall() == []
