@@ -23,6 +23,7 @@ from hartonomous.storage.chunk import (
     Int64,
     Selection,
     concat,
+    distinct,
     inverse,
     taken,
 )
@@ -295,7 +296,7 @@ class TableView:
             offsets + (ordinal << ADDRESS_BITS)
             for ordinal, _, offsets in find_visible(self.parts, key, probe)
         ]
-        return np.unique(concat(found)) if found else NO_ROWS
+        return distinct(concat(found)) if found else NO_ROWS
 
 
 def _offsets(selection: Selection, batch: int) -> Int64:

@@ -24,7 +24,7 @@ from hartonomous.storage.catalog import (
     key_of,
     next_version,
 )
-from hartonomous.storage.chunk import Int64
+from hartonomous.storage.chunk import Int64, distinct
 from hartonomous.storage.constraints import changed_rows, check_keys, check_new_key
 from hartonomous.storage.errors import ConstraintFault, NotFound, ReadOnly
 from hartonomous.storage.frozen import frozen
@@ -174,11 +174,11 @@ class Transaction:
     def delete(self, table_id: int, addresses: Int64) -> int:
         """Remove the rows at addresses of this transaction's view; how many they were."""
         working = self._working(table_id)
-        distinct = np.unique(working.resolve(np.asarray(addresses, np.int64)))
-        if len(distinct):
-            self._put(working.without(distinct))
-            note_removed(self, working.view(), distinct)
-        return len(distinct)
+        gone = distinct(working.resolve(np.asarray(addresses, np.int64)))
+        if len(gone):
+            self._put(working.without(gone))
+            note_removed(self, working.view(), gone)
+        return len(gone)
 
     def update(self, table_id: int, addresses: Int64, rows: pa.Table) -> int:
         """Give the rows at `addresses` (distinct) new contents: whole stored rows, aligned. They

@@ -43,6 +43,7 @@ from hartonomous.hql.syntax import trees
 from hartonomous.hql.system_schema.behaviour import PLAIN, RowChange, find_behaviour, given_shape
 from hartonomous.hql.types import BIGINT, parse_type
 from hartonomous.storage.catalog import TableEntry
+from hartonomous.storage.chunk import distinct
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -237,7 +238,7 @@ class _Changes:
 
     def _refuse_twice(self) -> None:
         addresses = self._addresses(self._rows_of("UPDATE", "DELETE"))
-        if len(np.unique(addresses)) < len(addresses):
+        if len(distinct(addresses)) < len(addresses):
             raise ExecutionFault(
                 f'MERGE would change a row of "{self.table.name}" more than once',
                 code="CARDINALITY",
