@@ -270,7 +270,7 @@ EQUAL_ROWS = [
 ]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.lists(steps, min_size=6, max_size=14))
 @example(EQUAL_ROWS)
 def test_histories_in_memory(history: list[Any]) -> None:
