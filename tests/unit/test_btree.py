@@ -282,3 +282,15 @@ def test_the_order_of_a_key_is_kept_once_it_was_asked_for(
         database.execute("CHECKPOINT")
         assert database.execute(ask).fetchall() == [("c",)]
         assert database.execute("VERIFY DATABASE").fetchall() == []
+
+
+def test_searches_are_counted_and_shown() -> None:
+    with hql.connect(":memory:") as database:
+        database.execute("CREATE TABLE t (a INT, s NVARCHAR(20))")
+        database.execute("INSERT INTO t SELECT value % 1000, 'x' FROM GENERATE_SERIES(1, 5000)")
+        database.execute("CREATE INDEX ix ON t (a)")
+        lines = database.execute("EXPLAIN ANALYZE SELECT s FROM t WHERE a = 7").fetchall()
+        assert "index ix (a)" in lines[-2][0] and "5 index entries" in lines[-2][0]
+        database.execute("SELECT s FROM t WHERE a = 8").fetchall()
+        ask = "SELECT searches, bytes FROM sys.indexes WHERE name = 'ix'"
+        assert database.execute(ask).fetchall() == [(2, 5000 * 12)]
