@@ -12,7 +12,7 @@ from hartonomous.hql import plan as p
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.ranges import ranges_of
 from hartonomous.hql.rules.simple import value_of
-from hartonomous.hql.statistics import statistics_of
+from hartonomous.hql.statistics.kept import statistics_of
 from hartonomous.hql.statistics.selectivity import share_within
 from hartonomous.hql.statistics.table import TableStatistics
 from hartonomous.storage.table import TableView

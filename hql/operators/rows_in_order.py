@@ -16,7 +16,6 @@ from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.models.relations.tables import view_of
 from hartonomous.hql.operators.base import BATCH_ROWS, Execution, Figures, Operator
-from hartonomous.hql.operators.first_rows import find_first
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.rules.simple import value_of
 
@@ -32,6 +31,8 @@ class RowsInOrder:
     otherwise: Operator
 
     def start(self, execution: Execution) -> Iterator[pa.RecordBatch]:
+        from hartonomous.hql.operators.first_rows import find_first
+
         started = time.perf_counter()
         view = view_of(self.scan.scan.table, execution.at(self.scan.scan.moment))
         found = find_first(self.scan, view, execution)

@@ -24,9 +24,7 @@ from hartonomous.hql.functions.vectors import INTERN
 from hartonomous.hql.models.relations.tables import view_of
 from hartonomous.hql.operators.base import Execution, Figures
 from hartonomous.hql.operators.evaluate import evaluate, rows_at_once
-from hartonomous.hql.operators.first_rows import find_first
 from hartonomous.hql.operators.indexed import find_nearest, find_region
-from hartonomous.hql.operators.matching import find_matching
 from hartonomous.hql.operators.ranges import ranges_of
 from hartonomous.hql.operators.scanned import rows_scanned
 from hartonomous.hql.operators.seek import find_sought, seek_us
@@ -182,6 +180,10 @@ class ScanOperator:
     def _few(self, view: TableView, execution: Execution) -> ScanResult | None:
         """The first rows of an index, or those that match another scan's; None where it costs
         more than to read by the scan's own ranges."""
+        # imported late: few queries have either
+        from hartonomous.hql.operators.first_rows import find_first
+        from hartonomous.hql.operators.matching import find_matching
+
         found = find_first(self, view, execution) if self.scan.first is not None else None
         if found is None and self.scan.matching:
             found = find_matching(self, view, execution)

@@ -13,7 +13,7 @@ from hartonomous.hql.changes.targets import (
 )
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.result import Result
-from hartonomous.hql.statistics import update_statistics
+from hartonomous.hql.statistics.kept import update_statistics
 from hartonomous.hql.system_tables import is_reserved
 from hartonomous.storage.catalog import TableEntry
 

@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from hartonomous.hql.models.relations.tables import is_atoms
-from hartonomous.hql.statistics import known_statistics
-from hartonomous.hql.statistics.column import ColumnStatistics
-from hartonomous.hql.statistics.table import TableStatistics
 from hartonomous.hql.system_tables.base import Row, of_tuples
 from hartonomous.hql.system_tables.catalog import sorted_tables
 from hartonomous.hql.types import BIGINT, BIT, DATETIME2, FLOAT, INT, NVARCHAR
@@ -23,6 +20,8 @@ from hartonomous.storage.physical import is_moment
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
+    from hartonomous.hql.statistics.column import ColumnStatistics
+    from hartonomous.hql.statistics.table import TableStatistics
     from hartonomous.storage.catalog import TableEntry
     from hartonomous.storage.table import TableView
 
@@ -31,6 +30,8 @@ SHOWN_CHARACTERS = 40
 
 
 def _known(context: Context) -> Iterator[tuple[TableEntry, TableView, TableStatistics]]:
+    from hartonomous.hql.statistics.kept import known_statistics
+
     for table in sorted_tables(context):
         if table.id and not is_atoms(table):
             view = context.transaction.view(table.id)

@@ -13,7 +13,7 @@ from query_world import World
 
 from hartonomous.hql.explain import explain
 from hartonomous.hql.limits import Limits
-from hartonomous.hql.statistics import statistics_of
+from hartonomous.hql.statistics.kept import statistics_of
 from hartonomous.hql.statistics.selectivity import share_within
 from hartonomous.hql.types import INT
 from hartonomous.storage.catalog import IndexEntry, TableEntry

@@ -12,9 +12,9 @@ import pytest
 from python_lines import read_lines
 from query_world import World
 
-from hartonomous.hql.statistics import known_statistics, statistics_of, update_statistics
 from hartonomous.hql.statistics.column import ColumnStatistics, measure, stored
 from hartonomous.hql.statistics.distinct import distinct_values
+from hartonomous.hql.statistics.kept import known_statistics, statistics_of, update_statistics
 from hartonomous.hql.statistics.sample import SAMPLE_ROWS, WHOLE_ROWS, sample_addresses
 
 #: an estimate of a share of at least 1 in 200 rows is right within this factor, on real data
