@@ -31,7 +31,6 @@ from hartonomous.storage.conflicts import (
     locate_deaths,
     merge_catalog,
 )
-from hartonomous.storage.database_changes import Change, change_to_map
 from hartonomous.storage.errors import Conflict, DiskFault
 from hartonomous.storage.leaf_log import pack_leaves
 from hartonomous.storage.merkle import Log
@@ -47,6 +46,7 @@ from hartonomous.storage.wal import Wal
 
 if TYPE_CHECKING:
     from hartonomous.storage.database import Database
+    from hartonomous.storage.database_changes import Change
     from hartonomous.storage.transaction import CatalogChange, Transaction
 
 
@@ -63,6 +63,8 @@ class CommitPath:
     def change(self, change_of: Callable[[Repository], Change]) -> None:
         """Make what `change_of` finds due in the repository durable. Raises what it raises, and
         DiskFault."""
+        from hartonomous.storage.database_changes import change_to_map
+
         with self.lock:
             self._check()
             change = change_of(self.repository)
