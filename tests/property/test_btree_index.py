@@ -123,6 +123,17 @@ def compare(database: hql.Connection, random: np.random.Generator, count: int) -
     assert through == database.execute(f"{ask} OPTION (NO INDEX)").fetchall(), ask
 
 
+def compare_past(database: hql.Connection, random: np.random.Generator) -> None:
+    """As compare, of the table as a commit left it, perhaps one from before there was an index."""
+    hashes = [row[0].hex() for row in database.execute("SELECT Hash FROM Commits").fetchall()]
+    moment = str(random.choice(hashes))
+    place = int(random.integers(0, len(INDEXES)))
+    test = condition(random, INDEXES[place][0], False)
+    ask = f"SELECT id FROM t FOR SYSTEM_TIME AS OF COMMIT '{moment}' WHERE {test} ORDER BY id"
+    through = database.execute(f"{ask} OPTION (USE INDEX (ix_{place}))", PARAMETERS).fetchall()
+    assert through == database.execute(f"{ask} OPTION (NO INDEX)", PARAMETERS).fetchall(), ask
+
+
 def compare_order(database: hql.Connection, random: np.random.Generator, count: int) -> None:
     """Rows by index, both ways and from a value on, against ORDER BY."""
     snapshot = database.session.database.snapshot()
@@ -189,6 +200,7 @@ def _run(path: Path, seed: int, steps: int, count: int) -> None:
                 _roll_back(database, random, first, count)
         compare(database, random, count)
         compare_order(database, random, min(count, 4))
+        compare_past(database, random)
     assert database.execute("VERIFY DATABASE").fetchall() == []
     database.close()
 
