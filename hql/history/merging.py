@@ -28,8 +28,10 @@ from hartonomous.hql.history.merge_definitions import (
     table_of,
 )
 from hartonomous.hql.history.merge_rows import Version, changes_since
+from hartonomous.hql.history.merge_sessions import settle_paths
 from hartonomous.hql.result import Result
 from hartonomous.hql.run import Run, shorten, step_aside
+from hartonomous.hql.sessions.paths import follow
 from hartonomous.hql.syntax import trees
 from hartonomous.storage.catalog import TableEntry, fold
 from hartonomous.storage.errors import Conflict
@@ -119,6 +121,7 @@ class _Merge:
             self.base, self.ours, self.theirs, self.take, self.partings[:2], self._has_changes
         )
         self.tables = self._plan_tables()
+        self.sessions = settle_paths(self.tables)
 
     def _has_changes(self, table: TableEntry, is_theirs: bool) -> bool:
         """Whether a branch changed rows of a table of the base."""
@@ -184,6 +187,8 @@ class _Merge:
         for table in self.tables:
             self.context.limits.check()
             count += table.apply(self.context, self.take)
+        if self.sessions is not None:
+            follow(self.context, self.sessions)
         last = tuple(e for e, r in zip(self.definitions.replaced, first, strict=True) if e is not r)
         apply_definitions(transaction, Definitions((), last, (), ()))
         self._check_new_checks()

@@ -21,6 +21,7 @@ _FIELDS = fields(
     Author=NVARCHAR,
     Statement=NVARCHAR,
     Root=VARBINARY,
+    Branch=NVARCHAR,
 )
 
 
