@@ -63,6 +63,19 @@ def test_describe_one(full: TestShell, capsys: Errors) -> None:
     assert capsys.readouterr().err.endswith("there is nothing like nope; \\dS lists all\n")
 
 
+def test_foreign_keys_are_described_from_both_sides(shell: TestShell) -> None:
+    shell.enter("CREATE TABLE p (id INT PRIMARY KEY)")
+    shell.enter("CREATE TABLE c (a INT REFERENCES p ON DELETE CASCADE, up INT REFERENCES p)")
+    assert shell.shown(r"\d c").endswith(
+        'Foreign keys:\n    "FK_c_p" (a) REFERENCES p (id) ON DELETE CASCADE\n'
+        '    "FK_c_p_2" (up) REFERENCES p (id)\n'
+    )
+    assert shell.shown(r"\d p").endswith(
+        'Referred to by:\n    "c" "FK_c_p" (a) REFERENCES p (id) ON DELETE CASCADE\n'
+        '    "c" "FK_c_p_2" (up) REFERENCES p (id)\n'
+    )
+
+
 def test_names_with_marks(shell: TestShell) -> None:
     shell.enter("CREATE TABLE [a b's] (x INT); CREATE TABLE [a_b] (y INT)")
     assert "│ x " in shell.shown(r"\d [a b's]")

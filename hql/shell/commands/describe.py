@@ -67,6 +67,7 @@ def _describe(shell: Shell, schema: str, name: str, kind: str) -> None:
     if columns is not None:
         show_plainly(shell, columns)
         shell.write_lines([*_keys(shell, schema, name), *_checks(shell, schema, name)])
+        shell.write_lines(_references(shell, schema, name))
         return
     empty = query(shell, f"SELECT TOP (0) * FROM {_quoted(schema)}.{_quoted(name)}")
     assert empty.fields is not None
@@ -108,6 +109,28 @@ def _checks(shell: Shell, schema: str, name: str) -> list[str]:
     ).to_table()
     lines = [f'    "{r["name"]}" CHECK ({r["definition"]})' for r in rows.to_pylist()]
     return ["Checks:", *lines] if lines else []
+
+
+def _references(shell: Shell, schema: str, name: str) -> list[str]:
+    """Foreign keys of the table, and of others that refer to it."""
+    text = "SELECT * FROM sys.foreign_keys WHERE {} ORDER BY schema_name, table_name, name"
+    own = query(shell, text.format(_is(schema, "table_name", name))).to_table().to_pylist()
+    there = _is(schema, "table_name", name).replace("schema_name", "referenced_schema_name")
+    there = there.replace(" table_name", " referenced_table_name")
+    others = query(shell, text.format(there)).to_table().to_pylist()
+    lines = [f"    {_reference(row)}" for row in own]
+    referring = [f'    "{r["table_name"]}" {_reference(r)}' for r in others]
+    return [
+        *(["Foreign keys:", *lines] if lines else []),
+        *(["Referred to by:", *referring] if referring else []),
+    ]
+
+
+def _reference(row: dict[str, str]) -> str:
+    events = (("DELETE", row["delete_action"]), ("UPDATE", row["update_action"]))
+    actions = "".join(f" ON {event} {done}" for event, done in events if done != "NO ACTION")
+    there = f"{row['referenced_table_name']} ({row['referenced_columns']})"
+    return f'"{row["name"]}" ({row["columns"]}) REFERENCES {there}{actions}'
 
 
 def _definition(shell: Shell, table: str, schema: str, name: str) -> list[str]:
