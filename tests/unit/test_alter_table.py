@@ -40,3 +40,17 @@ def test_rows_from_before_an_added_column_in_one_transaction(
         db.execute(first)
         db.execute("ALTER TABLE t ADD b INT")
     check_after_crash(tmp_path, "SELECT * FROM t ORDER BY a", [(1, None), (2, None)])
+
+
+def test_foreign_keys_and_new_types_after_a_crash(db: Any, tmp_path: Path) -> None:
+    db.execute("CREATE TABLE p (id INT PRIMARY KEY, n INT); INSERT INTO p VALUES (1, 10), (2, 20)")
+    db.execute("CREATE TABLE c (id INT PRIMARY KEY, p INT)")
+    db.execute("INSERT INTO c VALUES (7, 1), (8, 2)")
+    db.execute("ALTER TABLE c ADD FOREIGN KEY (p) REFERENCES p ON DELETE CASCADE")
+    db.execute("ALTER TABLE p ALTER COLUMN n NVARCHAR(9)")
+    db.execute("DELETE FROM p WHERE id = 1")
+    db.execute("UPDATE p SET n = 'text'")
+    query = "SELECT c.id, p.n FROM c LEFT JOIN p ON p.id = c.p"
+    check_after_crash(tmp_path, query, [(8, "text")])
+    db.execute("CHECKPOINT; ALTER TABLE c ALTER COLUMN id BIGINT; INSERT INTO c VALUES (9, NULL)")
+    check_after_crash(tmp_path, query + " ORDER BY c.id", [(8, "text"), (9, None)])
