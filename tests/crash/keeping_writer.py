@@ -15,14 +15,31 @@ import threading
 from pathlib import Path
 
 from hartonomous.storage import keeper, load, prepare
+from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.database import Database
 
 sys.path.append(str(Path(__file__).parent))
 import writer
 
+BALLAST = 300
+
+
+def create_ballast(database: Database) -> None:
+    """A table whose rows lie in segments alone, most of the time."""
+    transaction = database.begin()
+    if transaction.catalog.find("dbo", "ballast") is None:
+        columns = (writer.int_column(1, "id"),)
+        transaction.create(TableEntry(0, "dbo", "ballast", columns, (), next_id=2))
+    transaction.commit(statement="CREATE", author="writer")
+
 
 def keep(database: Database, backups: str, chance: random.Random) -> None:
     for number in itertools.count():
+        transaction = database.begin()
+        table = transaction.catalog.get("dbo", "ballast").id
+        transaction.truncate(table)
+        transaction.insert(table, writer.rows(id=list(range(BALLAST))))
+        transaction.commit(statement="ballast", author="writer")
         database.vacuum()
         if backups != "-":
             database.backup(Path(backups) / f"{number}")
@@ -35,6 +52,7 @@ def main() -> None:
     load.BULK_BYTES = prepare.BULK_BYTES = 500
     database = Database.open(folder, checkpoint_bytes=20_000)
     writer.create(database)
+    create_ballast(database)
     database.set_setting("retention", "0 seconds")
     chance = random.Random(int(seed))
     threading.Thread(target=keep, args=(database, backups, chance), daemon=True).start()

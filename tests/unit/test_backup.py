@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from unit.store_tools import address_of, commit, content, numbered, rows, with_table
 
-from hartonomous.storage import load, prepare
+from hartonomous.storage import backup, load, prepare
 from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.database import Database
 from hartonomous.storage.disk import Disk
@@ -90,6 +91,26 @@ def test_it_stays_whatever_happens_to_the_database(
     assert copied.snapshot().view(table.id).row_count == 150_001
     assert copied.verify() == []
     copied.close()
+
+
+def test_what_it_needs_stays_meanwhile(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = with_table(database, (1, "a"), (2, "b"))
+    database.checkpoint()
+    database.set_setting("retention", "0 seconds")
+    bring = backup._bring
+
+    def later(*given: Any) -> tuple[bool, int]:
+        if not (tmp_path / "copy" / "begun").exists():
+            (tmp_path / "copy" / "begun").touch()
+            change(database, table, 1, "c")
+            database.vacuum()
+        return bring(*given)
+
+    monkeypatch.setattr(backup, "_bring", later)
+    database.backup(tmp_path / "copy")
+    check(tmp_path / "copy", table, [(1, "a"), (2, "b")])
 
 
 def test_only_into_an_empty_folder(database: Database, tmp_path: Path) -> None:

@@ -206,27 +206,61 @@ def test_commits_beside_it(database: Database) -> None:
     table = with_table(database, *((i, f"{i}") for i in range(200)))
     stop = threading.Event()
     done: list[int] = []
+    faults: list[BaseException] = []
 
     def work() -> None:
-        while not stop.is_set():
-            change(database, table, len(done) % 200, f"changed {len(done)}")
-            done.append(0)
+        try:
+            while not stop.is_set():
+                change(database, table, len(done) % 200, f"changed {len(done)}")
+                done.append(0)
+        except BaseException as fault:
+            faults.append(fault)
 
     thread = threading.Thread(target=work)
     thread.start()
     removed = 0
     try:
-        while removed < 60:
+        while removed < 60 and not faults:
             removed += database.vacuum().rows_removed
     finally:
         stop.set()
         thread.join()
+    assert faults == []
     removed += database.vacuum().rows_removed
     assert removed == len(done)
     found = content(database.snapshot(), table)
     last = {n % 200: f"changed {n}" for n in range(len(done))}
     assert found == sorted({i: last.get(i, f"{i}") for i in range(200)}.items())
     assert verified(database)
+
+
+def segments_of(database: Database) -> set[str]:
+    """The files of objects that are segments of rows."""
+    assert database.objects is not None
+    names = set(database.objects.names())
+    return {n for n in names if bytes(database.objects.map(n)[:6]) == b"ARROW1"}
+
+
+def test_a_reader_keeps_what_it_may_open_and_no_more(database: Database) -> None:
+    table = with_table(database, *((i, f"{i}") for i in range(20)))
+    database.checkpoint()
+    path = database.path
+    assert path is not None
+    reader = Database.open(path, read_only=True)
+    snapshot = reader.snapshot()  # opened nothing yet
+    before = segments_of(database)
+    for n in range(3):
+        change(database, table, n, f"changed {n}")
+        database.vacuum()
+    assert before <= segments_of(database), "the reader may still open them"
+    assert reader.snapshot().sequence > snapshot.sequence
+    change(database, table, 4, "changed")
+    database.vacuum()
+    assert not before & segments_of(database), "the reader has gone on"
+    assert content(snapshot, table) == sorted((i, f"{i}") for i in range(20))
+    assert len(content(reader.snapshot(), table)) == 20
+    assert reader.verify() == []
+    reader.close()
 
 
 def test_the_keeper_works_by_itself(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
