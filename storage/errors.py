@@ -4,6 +4,7 @@ Error
 ├── InterfaceError                      Python's side of the connection was misused
 └── DatabaseError
     ├── DataError                       a value is wrong
+    │   └── SettingFault    SETTING     what a setting of the database cannot be
     ├── OperationalError                the machine, the folder, another client, a limit
     │   ├── ReadOnly        READ_ONLY
     │   ├── Locked          LOCKED      another process holds the writer's lock
@@ -86,6 +87,12 @@ class DatabaseError(Error):
 
 class DataError(DatabaseError):
     """PEP 249: a value made a statement fail: division by zero, a number out of range."""
+
+
+class SettingFault(DataError):
+    """A value that a setting of the database cannot have."""
+
+    code = "SETTING"
 
 
 class OperationalError(DatabaseError):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from hartonomous.storage.errors import DataError
+from hartonomous.storage.errors import SettingFault
 
 #: how long AS OF can see what was changed
 RETENTION: Final = "retention"
@@ -19,14 +19,13 @@ _LENGTH: Final = re.compile(r"\s*(\d{1,9})\s*([a-z]+?)s?\s*", re.IGNORECASE)
 
 
 def retention_us(text: str) -> int:
-    """'7 days' in microseconds. DataError for what is no number of seconds, minutes, hours, days
+    """'7 days' in microseconds. SettingFault for what is no number of seconds, minutes, hours, days
     or weeks."""
     found = _LENGTH.fullmatch(text)
     unit = _SECONDS.get(found[2].lower()) if found else None
     if found is None or unit is None:
-        raise DataError(
+        raise SettingFault(
             f"'{text}' is not a length of time",
-            code="VALUE",
             hint="for example '7 days'; there are seconds, minutes, hours, days and weeks",
         )
     return int(found[1]) * unit * 1_000_000

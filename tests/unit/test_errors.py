@@ -23,6 +23,7 @@ CODE = re.compile(r"\b[A-Z][A-Z_]{3,}\b")
 #: codes that no statement alone brings about: some other test must speak of them
 ELSEWHERE = {
     "CONFLICT",
+    "HISTORY_GONE",
     "CORRUPTION",
     "DISK",
     "FORMAT",
