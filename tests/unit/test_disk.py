@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 import resource
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
