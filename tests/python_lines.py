@@ -30,7 +30,8 @@ def read_lines(count: int) -> list[list[Any]]:
 
 def library_world(count: int) -> World:
     """`files` (id, name, lines), `words` (word, uses) and `code` (id, file, line, length, depth,
-    word), with keys and BTREE indexes over most of what can be joined."""
+    word), with keys and BTREE indexes over most of what can be joined; in each there are rows
+    without a match in the others."""
     world = World()
     file, line, length, depth, word, _ = read_lines(count)
     ids = list(range(len(file)))
@@ -51,7 +52,8 @@ def library_world(count: int) -> World:
     by_word = IndexEntry(81, "code_word_depth", (6, 5), "BTREE")
     by_depth = IndexEntry(82, "code_depth", (5,), "BTREE")
     world.source.replace(replace(current(world, code), indexes=(by_file, by_word, by_depth)))
-    lines = Counter(file)
+    lines = {n: count for n, count in Counter(file).items() if n % 7 != 3}
+    lines |= {900 + n: 5 for n in range(4)}
     names = [f"module{n}" if n % 5 else None for n in lines]
     world.create(
         "files",
@@ -60,6 +62,7 @@ def library_world(count: int) -> World:
         key="id",
     )
     uses = Counter(w for w in word if w is not None).most_common(300)
+    uses += [(f"unheard{n}", n) for n in range(4)]
     words = world.create(
         "words",
         {"word": "NVARCHAR", "uses": "INT"},
