@@ -58,7 +58,8 @@ class Care(Past):
         else:
             with self.checkpointing:
                 self._checkpoint(compaction)
-            self.keeper.wake()
+            if compaction is None:
+                self.keeper.wake()
 
     def checkpoint_if_due(self) -> None:
         """After a commit, by one of the threads that see it is due; the commit is durable."""

@@ -43,6 +43,7 @@ class Keeper:
         self._database = database
         self._working = threading.Lock()  # one at a time works: this thread, or a VACUUM
         self._awake, self._stopping = threading.Event(), threading.Event()
+        self._counting = threading.Lock()
         self._waiting = 0  # how many want to work at once
         self._thread: threading.Thread | None = None
         self._rested = 0.0
@@ -52,12 +53,14 @@ class Keeper:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """For a VACUUM: meanwhile nobody else compacts. A turn of the thread is given up."""
-        self._waiting += 1
+        with self._counting:
+            self._waiting += 1
         try:
             with self._working:
                 yield
         finally:
-            self._waiting -= 1
+            with self._counting:
+                self._waiting -= 1
 
     def wake(self) -> None:
         """There may be something to do."""

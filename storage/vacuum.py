@@ -64,6 +64,12 @@ class Compaction:
     commits: list[Joined[SegmentMeta]] = field(default_factory=list)
     rows_removed: int = 0
 
+    def pays(self, lines: Iterable[Line]) -> bool:
+        """Whether it is worth a checkpoint of its own."""
+        gone = (d for line in lines for d in line.dropped.values() if d.sequence <= self.horizon)
+        written = self.leaves or self.collected or self.commits or any(self.rows.values())
+        return bool(written) or next(gone, None) is not None
+
     def object_names(self) -> Iterator[str]:
         """The packs that were written."""
         for joined in (*self.leaves, *self.collected):
@@ -191,7 +197,8 @@ def vacuum(
             if table_id is None and database.objects is not None:
                 _join(database.objects, compaction, [line for line, _ in lines], packs, thorough)
                 made += compaction.object_names()
-        _put_in_place(database, compaction)
+        if thorough or compaction.pays(line for line, _ in lines):
+            _put_in_place(database, compaction)
     finally:
         database.garbage.release(made)
     after = _measure(database)

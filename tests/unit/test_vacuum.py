@@ -276,6 +276,10 @@ def test_the_keeper_works_by_itself(database: Database, monkeypatch: pytest.Monk
     checkpoint_and_wait(database)
     assert database.published.table(table.id).chunks[0].count == 10
     assert verified(database) and database.keeper.fault is None
+    checkpoint_and_wait(database)
+    turns, manifest = database.keeper.turns, database.manifest_name
+    time.sleep(0.05)
+    assert (database.keeper.turns, database.manifest_name) == (turns, manifest), "it rests"
 
 
 @pytest.mark.parametrize(
