@@ -39,6 +39,7 @@ print(opened)
 def fill(folder: Path, commits: int) -> float:
     """Commits a second; one in a hundred changes a row, the others add one."""
     with hql.connect(folder) as database:
+        database.execute("ALTER DATABASE SET compaction = OFF")
         database.execute("CREATE TABLE t (a BIGINT PRIMARY KEY, b NVARCHAR(20))")
         start = time.perf_counter()
         for n in range(commits):
