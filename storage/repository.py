@@ -141,7 +141,7 @@ class Repository:
             if place.sequence <= limits.get(place.branch_id, -1):
                 return line
         raise HistoryGone(
-            f"commit {place.hash.hex()[:12]} was made on branch "
+            f"commit {place.sequence} was made on branch "
             f'"{self.origins[place.branch_id].name}", which was dropped',
             hint="what was merged from it is in the branch it was merged into",
         )
