@@ -103,7 +103,7 @@ def _table(line: Line, table: TableEntry, state: TableState, count: _Count) -> I
     yield Usage("deleted rows", line.name, table, None, *count.of(deaths))
     for key in table.keys:
         parts = [c.keys[key.id].stored for c in mapped if key.id in c.keys]
-        parts += [c.indexes[-key.id].stored for c in mapped if -key.id in c.indexes]
+        parts += [c.indexes[key.id].stored for c in mapped if key.id in c.indexes]
         names = {ref.name for ref in parts if ref is not None}
         yield Usage("key", line.name, table, key.name, *count.of(names))
     for index in table.indexes:
