@@ -65,10 +65,10 @@ def lower(plan: p.Plan) -> Operator:
         return NearestRows(scan, names, plan.fields, plan.offset, tuple(_counts(plan)))
     sought = sought_columns(plan)
     if sought is not None:
-        source, names, tests = sought
+        source, outputs, tests = sought
         scan, schema = _scan(source, source.alias, count(), {}), p.schema_of(plan.fields)
         otherwise = Gather(_fragment(plan, count()), plan.fields, schema)
-        return SoughtRows(scan, names, tests, schema, otherwise)
+        return SoughtRows(scan, outputs, tests, schema, otherwise)
     ordered = ordered_columns(plan)
     if ordered is not None:
         source, names = ordered

@@ -19,7 +19,7 @@ from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.base import BATCH_ROWS, Execution, Figures, Operator
 from hartonomous.hql.operators.scan import ScanOperator
-from hartonomous.hql.operators.values import column_value
+from hartonomous.hql.operators.values import as_array, column_value
 from hartonomous.hql.rules.simple import value_of
 from hartonomous.storage.access.key_words import NULL_WORD, is_bytes, is_exact, words_of
 
@@ -28,10 +28,10 @@ Mask = npt.NDArray[np.bool_]
 
 @frozen
 class SoughtRows:
-    """`names` are the scan's columns that the result's columns are."""
+    """`names` are the scan's columns that the result's are, or simple values."""
 
     scan: ScanOperator
-    names: tuple[str, ...]
+    names: tuple[str | p.Expr, ...]
     tests: tuple[p.Range, ...]
     schema: pa.Schema
     otherwise: Operator
@@ -59,7 +59,11 @@ class SoughtRows:
             figures = Figures(rows=table.num_rows, seconds=time.perf_counter() - started)
             figures.bytes, figures.index_entries = table.nbytes, found.index_entries
             execution.measured.note(self.scan, figures)
-        return table.select(self.names)
+        columns = [
+            table.column(n) if isinstance(n, str) else _repeated(n, table.num_rows, execution)
+            for n in self.names
+        ]
+        return pa.table(columns, names=[str(place) for place in range(len(columns))])
 
     def _batches(self, rows: pa.Table, execution: Execution) -> Iterator[pa.RecordBatch]:
         execution.limits.account(rows.nbytes)
@@ -71,6 +75,12 @@ class SoughtRows:
                 for c, t in zip(batch.columns, types, strict=True)
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+
+def _repeated(expr: p.Expr, count: int, execution: Execution) -> pa.Array:
+    """A simple value for every row."""
+    value = as_array([value_of(expr, execution.parameters)], expr.type)
+    return value if count == 1 else value.take(pa.array(np.zeros(count, np.int64)))
 
 
 @frozen
