@@ -76,11 +76,12 @@ def _all(database: Database, repository: Repository, count: _Count) -> Iterator[
     names = readable_objects(database.object_store, past)
     yield Usage("models of the past", None, None, None, *count.of(names))
     manifest = repository.manifest
-    if manifest is not None and database.manifest_name is not None:
+    if manifest is not None:
         packs = [m.ref.name for m in manifest.commit_packs]
         commits = sum(m.rows for m in manifest.commit_packs)
         yield Usage("commits", None, None, None, *count.of(packs), rows=commits)
         yield Usage("catalogs", None, None, None, *count.of(manifest.catalog_packs))
+    if database.manifest_name is not None:
         yield Usage("manifest", None, None, None, *count.of([database.manifest_name]))
     if database.wal is not None:
         yield Usage("log", None, None, None, 1, database.wal.file_bytes)
