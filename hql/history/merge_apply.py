@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hartonomous.hql.changes.completion import Completion
+from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.history.applying import addresses_of
 from hartonomous.hql.history.comparing import Parting, column_pairs
 from hartonomous.hql.history.merge_rows import (
@@ -29,7 +30,7 @@ from hartonomous.hql.types import parse_type
 from hartonomous.storage.catalog import ColumnEntry, TableEntry
 from hartonomous.storage.chunk import Int64
 from hartonomous.storage.differences import NOWHERE, values_at
-from hartonomous.storage.table import TableView
+from hartonomous.storage.table import ADDRESS, TableView
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -115,6 +116,7 @@ class TableMerge:
         if self.ours is None:
             return 0
         transaction, table_id = context.transaction, self.final.id
+        self._carry_over(context)
         keep = ~self.outcome.is_conflict if take != "THEIRS" else np.ones(len(self), np.bool_)
         numbers = np.flatnonzero(keep)
         view = transaction.view(table_id)
@@ -134,6 +136,32 @@ class TableMerge:
             self._pass_identity(context, new)
         count = len(delete) + len(update) + len(insert)
         return count + self._fill_ours(context)
+
+    def _carry_over(self, context: Context) -> None:
+        """Our rows get their values under the ids that columns have in `final`."""
+        rewritten = self.forms.rewritten()
+        stored = [c for c in self.final.stored if c.id in self.forms.in_ours()]
+        if not any(c.id in rewritten for c in stored):
+            return
+        transaction, table_id = context.transaction, self.final.id
+        view = transaction.view(table_id)
+        found = view.scan([], address=True).table
+        addresses = found.column(ADDRESS).to_numpy()
+        if not len(addresses):
+            return
+        before = TableView(self.forms.ours, view.parts)
+        columns: dict[str, pa.Array] = {}
+        for column in stored:
+            own = rewritten.get(column.id)
+            if own is None:
+                columns[column.name] = view.gather(column.name, addresses)
+            else:
+                columns[column.name] = _cast(before.gather(own.name, addresses), column)
+        for column in self.final.stored:
+            if column.name not in columns:  # filled when rows are
+                columns[column.name] = pa.nulls(len(addresses), column.arrow)
+        rows = pa.table(columns).select(self.final.arrow_schema.names)
+        transaction.update(table_id, addresses, rows)
 
     def __len__(self) -> int:
         return len(self.theirs.codes)
@@ -181,7 +209,7 @@ class TableMerge:
         """Their values of a column of `final`, of which they have one."""
         own = self.forms.in_theirs()[column.id]
         values = values_at(self.theirs.found.chunks, places, own, column.arrow)
-        return renamed(values.cast(column.arrow), column, self.final, self.atoms)
+        return renamed(_cast(values, column), column, self.final, self.atoms)
 
     def _inserted(self, context: Context, numbers: Int64) -> pa.Table:
         """Their rows as they are added here; columns that they lack get their defaults."""
@@ -245,6 +273,15 @@ class TableMerge:
         shape = replace(final, keys=())
         done = Completion(shape, fields).complete(context, rows.select([c.name for c in plain]))
         return done.select(final.arrow_schema.names)
+
+
+def _cast(values: pa.Array, column: ColumnEntry) -> pa.Array:
+    """Values of one branch as the type that the other one gave their column; BAD_VALUE."""
+    try:
+        return values.cast(column.arrow)
+    except pa.ArrowException as fault:
+        message = f'a value of the column "{column.name}" does not fit {column.type}: {fault}'
+        raise ExecutionFault(message, code="BAD_VALUE") from None
 
 
 def _computed(table: TableEntry) -> list[tuple[str, str | None]]:

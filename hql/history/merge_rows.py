@@ -23,7 +23,7 @@ from hartonomous.hql.frozen import frozen
 from hartonomous.hql.history.comparing import Parting, Side, column_pairs, counterparts
 from hartonomous.hql.history.row_keys import codes_of, match_key
 from hartonomous.hql.system_schema import definition_of
-from hartonomous.storage.catalog import ColumnEntry, TableEntry
+from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
 from hartonomous.storage.chunk import Chunk, Int64
 from hartonomous.storage.differences import (
     NOWHERE,
@@ -81,7 +81,21 @@ class Forms:
 
     def in_ours(self) -> dict[int, ColumnEntry]:
         by_id = {c.id: c for c in self.ours.columns}
-        return {c.id: by_id[c.id] for c in self.final.columns if c.id in by_id}
+        same = {c.id: by_id[c.id] for c in self.final.columns if c.id in by_id}
+        return same | self.rewritten()
+
+    def rewritten(self) -> dict[int, ColumnEntry]:
+        """What columns of `final` that the base has too are in ours, where theirs gave them other
+        ids (ALTER COLUMN)."""
+        known = {fold(c.name) for c in self.base.columns} if self.base is not None else set()
+        ids = {c.id for c in self.ours.columns}
+        left = {c.id for c in self.final.columns} & ids
+        ours = {fold(c.name): c for c in self.ours.columns if c.id not in left}
+        return {
+            c.id: ours[fold(c.name)]
+            for c in self.final.columns
+            if c.id not in ids and fold(c.name) in known and fold(c.name) in ours
+        }
 
     def in_theirs(self) -> dict[int, ColumnEntry]:
         return counterparts(self.final.columns, self.theirs.columns, self.shared[2])

@@ -28,7 +28,7 @@ from hartonomous.hql.history.definitions import full_name
 from hartonomous.hql.history.moments import find_commit
 from hartonomous.hql.result import Result
 from hartonomous.storage.branches import limits_of
-from hartonomous.storage.catalog import TableEntry
+from hartonomous.storage.catalog import TableEntry, fold
 from hartonomous.storage.commit_log import BEFORE_ALL, CommitPlace
 from hartonomous.storage.differences import NOWHERE, Differences, Moment, differences
 
@@ -146,7 +146,10 @@ class _Reverting:
         found = differences(Moment(state.chunks, since), Moment(state.chunks, until), since)
         old, new = self.before.table(table_id), self.after.table(table_id)
         assert old is not None
-        found = found.really(column_pairs(old, new, old.next_id))
+        if new is not None and _is_rewritten(old, new):  # rows since then have no way back
+            self._check_rows_unchanged(new)
+        else:
+            found = found.really(column_pairs(old, new, old.next_id))
         if not len(found):
             return
         table = self.transaction.catalog.tables_by_id[table_id]
@@ -167,6 +170,12 @@ class _Reverting:
         back, _ = addresses_of(view, found.row_ids[found.after == NOWHERE])
         if len(back) or not np.all(are_visible(view, there)):
             raise _fault(f'rows of table "{full_name(table)}" were')
+
+
+def _is_rewritten(old: TableEntry, new: TableEntry) -> bool:
+    """Whether a column got another id (ALTER COLUMN)."""
+    names = {fold(c.name): c.id for c in new.stored}
+    return any(names.get(fold(c.name), c.id) != c.id for c in old.stored)
 
 
 def _fault(what: str) -> HistoryFault:
