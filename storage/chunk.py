@@ -95,9 +95,11 @@ class Hidden:
         return mask
 
     def filter(self, name: str, values: pa.Array) -> pa.Array:
-        """`values` of this batch without the hidden rows; kept for the next scan if not wide."""
+        """`values` of this batch without the hidden rows; kept for the next scan if not wide. (Two
+        branches, which share what is kept, may have columns of one id and different types: both
+        are younger than the rows.)"""
         found = self._columns.get(name)
-        if found is None:
+        if found is None or found.type != values.type:
             if self._keep is None:
                 self._keep = pa.array(self.keep())
             found = values.filter(self._keep)
