@@ -3,10 +3,14 @@ changed again."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
+from hartonomous.hql.changes.completion import Completion
 from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault, HistoryFault
 from hartonomous.hql.history.applying import (
@@ -21,16 +25,26 @@ from hartonomous.hql.history.comparing import (
     DefinitionChange,
     Side,
     column_pairs,
+    counterparts,
     definition_changes,
     rows_at,
 )
 from hartonomous.hql.history.definitions import full_name
 from hartonomous.hql.history.moments import find_commit
+from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
+from hartonomous.hql.types import parse_type
 from hartonomous.storage.branches import limits_of
-from hartonomous.storage.catalog import TableEntry, fold
+from hartonomous.storage.catalog import ColumnEntry, TableEntry, fold
+from hartonomous.storage.chunk import Int64
 from hartonomous.storage.commit_log import BEFORE_ALL, CommitPlace
-from hartonomous.storage.differences import NOWHERE, Differences, Moment, differences
+from hartonomous.storage.differences import (
+    NOWHERE,
+    Differences,
+    Moment,
+    differences,
+    values_at,
+)
 
 if TYPE_CHECKING:
     from hartonomous.hql.ast import Expression
@@ -74,6 +88,7 @@ class _Reverting:
 
     def __init__(self, context: Context, commit: CommitPlace, parent: CommitPlace) -> None:
         database = context.session.database
+        self.context = context
         self.transaction: Transaction = context.transaction
         self.before, self.after = Side.of(database, parent), Side.of(database, commit)
         self.definitions = definition_changes(self.before.catalog, self.after.catalog)
@@ -155,14 +170,46 @@ class _Reverting:
         table = self.transaction.catalog.tables_by_id[table_id]
         self._check_as_left(table, found)
         is_new, is_gone = found.before == NOWHERE, found.after == NOWHERE
-        changed = ~is_new & ~is_gone
+        changed = found.before[~is_new & ~is_gone]
+        as_before = rows_at(found, table, changed)
+        if (table.columns, table.checks) != (old.columns, old.checks):
+            as_before = self._completed(table, table.stored, as_before)
         self.count += change_rows(
             self.transaction,
             table_id,
             found.after[is_new],
-            (found.after[changed], rows_at(found, table, found.before[changed])),
-            (found.row_ids[is_gone], rows_at(found, table, found.before[is_gone])),
+            (found.after[~is_new & ~is_gone], as_before),
+            (found.row_ids[is_gone], self._rows_back(found, old, table, found.before[is_gone])),
         )
+
+    def _rows_back(
+        self, found: Differences, old: TableEntry, table: TableEntry, places: Int64
+    ) -> pa.Table:
+        """Rows that were deleted, as the table is now: columns that have other ids since (ALTER
+        COLUMN) keep their values, those that are new get their defaults, new CHECKs hold."""
+        if (table.columns, table.checks) == (old.columns, old.checks):
+            return rows_at(found, table, places)
+        known = counterparts(table.columns, old.columns, old.next_id)
+        given = [c for c in table.stored if c.id in known]
+        columns: dict[str, pa.Array] = {}
+        for column in given:
+            values = values_at(found.chunks, places, known[column.id], column.arrow)
+            try:
+                columns[column.name] = values.cast(column.arrow)
+            except pa.ArrowException:
+                raise _fault(f'column "{column.name}" of table "{full_name(table)}" was') from None
+        return self._completed(table, given, pa.table(columns))
+
+    def _completed(
+        self, table: TableEntry, given: Sequence[ColumnEntry], rows: pa.Table
+    ) -> pa.Table:
+        """Whole rows of the table; CHECK_VIOLATION for one that a CHECK of now forbids."""
+        plain = [c for c in given if c.computed is None]
+        fields = [Field(c.name, parse_type(c.type)) for c in plain]
+        shape = replace(table, keys=())
+        completion = Completion(shape, fields)
+        done = completion.complete(self.context, rows.select([c.name for c in plain]))
+        return done.select(table.arrow_schema.names)
 
     def _check_as_left(self, table: TableEntry, found: Differences) -> None:
         view = self.transaction.view(table.id)
