@@ -94,7 +94,8 @@ def test_analyze_adds_figures(world: World) -> None:
     found = lines(world, "SELECT a, COUNT(*) FROM t WHERE a < 100 GROUP BY a", analyze=True)
     assert found[-1].startswith("total ")
     assert re.fullmatch(rf"fragment  \[7 rows, {TIME}\]", found[0])
-    assert any(re.search(rf"group by .*\[7 rows \(about 7 expected\), cpu {TIME}\]", line) for line in found)
+    grouped = rf"group by .*\[7 rows \(about 7 expected\), cpu {TIME}\]"
+    assert any(re.search(grouped, line) for line in found)
     scan = next(line for line in found if "scan t" in line)
     assert "500 rows" in scan and "bytes" in scan and "batches pruned 0 of 1" in scan
 
