@@ -86,12 +86,13 @@ class _Walk:
         walked = min(self._count / max(tested, 1e-9), float(rows))
         return self._cost_us(walked) < self._other_us + cost.TOP_ROW_US * rows * passing
 
-    def _cost_us(self, walked: float) -> float:
-        """Of so many rows seen, of which those wanted are read."""
+    def _cost_us(self, walked: float, found: float | None = None) -> float:
+        """Of so many rows seen, of which `found`, or at most those wanted, are read."""
         chunks = len(self._view.parts)
         tests = len({r.column for r in self._tests})
         seen = cost.walk_us(walked, chunks) + cost.fetch_us(walked, tests, self._batches)
-        return seen + cost.fetch_us(min(self._count, walked), self._columns, self._batches)
+        read = min(self._count, walked) if found is None else found
+        return seen + cost.fetch_us(read, self._columns, self._batches)
 
     def rows(self) -> Sought | None:
         """Given up when it has cost as much as reading all."""
@@ -100,7 +101,7 @@ class _Walk:
             self._entry.searches[0] += 1
         blocks = search.in_order(self._first.descending, self._within, _block(self._count))
         found: list[Int64] = []
-        passed = walked = 0
+        passed = walked = 0  # passed: with the ties
         last: tuple[object, ...] | None = None
         for block in blocks if self._count else ():
             self._execution.limits.check()
@@ -109,10 +110,10 @@ class _Walk:
             if last is not None:
                 same = self._same(kept, last)
                 found.append(kept[:same])
+                passed += same
                 if same < len(kept):
                     break
-                continue
-            if passed + len(kept) >= self._count:
+            elif passed + len(kept) >= self._count:
                 wanted = self._count - passed
                 if not self._first.ties:
                     found.append(kept[:wanted])
@@ -120,12 +121,13 @@ class _Walk:
                 last = self._keys(kept[wanted - 1 : wanted])
                 same = self._same(kept[wanted:], last)
                 found.append(kept[: wanted + same])
+                passed += wanted + same
                 if wanted + same < len(kept):
                     break
-                continue
-            found.append(kept)
-            passed += len(kept)
-            if not self._first.index.forced and self._cost_us(walked) > self._other_us:
+            else:
+                found.append(kept)
+                passed += len(kept)
+            if not self._first.index.forced and self._cost_us(walked, passed) > self._other_us:
                 return None
         return Sought(concat(found), walked)
 

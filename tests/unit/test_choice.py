@@ -113,6 +113,13 @@ def test_a_walk_that_finds_nothing_is_given_up(world: World) -> None:
     assert world.rows(text) == [(ROWS - 3000,), (ROWS - 2999,), (ROWS - 2998,)]
 
 
+def test_a_walk_along_many_rows_that_tie_is_given_up(world: World) -> None:
+    """A tenth of all rows has the first b: what the ties cost counts, too."""
+    assert entries(world, "SELECT TOP (5) id FROM big ORDER BY b, late") is None
+    found = entries(world, "SELECT TOP (5) id FROM big ORDER BY a, late")
+    assert found is not None and found < ROWS / 100
+
+
 def test_shares_of_several_columns_are_combined_with_care(world: World) -> None:
     view = world.source.view(find_table(world, "big").id)
     known = statistics_of(view, world.database)
