@@ -7,7 +7,7 @@ one meaning that both branches made (system tables come with their first row) ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import replace
 
 from hartonomous.hql.frozen import frozen
@@ -63,8 +63,16 @@ def merge_definitions(
     replaced: list[Entry] = []
     dropped: list[Entry] = []
     conflicts: list[DefinitionConflict] = []
-    for change in definition_changes(base.catalog, theirs.catalog):
-        found = _merged(change, mine.get(change.entry.id), ours.catalog, partings)
+    changes = definition_changes(base.catalog, theirs.catalog)
+    gone_ids = {  # their names are free
+        c.entry.id
+        for c in changes
+        if c.after is None
+        and c.entry.id not in mine
+        and not (isinstance(c.entry, TableEntry) and has_changes(c.entry, False))
+    }
+    for change in changes:
+        found = _merged(change, mine.get(change.entry.id), ours.catalog, partings, gone_ids)
         if isinstance(change.before, TableEntry) and isinstance(found, tuple):
             gone = found[2]
             if isinstance(gone, TableEntry) and has_changes(change.before, False):
@@ -75,7 +83,7 @@ def merge_definitions(
                 continue
             found = _taken(found, partings)
         for entries, entry in zip((adopted, replaced, dropped), found, strict=True):
-            if entry is not None:
+            if entry is not None and all(e.id != entry.id for e in entries):
                 entries.append(entry)
     known = {c.base.id for c in conflicts if c.base is not None}
     for own in mine.values():  # what we dropped, and they went on with
@@ -102,12 +110,13 @@ def _merged(
     own: DefinitionChange | None,
     ours: Catalog,
     partings: tuple[Parting, Parting],
+    gone_ids: Set[int],
 ) -> Outcome | DefinitionConflict:
     base, theirs = change.before, change.after
     if base is None:
         assert theirs is not None
         same = _named(ours, theirs)
-        if same is None:
+        if same is None or same.id in gone_ids:
             return theirs, None, None
         is_one = replace(theirs, id=same.id) == same
         return _NOTHING if is_one else DefinitionConflict(None, same, theirs)
