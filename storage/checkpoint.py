@@ -32,6 +32,7 @@ from hartonomous.storage.chunk import (
 )
 from hartonomous.storage.commit_pack import to_batch, write_commits
 from hartonomous.storage.garbage import names_of
+from hartonomous.storage.interrupts import Interrupts
 from hartonomous.storage.joining import put_in
 from hartonomous.storage.key_objects import write_key_index
 from hartonomous.storage.keys import KeyColumns, chunk_key
@@ -77,8 +78,10 @@ def checkpoint(database: Database, compaction: Compaction | None = None) -> None
         repository = path.repository
         previous = repository.manifest
         assert previous is not None
-        with path.no_return():
-            wal_start = wal.start_file()
+        with Interrupts() as interrupts:
+            interrupts.hold()
+            with path.no_return():
+                wal_start = wal.start_file()
         for line in repository.lines.values():
             database.publish(line, line.state)
         packs, superseded = previous.commit_packs, set[str]()
@@ -104,14 +107,16 @@ def checkpoint(database: Database, compaction: Compaction | None = None) -> None
         )
         name = write_manifest(objects, manifest)
         leaving = [table for line in repository.leaving for table in line.all_tables()]
-        with path.no_return():
-            write_head(database.disk, folder.head, name)
-            repository.settle(manifest)
-            database.manifest_name = name
-            catalogs.written(catalog_packs)
-            for line in repository.lines.values():
-                line.settle(settled[line.id])
-                database.publish(line, line.state)
+        with Interrupts() as interrupts:
+            interrupts.hold()
+            with path.no_return():
+                write_head(database.disk, folder.head, name)
+                repository.settle(manifest)
+                database.manifest_name = name
+                catalogs.written(catalog_packs)
+                for line in repository.lines.values():
+                    line.settle(settled[line.id])
+                    database.publish(line, line.state)
         wal.remove_files_below(file_number(wal_start))
         kept = object_names(objects, name)
         superseded |= object_names(objects, old_name) - kept

@@ -32,6 +32,7 @@ from hartonomous.storage.conflicts import (
     merge_catalog,
 )
 from hartonomous.storage.errors import Conflict, DiskFault
+from hartonomous.storage.interrupts import Interrupts
 from hartonomous.storage.leaf_log import pack_leaves
 from hartonomous.storage.merkle import Log
 from hartonomous.storage.prepare import Born, Prepared, prepare
@@ -65,26 +66,30 @@ class CommitPath:
         DiskFault."""
         from hartonomous.storage.database_changes import change_to_map
 
-        with self.lock:
-            self._check()
-            change = change_of(self.repository)
-            change.apply(self.repository)
-            self.repository.has_news = True
-            position = 0
+        with Interrupts() as interrupts:
+            with self.lock:
+                self._check()
+                change = change_of(self.repository)
+                interrupts.hold()
+                change.apply(self.repository)
+                self.repository.has_news = True
+                position = 0
+                if self._wal is not None:
+                    with self.no_return():
+                        pieces = RecordWriter().finish({"database": change_to_map(change)})
+                        position = self._wal.append(*pieces)
             if self._wal is not None:
                 with self.no_return():
-                    pieces = RecordWriter().finish({"database": change_to_map(change)})
-                    position = self._wal.append(*pieces)
-        if self._wal is not None:
-            with self.no_return():
-                self._wal.sync(position)
+                    self._wal.sync(position)
 
     def _check(self) -> None:
         if self.has_failed:
             raise DiskFault("an earlier commit failed", hint="open the database again")
 
-    def commit(self, transaction: Transaction, statement: str, author: str) -> CommitInfo | None:
-        """See Transaction.commit."""
+    def commit(
+        self, transaction: Transaction, statement: str, author: str, interrupts: Interrupts
+    ) -> CommitInfo | None:
+        """See Transaction.commit. `interrupts` are held from where there is no return."""
         own = [t for t in transaction.tables.values() if t.has_changes and not t.table.temporary]
         changes = [c for c in transaction.changes.values() if not is_temporary(c)]
         merged = transaction.parents
@@ -102,7 +107,7 @@ class CommitPath:
             if line is None:
                 raise Conflict(f'branch "{transaction.branch}" was dropped', hint="use another")
             info, position = self._append(
-                line, transaction, prepared, changes, record, statement, author
+                line, transaction, prepared, changes, record, statement, author, interrupts
             )
             state = line.state
         if self._wal is not None:
@@ -112,9 +117,9 @@ class CommitPath:
         return info
 
     def no_return(self) -> NoReturn:
-        """Around what must not be left half done. If it is, by a fault of the disk or an
-        interrupt, memory and disk may differ: nothing more is committed until the database is
-        opened again."""
+        """Around what must not be left half done. If it is, by a fault of the disk or anything
+        else, memory and disk may differ: nothing more is committed until the database is opened
+        again. Ctrl-C waits meanwhile (interrupts.py)."""
         return self._no_return
 
     def _append(
@@ -126,6 +131,7 @@ class CommitPath:
         record: RecordWriter | None,
         statement: str,
         author: str,
+        interrupts: Interrupts,
     ) -> tuple[CommitInfo, int]:
         """Under the lock: all that can fail first, then the record, then what cannot fail."""
         head = line.state
@@ -147,6 +153,7 @@ class CommitPath:
         for change in changes:
             _check_rows_known(change, head, transaction)
         check_references(transaction, catalog, head)
+        interrupts.hold()
         with self.no_return():
             commit = self._commit(
                 line, catalog, logs, changes, sequence, transaction.parents, statement, author

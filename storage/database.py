@@ -23,6 +23,7 @@ from hartonomous.storage.counters import Counters
 from hartonomous.storage.disk import Disk, Lock
 from hartonomous.storage.errors import Locked
 from hartonomous.storage.garbage import Garbage
+from hartonomous.storage.interrupts import Interrupts
 from hartonomous.storage.repository import Repository
 from hartonomous.storage.state import CommitInfo, DatabaseState, Snapshot, TempStore
 from hartonomous.storage.temporary import publish_temporary
@@ -263,8 +264,9 @@ class Database(Care):
             self._check_process()
             if transaction.objects:
                 self.object_store.settle(transaction.objects)
-            info = self.commits_path.commit(transaction, statement, author)
-            publish_temporary(transaction)
+            with Interrupts() as interrupts:
+                info = self.commits_path.commit(transaction, statement, author, interrupts)
+                publish_temporary(transaction)
             self.garbage.suspect_models(transaction.changes.values())
         finally:
             self.garbage.release(transaction.objects)

@@ -79,6 +79,8 @@ class Watchdog:
             if not self._main and self._own_fd:
                 signal.set_wakeup_fd(-1)
                 self._own_fd = False
+                if self._drain():  # came too late for this statement, and is not the next one's
+                    self._wake()  # what was read may have told of a deadline
 
     # --- the thread ------------------------------------------------------------------------------
 
@@ -96,6 +98,15 @@ class Watchdog:
         except BlockingIOError:
             return  # the pipe is full: it wakes up anyway
 
+    def _drain(self) -> bytes:
+        """All that lies in the pipe."""
+        read = b""
+        while True:
+            try:
+                read += os.read(self._read, 4096)
+            except BlockingIOError:
+                return read
+
     def _run(self) -> None:
         pipe = select.poll()  # select() itself knows no descriptor above 1023
         pipe.register(self._read, select.POLLIN)
@@ -109,11 +120,12 @@ class Watchdog:
             if due:
                 continue
             ready = pipe.poll(None if wait is None else math.ceil(min(wait, LONGEST_WAIT_S) * 1000))
-            if ready and signal.SIGINT in os.read(self._read, 4096):
-                with self._lock:
-                    main = tuple(self._main)
-                for cancel in main:
-                    cancel()
+            if not ready:
+                continue
+            with self._lock:  # who leaves meanwhile must not leave the signal to who comes next
+                main = tuple(self._main) if signal.SIGINT in self._drain() else ()
+            for cancel in main:
+                cancel()
 
     def _due(self) -> list[Cancel]:
         due: list[Cancel] = []

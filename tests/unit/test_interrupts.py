@@ -1,0 +1,117 @@
+"""Ctrl-C at a commit of the main thread: it is answered when the commit is whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hartonomous import hql
+from hartonomous.hql.engine.watchdog import Watchdog
+from hartonomous.storage.interrupts import Interrupts
+from hartonomous.storage.wal import Wal
+
+
+@pytest.fixture(autouse=True)
+def pythons_own_handler() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def press() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("moment", ["append", "sync"])
+def test_a_commit_goes_through_and_others_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    db = hql.connect(tmp_path / "db")
+    db.execute("CREATE TABLE t (a INT); CREATE TABLE #own (a INT)")
+    db.execute("BEGIN TRAN; INSERT INTO t VALUES (1); INSERT INTO #own VALUES (1)")
+    real = getattr(Wal, moment)
+
+    def pressed(self: Wal, *given: Any) -> Any:
+        answer = real(self, *given)
+        press()
+        return answer
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Wal, moment, pressed)
+        db.execute("COMMIT")
+    assert not db.in_transaction
+    assert db.execute("SELECT a FROM t UNION ALL SELECT a FROM #own").fetchall() == [(1,), (1,)]
+    db.execute("INSERT INTO t VALUES (2)")
+    db.close()
+    with hql.connect(tmp_path / "db") as again:
+        assert again.execute("SELECT a FROM t ORDER BY a").fetchall() == [(1,), (2,)]
+
+
+def test_a_branch_goes_through_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    db = hql.connect(tmp_path / "db")
+    real = Wal.append
+
+    def pressed(self: Wal, *given: Any) -> Any:
+        press()
+        return real(self, *given)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Wal, "append", pressed)
+        db.execute("CREATE BRANCH b")
+    db.execute("CREATE BRANCH c")
+    names = db.execute("SELECT name FROM sys.branches ORDER BY name").fetchall()
+    assert names == [("b",), ("c",), ("main",)]
+    db.close()
+
+
+def test_the_handler_that_was_there_answers() -> None:
+    heard: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    with Interrupts() as interrupts:
+        interrupts.hold()
+        press()
+        assert heard == []
+    assert heard == [signal.SIGINT]
+    press()
+    assert len(heard) == 2
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Interrupts() as interrupts:
+        interrupts.hold()
+        press()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_other_threads_hold_nothing() -> None:
+    def hold() -> None:
+        with Interrupts() as interrupts:
+            interrupts.hold()
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    handlers: list[Any] = []
+    thread = threading.Thread(target=hold)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.default_int_handler]
+
+
+def test_a_signal_that_comes_too_late_is_not_the_next_statements() -> None:
+    watchdog, cancelled = Watchdog(), list[str]()
+    assert watchdog.enter_main(first := lambda: cancelled.append("first"))
+    with watchdog._lock:  # its thread cannot look into the pipe meanwhile
+        os.write(watchdog._write, bytes([signal.SIGINT]))
+    watchdog.leave_main(first)
+    assert watchdog.enter_main(second := lambda: cancelled.append("second"))
+    done = threading.Event()
+    watchdog.at(0.0, done.set)
+    assert done.wait(10)
+    watchdog.leave_main(second)
+    assert "second" not in cancelled
