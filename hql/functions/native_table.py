@@ -13,16 +13,12 @@ A NULL array is no row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from hartonomous.hql.functions.base import Function, Resolver, Rows, Specialiser
 from hartonomous.hql.functions.resolve import P
+from hartonomous.hql.functions.unnest import Columns as Columns
+from hartonomous.hql.functions.unnest import Unnest
 from hartonomous.hql.types import Type
-
-if TYPE_CHECKING:
-    from hartonomous.hql.ast import Span
-
-Columns = tuple[tuple[str, Type], ...]
 
 
 def native_table(
@@ -53,30 +49,13 @@ def native_table(
     )
 
 
-class unnest:
-    """The renderer: SQL of the JSON array → a relation of these columns. Equal for equal ones."""
-
-    def __init__(self, columns: Columns) -> None:
-        self.columns = columns
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, unnest) and self.columns == other.columns
-
-    def __hash__(self) -> int:
-        return hash(self.columns)
-
-    def __call__(
-        self, arguments: Sequence[str], types: Sequence[Type], result: Type, span: Span
-    ) -> str:
-        (rows,) = arguments
-        listed = ", ".join(
-            f"{_value(f'item->{place}', type_)} AS c{place}"
-            for place, (_, type_) in enumerate(self.columns)
-        )
-        return f"(SELECT {listed} FROM (SELECT unnest(CAST({rows} AS JSON[])) AS item))"
+def unnest(columns: Columns) -> Unnest:
+    """Of what `of_row` gives."""
+    return Unnest(columns, _value)
 
 
-def _value(json: str, type_: Type) -> str:
+def _value(place: int, type_: Type) -> str:
+    json = f"item->{place}"
     if type_.is_string:
         return f"json_extract_string({json}, '$')"
     return f"CAST({json} AS {type_.relational})"

@@ -4,18 +4,14 @@ of arrays of texts. Arrow writes numbers and times so that the engine reads the 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from hartonomous.hql.functions.base import Function
+from hartonomous.hql.functions.unnest import Unnest
 from hartonomous.hql.scripts.functions import Signature
 from hartonomous.hql.scripts.routines import Routine
 from hartonomous.hql.types import NVARCHAR, Type
-
-if TYPE_CHECKING:
-    from hartonomous.hql.ast import Span
 
 
 def json_of_rows(rows: pa.Table) -> str:
@@ -37,37 +33,15 @@ def table_function(routine: Routine) -> Function:
         name=routine.title,
         kind="table",
         resolve=Signature(NVARCHAR, (NVARCHAR,)),
-        render=Unnest(routine.columns),
+        render=Unnest(routine.columns, _value),
         columns=routine.columns,
         volatile=True,
         null_on_null=False,
     )
 
 
-class Unnest:
-    """The renderer: SQL of the JSON text → a relation of these columns. Equal for equal ones."""
-
-    def __init__(self, columns: tuple[tuple[str, Type], ...]) -> None:
-        self.columns = columns
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Unnest) and self.columns == other.columns
-
-    def __hash__(self) -> int:
-        return hash(self.columns)
-
-    def __call__(
-        self, arguments: Sequence[str], types: Sequence[Type], result: Type, span: Span
-    ) -> str:
-        (rows,) = arguments
-        listed = ", ".join(
-            f"{_value(f'json_extract_string(item, {place})', type_)} AS c{place}"
-            for place, (_, type_) in enumerate(self.columns)
-        )
-        return f"(SELECT {listed} FROM (SELECT unnest(CAST({rows} AS JSON[])) AS item))"
-
-
-def _value(text: str, type_: Type) -> str:
+def _value(place: int, type_: Type) -> str:
+    text = f"json_extract_string(item, {place})"
     if type_.is_string:
         return text
     is_bytes = type_.kind in ("VARBINARY", "UNIQUEIDENTIFIER")

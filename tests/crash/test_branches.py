@@ -8,9 +8,7 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +17,14 @@ from crash.workload import arrow as rows
 from crash.workload import checkpoint, close_and_open, content, table_entry
 from faulty_disk import FaultyDisk
 
-from hartonomous.storage import load, prepare
 from hartonomous.storage.clock import FixedClock
 from hartonomous.storage.database import Database
 from hartonomous.storage.disk import Disk
 from hartonomous.storage.errors import DiskFault, HistoryGone
 
+pytestmark = pytest.mark.usefixtures("small_limits")
+
 Everything = dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "BULK_BYTES", 500)
-    monkeypatch.setattr(prepare, "BULK_BYTES", 500)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
-        yield Path(name)
 
 
 def insert(ids: range | list[int], branch: str = "main", table: str = "a") -> Any:

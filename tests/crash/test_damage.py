@@ -6,8 +6,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,27 +18,15 @@ from crash.workload import (
     insert,
 )
 
-from hartonomous.storage import load, prepare
 from hartonomous.storage.database import Database
 from hartonomous.storage.disk import Disk
 from hartonomous.storage.errors import Corruption, Error, FormatFault
 from hartonomous.storage.wal_frames import file_numbers, file_offset, path_of, read_frames
 
+pytestmark = pytest.mark.usefixtures("small_limits")
+
 #: files that hold no data: who has the lock, how far a living writer has synced
 NO_DATA = {"LOCK", "durable"}
-
-
-@pytest.fixture(autouse=True)
-def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "BULK_BYTES", 500)
-    monkeypatch.setattr(prepare, "BULK_BYTES", 500)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
-        yield Path(name)
 
 
 STEPS = [

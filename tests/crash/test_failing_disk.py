@@ -4,31 +4,16 @@ cut, what was not is there whole or not at all, and the database verifies."""
 from __future__ import annotations
 
 import contextlib
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from crash.workload import LARGE, SMALL, Content, Step, content, reference, run
 from faulty_disk import FaultyDisk
 
-from hartonomous.storage import load, prepare
 from hartonomous.storage.database import Database
 from hartonomous.storage.errors import DiskFault
 
-
-@pytest.fixture(autouse=True)
-def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "BULK_BYTES", 500)
-    monkeypatch.setattr(prepare, "BULK_BYTES", 500)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """In memory where there is such a folder: power cuts are acted out by FaultyDisk."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
-        yield Path(name)
+pytestmark = pytest.mark.usefixtures("small_limits")
 
 
 def operations(path: Path, steps: list[Step]) -> int:

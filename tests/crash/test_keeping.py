@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +32,6 @@ from crash.workload import (
 )
 from faulty_disk import FaultyDisk
 
-from hartonomous.storage import load, prepare
 from hartonomous.storage.clock import SystemClock
 from hartonomous.storage.database import Database
 from hartonomous.storage.disk import Disk
@@ -41,20 +39,9 @@ from hartonomous.storage.errors import DiskFault, FormatFault, NotFound
 from hartonomous.storage.folder import Folder
 from hartonomous.storage.state import Snapshot
 
+pytestmark = pytest.mark.usefixtures("small_limits")
+
 WRITER = Path(__file__).with_name("keeping_writer.py")
-
-
-@pytest.fixture(autouse=True)
-def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "BULK_BYTES", 500)
-    monkeypatch.setattr(prepare, "BULK_BYTES", 500)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
-        yield Path(name)
 
 
 def retain_nothing(database: Database) -> None:

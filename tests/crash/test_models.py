@@ -10,9 +10,7 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,14 +89,6 @@ def test_killed_while_adding_models_many_times(tmp_path: Path) -> None:
 
 
 # --- a disk that fails ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """In memory where there is such a folder: power cuts are acted out by FaultyDisk."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
-        yield Path(name)
 
 
 #: tensors of a model; few, since every change of the disk is made to fail
