@@ -17,7 +17,7 @@ from hartonomous.hql.types import NULL, NVARCHAR
 from hartonomous.storage.catalog import fold
 
 #: parameters that take a bare word: `day` in DATEADD(day, …), `OBJECT` in ISJSON(j, OBJECT)
-_WORDS = frozenset(("part", "json_kind"))
+_WORDS = frozenset(("datepart", "json_kind"))
 
 #: NULLIF inside NULLIF; each doubles the text below it
 NULLIF_DEPTH_MAX = 8

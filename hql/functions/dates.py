@@ -246,7 +246,7 @@ def _render_is_date(args: Sequence[str], types: Sequence[Type], result: Type, sp
     return f"(CASE WHEN {moment} IS NULL THEN 0 ELSE 1 END)"
 
 
-_P = P("part", text)
+_P = P("datepart", text)
 _V = P("value", anything)
 _DATE = P("date", exactly(DATE))
 _NOW = "CAST(now() AS TIMESTAMP)"

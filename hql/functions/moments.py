@@ -261,7 +261,7 @@ MOMENTS: tuple[Function, ...] = (
         _CLOCK + " + {micros} - to_minutes({hour_offset} * 60 + {minute_offset})",
         "The instant of a clock that is so far from UTC.",
         "DATETIMEOFFSETFROMPARTS(2026, 11, 22, 10, 30, 0, 0, 1, 0, 0)"),
-    scalar("DATE_BUCKET", (P("part", text), P("number", whole), P("value", anything),
+    scalar("DATE_BUCKET", (P("datepart", text), P("number", whole), P("value", anything),
                            P("origin", anything, optional=True)), 2, _render_bucket,
            "The beginning of the bucket of `number` parts that a moment lies in; buckets are "
            "counted from the origin, 1900-01-01 unless given.",
