@@ -134,7 +134,7 @@ def _resolve_bucket(
     types: Sequence[Type], constants: Sequence[Any]
 ) -> tuple[Type, tuple[Type, ...]]:
     if len(types) not in (3, 4):
-        raise BindFault("DATE_BUCKET takes (part, number, value, [origin])", code="ARGUMENTS")
+        raise BindFault("DATE_BUCKET takes (datepart, number, value, [origin])", code="ARGUMENTS")
     part = part_of("DATE_BUCKET", constants[0])
     given = types[2] if types[2].is_temporal else DATETIME2
     if part not in _MICROSECONDS and part not in _MONTHS:

@@ -103,7 +103,7 @@ def test_families_are_the_files() -> None:
     helpers |= {"native_form", "geometry_kernels", "geometry_methods", "geometry_forms"}
     helpers |= {"models", "native_table", "vector_lengths"}
     helpers |= {"by_value", "format_dates", "format_numbers", "styles"}
-    helpers |= {"json_values", "windows_zones"}
+    helpers |= {"json_values", "unnest", "windows_zones"}
     assert {p.stem for p in folder.glob("*.py")} - helpers == {
         "aggregates", "bits", "code", "conditional", "cursors", "dates", "embedding", "geometry",
         "json", "json_change", "math",
