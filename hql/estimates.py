@@ -19,7 +19,6 @@ from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.expected import expected_rows, statistics_for
 from hartonomous.hql.operators.fragment import FragmentOperator
 from hartonomous.hql.operators.scan import ScanOperator
-from hartonomous.hql.statistics.selectivity import UNKNOWN_RANGE
 
 _CAST = re.compile(r"^(?:TRY_)?CAST\((.*) AS [^()]+(?:\([^()]*\))?\)$", re.IGNORECASE)
 _SAME: Final = frozenset({"PROJECTION", "ORDER_BY", "WINDOW", "STREAMING_WINDOW"})
@@ -68,7 +67,7 @@ class Estimates:
         if kind == "FILTER":
             scan = scans[0]
             known = scan is not None and bool(scan.scan.ranges or scan.scan.lookup)
-            return rows[0] if known else rows[0] * UNKNOWN_RANGE
+            return rows[0] if known else None
         if kind == "HASH_JOIN":
             return self._join(info, rows[0], rows[1])
         if kind in ("HASH_GROUP_BY", "PERFECT_HASH_GROUP_BY"):
