@@ -216,7 +216,8 @@ class _FragmentTree:
         is_narrowed = expected is not None and any(
             b.scan is not None and self._is_narrowed(b.scan) for b in below
         )
-        accounted = self._accounted(node, None if is_narrowed else expected)
+        is_sure = name == "UNGROUPED_AGGREGATE"  # one row, whatever comes
+        accounted = self._accounted(node, None if is_narrowed or is_sure else expected)
         return [_Branch(Tree(text + accounted, [b.tree for b in below]), expected)]
 
     def _is_narrowed(self, scan: ScanOperator) -> bool:
