@@ -50,7 +50,7 @@ def test_statements(tree: Statement) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=20_000, deadline=None)
+@settings(max_examples=10_000, deadline=None)
 @given(generate_statements.statements)
 def test_many_statements(tree: Statement) -> None:
     assert parse_batch(str(tree)) == (tree,)

@@ -101,7 +101,7 @@ def test_the_index_finds_what_a_scan_finds(tmp_path_factory: Any, seed: int) -> 
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 1 << 32))
 def test_the_index_finds_what_a_scan_finds_for_long(tmp_path_factory: Any, seed: int) -> None:
     _run(tmp_path_factory.mktemp("rtree") / "a.hdb", seed, 30)
