@@ -214,9 +214,10 @@ def race(folder: Path, rounds: int) -> None:
             if seen is None:
                 seen = amounts(first)
         assert amounts(first) == seen
-        removed = len(list((folder / "db" / "objects").glob("??/*")))
+        kept = len(list((folder / "db" / "objects").glob("??/*")))
         old.close()
-    assert removed < 200, "collection goes on beside readers"
+    # a round writes five and more
+    assert kept < max(200, rounds), "collection goes on beside readers"
     check(folder / "db")
 
 

@@ -96,6 +96,7 @@ class Open:
     sequence: int
     now: Model
     branch: str
+    number: int  # of the branch
     savepoint: tuple[Savepoint, Model] | None = None
 
 
@@ -194,6 +195,7 @@ class Store(RuleBasedStateMachine):
                 branch.sequence,
                 copy.deepcopy(branch.head),
                 name,
+                branch.number,
             )
         return self.open[number]
 
@@ -205,9 +207,10 @@ class Store(RuleBasedStateMachine):
         return gone, [h for h in now.rows.values() if h.birth == 0]
 
     def expects_conflict(self, session: Open) -> bool:
-        if session.branch not in self.branches:
-            return True
-        now = self.branches[session.branch].head
+        branch = self.branches.get(session.branch)
+        if branch is None or branch.number != session.number:
+            return True  # it was dropped, and maybe made again under its name
+        now = branch.head
         for name, table in session.base.items():
             mine = session.now.get(name)
             if mine is not None and mine.token == table.token:
