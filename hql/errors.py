@@ -12,6 +12,12 @@ Error
     ├── OperationalError
     │   ├── HistoryFault    MERGE_CONFLICT, REVERT_CONFLICT
     │   │                                   changed differently on another branch, or since
+    │   ├── Busy            BUSY            more is asked of the server than it takes; retry = True
+    │   ├── ConfigurationFault
+    │   │                   CONFIGURATION   a setting of the server that cannot be
+    │   ├── ConnectionFault CONNECTION      a server that is not there, or went away
+    │   ├── WireFault       WIRE            bytes that are not the protocol
+    │   ├── AuthFault       AUTH            who somebody is was not proven
     │   ├── ResourceFault   MEMORY, NOT_INSTALLED
     │   │                                   what the machine has not
     │   └── FileFault       FILE, MODEL_FORMAT
@@ -26,7 +32,8 @@ Error
     │   │                   ARGUMENTS, GROUPING, CURSOR, BIND
     │   ├── TransactionFault
     │   │                   TRANSACTION     COMMIT without BEGIN and its kin
-    │   └── ParameterFault  PARAMETER       a value that cannot be bound
+    │   ├── ParameterFault  PARAMETER       a value that cannot be bound
+    │   └── PermissionFault PERMISSION      a right that the session's account has not
     └── NotSupportedError
         └── NotSupported    NOT_SUPPORTED   HQL that is not built yet
 """
@@ -108,10 +115,41 @@ class HistoryFault(OperationalError):
         self.rows = rows
 
 
+class AuthFault(OperationalError):
+    """Whoever asks to come in has not proven who they are, or is not let in any more."""
+
+    code = "AUTH"
+
+
 class ResourceFault(OperationalError):
     """The statement needs what the machine has not: memory, or a package."""
 
     code = "RESOURCE"
+
+
+class Busy(OperationalError):
+    """The server runs and queues as much as it takes; the statement did not begin."""
+
+    code = "BUSY"
+    retry = True
+
+
+class ConfigurationFault(OperationalError):
+    """A setting of the server that is unknown, of another type, or refused for safety."""
+
+    code = "CONFIGURATION"
+
+
+class ConnectionFault(OperationalError):
+    """The server cannot be reached, or the connection to it ended."""
+
+    code = "CONNECTION"
+
+
+class WireFault(OperationalError):
+    """The other side of a connection sent what the protocol does not have; the connection ends."""
+
+    code = "WIRE"
 
 
 class TransactionFault(ProgrammingError):
@@ -124,6 +162,12 @@ class ParameterFault(ProgrammingError):
     """A parameter that is missing, unused or of a type that HQL has not."""
 
     code = "PARAMETER"
+
+
+class PermissionFault(ProgrammingError):
+    """The session's account lacks a right."""
+
+    code = "PERMISSION"
 
 
 class FileFault(OperationalError):

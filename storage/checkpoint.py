@@ -153,6 +153,7 @@ def manifest_of(
         origins=tuple(gone),
         tags=tuple(repository.tags.values()),
         settings=repository.settings,
+        security=repository.security,
         horizon=repository.horizon,
         base=repository.catalogs.base,
         catalog_packs=catalog_packs,

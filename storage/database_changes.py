@@ -1,5 +1,5 @@
-"""Changes of what belongs to no branch: branches themselves, tags, settings. Each is a record of
-its own in the log, without a commit; none of them takes a sequence."""
+"""Changes of what belongs to no branch: branches themselves, tags, settings, accounts. Each is a
+record of its own in the log, without a commit; none of them takes a sequence."""
 
 from __future__ import annotations
 
@@ -124,8 +124,23 @@ class SetSetting:
         repository.settings = {**repository.settings, self.name: self.value}
 
 
+@frozen
+class SetSecurity:
+    """Texts of accounts and what they may, by name; None takes one away. All or none."""
+
+    kind: ClassVar[str] = "security"
+    values: Mapping[str, str | None]
+
+    def to_map(self) -> dict[str, Any]:
+        return {"values": dict(self.values)}
+
+    def apply(self, repository: Repository) -> None:
+        merged = {**repository.security, **self.values}
+        repository.security = {name: v for name, v in merged.items() if v is not None}
+
+
 KINDS: Final[dict[str, type[Change]]] = {
-    kind.kind: kind for kind in (MakeBranch, DropBranch, MakeTag, DropTag, SetSetting)
+    kind.kind: kind for kind in (MakeBranch, DropBranch, MakeTag, DropTag, SetSetting, SetSecurity)
 }
 
 

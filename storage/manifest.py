@@ -125,6 +125,7 @@ class Manifest:
     origins: tuple[Origin, ...] = ()
     tags: tuple[Tag, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    security: Mapping[str, str] = field(default_factory=dict)
     horizon: int = 0
     base: CatalogBase | None = None
     catalog_packs: tuple[str, ...] = ()
@@ -160,6 +161,7 @@ def write_manifest(objects: Objects, manifest: Manifest) -> str:
         "horizon": manifest.horizon,
         "last": manifest.last,
         "origins": [_origin_to_list(o) for o in manifest.origins],
+        "security": dict(sorted(manifest.security.items())),
         "settings": dict(sorted(manifest.settings.items())),
         "tags": [[t.name, t.sequence, t.commit] for t in manifest.tags],
     }
@@ -217,6 +219,7 @@ def read_manifest(objects: Objects, name: str) -> Manifest:
             origins=tuple(Origin(*o) for o in data.get("origins", ())),
             tags=tuple(Tag(*t) for t in data.get("tags", ())),
             settings=data.get("settings", {}),
+            security=data.get("security", {}),
             horizon=data.get("horizon", 0),
             base=_base_of(objects, data),
             catalog_packs=tuple(n.hex() for n in data.get("catalog_packs", ())),

@@ -65,6 +65,7 @@ def repository_of(
         {o.id: o for o in (*manifest.origins, *(line.origin for line in lines))},
         {fold(t.name): t for t in manifest.tags},
         manifest.settings,
+        manifest.security,
         horizon=manifest.horizon,
     )
 

@@ -139,6 +139,21 @@ class Past:
 
         self._change(lambda repository: SetSetting(name, value))
 
+    @property
+    def security(self) -> Mapping[str, str]:
+        """Accounts and what they may, as texts by name. Another mapping whenever it changed."""
+        self._follow()
+        return self.repository.security
+
+    def set_security(
+        self, values_of: Callable[[Mapping[str, str]], Mapping[str, str | None]]
+    ) -> None:
+        """Change texts (None takes one away), durably and all or none; `values_of` says how, of
+        what there is while nobody else changes it. Raises what it raises, and ReadOnly."""
+        from hartonomous.storage.database_changes import SetSecurity
+
+        self._change(lambda repository: SetSecurity(values_of(repository.security)))
+
     def _change(self, change_of: Callable[[Repository], Change]) -> None:
         self._follow()
         if self.read_only:

@@ -1,4 +1,4 @@
-"""What a database is beyond the state of one branch: all branches, tags, settings, the past.
+"""What a database is beyond one branch's state: branches, tags, settings, accounts, the past.
 
 A writer's is guarded by its commit lock, a reader's by the reader's own. Recovery and readers make
 it of a manifest (manifest_state.py) and the log (replay.py).
@@ -61,6 +61,7 @@ class Repository:
     origins: dict[int, Origin] = field(default_factory=lambda: {MAIN: MAIN_ORIGIN})
     tags: dict[str, Tag] = field(default_factory=dict)  # by folded name
     settings: Mapping[str, str] = field(default_factory=dict)
+    security: Mapping[str, str] = field(default_factory=dict)  # whoever is above knows what it says
     recent: list[Commit] = field(default_factory=list)
     recent_hashes: list[bytes] = field(default_factory=list)
     horizon: int = 0
