@@ -17,7 +17,8 @@ Error
     │   │                   CONFIGURATION   a setting of the server that cannot be
     │   ├── ConnectionFault CONNECTION      a server that is not there, or went away
     │   ├── WireFault       WIRE            bytes that are not the protocol
-    │   ├── AuthFault       AUTH            who somebody is was not proven
+    │   ├── AuthFault       AUTH, LOGIN_LIMIT
+    │   │                                   who somebody is was not proven; it failed too often
     │   ├── ResourceFault   MEMORY, NOT_INSTALLED
     │   │                                   what the machine has not
     │   └── FileFault       FILE, MODEL_FORMAT
@@ -116,7 +117,8 @@ class HistoryFault(OperationalError):
 
 
 class AuthFault(OperationalError):
-    """Whoever asks to come in has not proven who they are, or is not let in any more."""
+    """Whoever asks to come in has not proven who they are, or is not let in any more; LOGIN_LIMIT
+    after many failures."""
 
     code = "AUTH"
 
