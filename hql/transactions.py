@@ -16,6 +16,7 @@ from hartonomous.storage.state import TempStore
 if TYPE_CHECKING:
     from hartonomous.hql.scripts.cursors import Cursor
     from hartonomous.storage.database import Database
+    from hartonomous.storage.state import CommitInfo
     from hartonomous.storage.transaction import Savepoint, Transaction
 
 
@@ -34,6 +35,8 @@ class Transactions:
         self._depth = 0  # how many BEGIN TRAN it has
         #: an error ended the last one: the ROLLBACK that a script has for it finds none
         self.was_undone = False
+        #: sequence of the last commit that it made
+        self.last_commit: int | None = None
         self._name: str | None = None
         self._savepoints: dict[str, Savepoint] = {}
         self._changed: list[str] = []
@@ -51,6 +54,11 @@ class Transactions:
     @property
     def in_transaction(self) -> bool:
         return self._transaction is not None
+
+    @property
+    def has_temporary(self) -> bool:
+        """Whether there are #temp tables."""
+        return bool(self._temporary.entries)
 
     def open_transaction(self) -> Transaction:
         """A transaction, or what a single reading statement sees."""
@@ -94,7 +102,7 @@ class Transactions:
         self._depth = 0
         statement = shorten(";\n".join(self._changed))
         try:
-            transaction.commit(statement=statement, author=self.author)
+            self.note_commit(transaction.commit(statement=statement, author=self.author))
         except Conflict:
             self._let_go(transaction)
             self.was_undone = True
@@ -103,6 +111,11 @@ class Transactions:
             self._let_go(transaction)
             transaction.rollback()
             raise
+
+    def note_commit(self, info: CommitInfo | None) -> None:
+        """A transaction was made durable; None if it changed nothing of the database's own."""
+        if info is not None:
+            self.last_commit = info.sequence
 
     def rollback(self) -> None:
         """Undoes the open transaction."""

@@ -1,0 +1,169 @@
+"""The engine behind all doors: one database, its threads, its sessions, and how much is let in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from hartonomous.hql.errors import Busy
+from hartonomous.hql.session import Session
+from hartonomous.server.sessions import Door, ServerSession
+from hartonomous.server.threads import EngineThreads
+from hartonomous.storage.errors import Error
+
+if TYPE_CHECKING:
+    from hartonomous.hql.security.accounts import Account, Accounts
+    from hartonomous.server.hooks import Observer, Router
+    from hartonomous.server.running import Running
+    from hartonomous.server.settings import ServerSettings
+
+#: how often running statements are asked how far they are, and idle sessions are looked for
+TICK_SECONDS = 0.25
+
+
+class Engine:
+    """One database at work for many sessions. Everything on one event loop.
+
+    `accounts` knows who may come in (None: there are no users), `observers` are told of what
+    happens, `router` may run reading texts elsewhere.
+    """
+
+    def __init__(self, database: str | None, settings: ServerSettings) -> None:
+        self.address = database if database is not None else ":memory:"
+        self.settings = settings
+        self.accounts: Accounts | None = None
+        self.observers: list[Observer] = []
+        self.router: Router | None = None
+        self.threads = EngineThreads(settings.threads)
+        self.sessions: dict[int, ServerSession] = {}
+        self.is_stopping = False
+        #: statements refused as BUSY so far
+        self.refused = 0
+        self._own: Session | None = None
+        self._opening = 0
+        self._ticking: asyncio.Task[None] | None = None
+
+    # --- life ---
+
+    async def start(self) -> None:
+        """Opens the database, recovering it, and starts the threads. Raises Error."""
+        self._own = await asyncio.to_thread(self._open)
+        self.threads.start()
+        self._ticking = asyncio.create_task(self._tick())
+
+    def _open(self, **options: Any) -> Session:
+        from hartonomous.hql.opening import open_embedded
+
+        if self.address == ":memory:":
+            # all sessions are to see the same one
+            self.address = f":memory:server-{id(self)}"
+        given: Any = {"read_only": self.settings.read_only, **options}
+        return open_embedded(self.address, given)
+
+    @property
+    def own(self) -> Session:
+        """The engine's own session, which keeps the database open."""
+        assert self._own is not None, "the engine is not started"
+        return self._own
+
+    @property
+    def database(self) -> Any:
+        """The database, for what hql offers of it."""
+        return self.own.database
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Takes no more; waits `grace` seconds for what runs, stops it, closes the sessions and the
+        database, with a checkpoint. Raises Error if that fails."""
+        self.is_stopping = True
+        deadline = time.monotonic() + (self.settings.grace if grace is None else grace)
+        while time.monotonic() < deadline and any(s.runnings for s in self.sessions.values()):
+            await asyncio.sleep(0.02)
+        for session in list(self.sessions.values()):
+            session.expel("the server stops")
+            await session.close()
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticking
+        await self.threads.stop()
+        own, self._own = self._own, None
+        if own is not None:
+            await asyncio.to_thread(own.close)
+
+    # --- sessions ---
+
+    async def open_session(
+        self,
+        account: Account | None,
+        door: Door,
+        peer: str,
+        *,
+        encodes: bool = False,
+        branch: str | None = None,
+        author: str | None = None,
+        autocommit: bool = True,
+    ) -> ServerSession:
+        """A new session. Raises Busy if there are too many, NotFound for the branch."""
+        if self.is_stopping:
+            raise Busy("the server stops", hint="connect again later")
+        if len(self.sessions) + self._opening >= self.settings.sessions_max:
+            self.refused += 1
+            raise Busy(f"{len(self.sessions):,} sessions are open; the server takes no more")
+        options: dict[str, Any] = {"branch": branch, "autocommit": autocommit}
+        if account is not None and not account.is_open:
+            author = account.name
+        self._opening += 1
+        try:
+            inner = await asyncio.to_thread(self._open, author=author, **options)
+        finally:
+            self._opening -= 1
+        inner.door, inner.peer = door, peer
+        session = ServerSession(self, inner, door, peer, account, encodes=encodes)
+        self.sessions[session.number] = session
+        for observer in self.observers:
+            observer.on_session(session, True)
+        return session
+
+    def session_closed(self, session: ServerSession) -> None:
+        """A session is no more."""
+        if self.sessions.pop(session.number, None) is not None:
+            for observer in self.observers:
+                observer.on_session(session, False)
+
+    # --- admission ---
+
+    def admit(self, running: Running) -> None:
+        """Lets a text in, or raises Busy."""
+        if self.is_stopping:
+            raise Busy("the server stops", hint="connect again later")
+        if self.threads.queued >= self.settings.queued_max:
+            self.refused += 1
+            raise Busy(
+                f"the server is busy: {self.threads.count} statements run and "
+                f"{self.threads.queued:,} wait",
+                hint="run it again in a moment",
+            )
+        for observer in self.observers:
+            observer.on_begin(running)
+
+    def end(self, running: Running, error: Error | None) -> None:
+        """A text is over."""
+        for observer in self.observers:
+            observer.on_end(running, error)
+
+    # --- time ---
+
+    async def _tick(self) -> None:
+        """Tells of progress, and closes sessions that were idle too long."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            idle = self.settings.idle_timeout
+            oldest = None if idle is None else time.monotonic() - idle
+            for session in list(self.sessions.values()):
+                if oldest is not None and session.used_at < oldest and not session.is_busy:
+                    session.expel("idle for too long")
+                for running in session.runnings.values():
+                    if running.is_computing and running.elapsed > TICK_SECONDS:
+                        running.note_progress()

@@ -1,0 +1,293 @@
+"""One running text: an async iterator of events, computed on an engine thread when asked for.
+
+        event loop                        engine thread
+    next ─▶ nothing ready? ─▶ job ─▶ step: events until STEP_BYTES or STEP_SECONDS
+         ◀─ ready ◀──────────────────────┘
+
+Between steps it holds no thread, so a statement that waits for a slow reader costs a step's events
+and its snapshot. Small texts are one step, and `take` gives what is ready without waiting, so that
+a door can send a whole answer at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hartonomous.hql.errors import InternalFault
+from hartonomous.server.events import Complete, Event, Finished, Notice, Progress, Rows
+from hartonomous.server.threads import Job
+from hartonomous.storage.errors import Cancelled, Error
+
+if TYPE_CHECKING:
+    from hartonomous.server.play import Play
+    from hartonomous.server.sessions import ServerSession
+
+#: a step ends when its rows have as many bytes, or when it took so long
+STEP_BYTES = 1 << 20
+STEP_SECONDS = 0.01
+#: seconds after which a statement that was cancelled and still runs is told again: it may have
+#: been between two pieces of work that can be stopped
+AGAIN_SECONDS = 0.02
+
+_NUMBERS = itertools.count(1)
+
+
+class Running:
+    """A text at work. `rows` counts those given so far, `bytes` their size; `title` is what its
+    first statement is called (SELECT …), None before it began."""
+
+    def __init__(
+        self,
+        session: ServerSession,
+        text: str,
+        parameters: Mapping[str, Any] | Sequence[Any] | None,
+        play: Play,
+        *,
+        may_route: bool,
+        stepwise: bool = False,
+    ) -> None:
+        self.number = next(_NUMBERS)
+        self.session, self.text, self.parameters = session, text, parameters
+        self.started_at = time.monotonic()
+        #: time.time() when it was taken, for people
+        self.begun = time.time()
+        self.rows = 0
+        self.bytes = 0
+        self.is_cancelled = False
+        #: where it runs, if not in this process
+        self.worker: str | None = None
+        self.play = play
+        self._may_route = may_route
+        self._stepwise = stepwise
+        self._events: Iterator[Event] | None = None
+        self._routed: AsyncIterator[Event] | None = None
+        self._ready: deque[Event] = deque()
+        self._error: Error | None = None
+        self._is_begun = False  # asked for its first event
+        self._is_computed = False  # there are no events after those that are ready
+        self._is_over = False
+        self._stepping = False  # a step is queued or runs
+        self._in_step = False  # a thread is at it
+        self._bulk = False  # the step before ended because it was full
+        self._waiter: asyncio.Future[None] | None = None
+
+    # --- for doors ---
+
+    def __aiter__(self) -> Running:
+        return self
+
+    async def __anext__(self) -> Event:
+        """The next event. Raises Error if the text failed."""
+        while not self._ready:
+            if self._is_computed:
+                self._end()
+            if self._routed is not None:
+                await self._pull(self._routed)
+            elif not self._is_begun:
+                await self._begin()
+            else:
+                self._step()
+                await self._changed()
+        return self._pop()
+
+    def take(self) -> Event | None:
+        """An event that is ready now, else None."""
+        return self._pop() if self._ready else None
+
+    async def close(self) -> None:
+        """Stops it, if it is not over, and lets go of its snapshot. Idempotent."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self.cancel()
+        self.session.engine.end(self, None)
+        self._ready.clear()
+        routed, self._routed = self._routed, None
+        if routed is not None:
+            closing = getattr(routed, "aclose", None)
+            if closing is not None:
+                await closing()
+        elif self._is_begun:
+            while self._stepping:
+                await self._changed()
+            if self._events is not None and not self._is_computed:
+                await self.session.do(self._let_go)
+        self._ready.clear()
+        self.session.forget(self)
+
+    def cancel(self) -> None:
+        """Makes it end with Cancelled, whether it waits, runs, or is between two steps."""
+        self.is_cancelled = True
+        if self._in_step:
+            self.session.interrupt()
+            asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._cancel_again)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it ended, failed or was closed."""
+        return self._is_over
+
+    @property
+    def is_computing(self) -> bool:
+        """Whether a thread is at it now."""
+        return self._in_step
+
+    @property
+    def title(self) -> str | None:
+        return self.play.title
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was taken."""
+        return time.monotonic() - self.started_at
+
+    # --- on the event loop ---
+
+    async def _begin(self) -> None:
+        """Takes its place in the session's order."""
+        self._is_begun = True
+        if self._may_route:
+            router = self.session.engine.router
+            assert router is not None
+            async with self.session.turn():
+                if not self.is_cancelled:
+                    self._routed = await router.route(self.session, self.text, self.parameters)
+            if self._routed is not None:
+                return
+        self._step()
+        await self._changed()
+
+    async def _pull(self, routed: AsyncIterator[Event]) -> None:
+        """The next event of a text that runs elsewhere."""
+        try:
+            if self.is_cancelled:
+                raise Cancelled("the statement was cancelled")
+            event = await anext(routed, None)
+        except Error as error:
+            self._error, event = error, None
+        if event is None:
+            self._is_computed, self._routed = True, None
+        else:
+            self._ready.append(event)
+
+    def _step(self) -> None:
+        """Has the next events computed, if that is not under way."""
+        if not self._stepping:
+            self._stepping = True
+            self.session.put(Job(self._compute, self._computed))
+
+    async def _changed(self) -> None:
+        """Returns when there may be more events."""
+        if not self._stepping:
+            return
+        if self._waiter is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
+
+    def wake(self) -> None:
+        """Gives what is ready to who waits."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def note_progress(self) -> None:
+        """A long step: what was said meanwhile is passed on, and how far it is."""
+        advance = self.session.advance
+        if advance is not None and not self._ready:
+            self._ready.append(Progress(advance.share, f"{advance.done:,} rows"))
+        if self._ready:
+            self.wake()
+
+    def _computed(self) -> None:
+        """A step is over."""
+        self._stepping = False
+        self.session.job_over()
+        self.wake()
+
+    def _pop(self) -> Event:
+        event = self._ready.popleft()
+        kind = type(event)
+        if kind is Rows:
+            assert isinstance(event, Rows)
+            self.rows += event.count
+            self.bytes += event.size
+        elif kind is Notice:
+            assert isinstance(event, Notice)
+            self.play.note_taken(event)
+        # while a bulk result is sent, the next step of it is computed
+        if self._bulk and not self._ready and not self._is_computed and not self._is_over:
+            self._step()
+        return event
+
+    def _end(self) -> None:
+        """Nothing more comes: how it ended."""
+        error, self._error = self._error, None
+        if not self._is_over:
+            self._is_over = True
+            self.session.engine.end(self, error)
+            self.session.forget(self)
+        if error is not None:
+            raise error
+        raise StopAsyncIteration
+
+    def _cancel_again(self) -> None:
+        if self._in_step:
+            self.session.interrupt()
+            asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._cancel_again)
+
+    # --- on an engine thread ---
+
+    def _compute(self) -> None:
+        """One step; raises nothing."""
+        self._in_step = True
+        try:
+            if self.is_cancelled:
+                raise Cancelled("the statement was cancelled")
+            if self._events is None:
+                self._events = self.play.events(self._ready.append)
+            self._fill(self._events)
+        except Error as error:
+            self._fail(error)
+        except Exception as fault:  # what a session's guard lets through is a bug of the server's
+            self._fail(InternalFault(f"{type(fault).__name__}: {fault}"))
+        finally:
+            self._in_step = False
+
+    def _fill(self, events: Iterator[Event]) -> None:
+        """Events until the step is full."""
+        began = time.perf_counter()
+        size, self._bulk = 0, False
+        for event in events:
+            self._ready.append(event)
+            kind = type(event)
+            if kind is Complete:
+                self._is_computed = True
+                return
+            if kind is Rows:
+                assert isinstance(event, Rows)
+                size += event.size
+                if size >= STEP_BYTES:
+                    self._bulk = True
+                    return
+            elif kind is Finished and self._stepwise:
+                return
+            if time.perf_counter() - began > STEP_SECONDS:
+                return
+        raise AssertionError("the last event is Complete")
+
+    def _fail(self, error: Error) -> None:
+        self._error, self._is_computed = error, True
+        if self._events is not None:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Ends the text where it is: its open result lets go of the snapshot."""
+        assert self._events is not None
+        closing = getattr(self._events, "close", None)
+        if closing is not None:
+            closing()

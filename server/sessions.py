@@ -1,0 +1,308 @@
+"""A client's session on the server: the one waist between doors and the engine.
+
+Every door turns bytes into `run`, `run_many` and `call`, and the events that come back into bytes.
+What a session is asked to do it does in that order, one after the other, on engine threads; several
+texts may be open at once, the rows of an earlier one waiting while a later one runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from hartonomous.hql.errors import TransactionFault
+from hartonomous.server.events import (
+    Columns,
+    Complete,
+    Event,
+    Finished,
+    Notice,
+    Progress,
+    Rows,
+    State,
+)
+from hartonomous.server.play import Play, PlayMany
+from hartonomous.server.running import Running
+from hartonomous.server.threads import Job
+
+if TYPE_CHECKING:
+    from hartonomous.hql.advance import Advance
+    from hartonomous.hql.scripts.frame import Frame
+    from hartonomous.hql.security.accounts import Account
+    from hartonomous.hql.session import Session
+    from hartonomous.server.engine import Engine
+
+__all__ = [
+    "Columns",
+    "Complete",
+    "Door",
+    "Event",
+    "Finished",
+    "Notice",
+    "Progress",
+    "Rows",
+    "Running",
+    "ServerSession",
+    "State",
+]
+
+T = TypeVar("T")
+Door = Literal["wire", "http", "postgres", "worker"]
+Parameters = Mapping[str, Any] | Sequence[Any] | None
+_NUMBERS = itertools.count(1)
+
+
+class ServerSession:
+    """One client's session, whichever door it came through. All methods on the event loop, except
+    what `do` and `call` are given. `encodes`: rows are wanted as Arrow IPC messages. `on_close`:
+    what the door does when the server ends the session."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        session: Session,
+        door: Door,
+        peer: str,
+        account: Account | None,
+        *,
+        encodes: bool = False,
+    ) -> None:
+        self.number = next(_NUMBERS)
+        self.engine, self.door, self.peer, self.account = engine, door, peer, account
+        self.encodes = encodes
+        self.client = ""
+        self.opened_at = time.time()
+        self.used_at = time.monotonic()
+        self.on_close: Callable[[str], object] | None = None
+        self.runnings: dict[int, Running] = {}
+        self.is_closed = False
+        self._session = session
+        self._frames: dict[int, Frame] = {}
+        self._jobs: deque[Job] = deque()
+        self._is_busy = False
+        self._turns: deque[asyncio.Future[None]] = deque()
+
+    # --- what it is like ---
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._session.in_transaction
+
+    @property
+    def branch(self) -> str:
+        return self._session.branch
+
+    @property
+    def autocommit(self) -> bool:
+        return self._session.autocommit
+
+    @property
+    def has_temporary(self) -> bool:
+        """Whether it has #temp tables."""
+        return self._session.has_temporary
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is done for it now, or waits for a thread."""
+        return self._is_busy
+
+    @property
+    def advance(self) -> Advance | None:
+        """How far what runs now is, if that is known."""
+        return self._session.advance
+
+    # --- texts ---
+
+    def run(
+        self,
+        text: str,
+        parameters: Parameters = None,
+        *,
+        frame: int | None = None,
+        timeout: float | None = None,
+        memory: int | None = None,
+        stepwise: bool = False,
+    ) -> Running:
+        """A text's events. It begins when the first one is asked for. `stepwise`: a statement runs
+        when the event after the result before it is asked for. Raises Busy, and TransactionFault
+        if the session is closed."""
+        play = Play(
+            self._session,
+            text,
+            parameters,
+            None if frame is None else self._frame(frame),
+            timeout=_least(timeout, self.engine.settings.statement_timeout),
+            memory=_least(memory, self.engine.settings.statement_memory),
+            encodes=self.encodes,
+            notice_bytes_max=self.engine.settings.notice_bytes_max,
+        )
+        may_route = self.engine.router is not None and frame is None
+        return self._begin(
+            Running(self, text, parameters, play, may_route=may_route, stepwise=stepwise)
+        )
+
+    def run_many(
+        self,
+        text: str,
+        rows: Iterable[Mapping[str, Any] | Sequence[Any]],
+        *,
+        timeout: float | None = None,
+        memory: int | None = None,
+    ) -> Running:
+        """A text for each set of parameters, as one transaction: Finished, Complete."""
+        play = PlayMany(
+            rows,
+            session=self._session,
+            text=text,
+            timeout=_least(timeout, self.engine.settings.statement_timeout),
+            memory=_least(memory, self.engine.settings.statement_memory),
+            encodes=self.encodes,
+            notice_bytes_max=self.engine.settings.notice_bytes_max,
+        )
+        return self._begin(Running(self, text, None, play, may_route=False))
+
+    def _begin(self, running: Running) -> Running:
+        self.check_open()
+        self.engine.admit(running)
+        self.runnings[running.number] = running
+        return running
+
+    def forget(self, running: Running) -> None:
+        """A running text is over."""
+        self.used_at = time.monotonic()
+        self.runnings.pop(running.number, None)
+
+    def cancel(self, running: Running | None = None) -> None:
+        """Stops one text, or all that are open."""
+        for each in [running] if running is not None else list(self.runnings.values()):
+            each.cancel()
+
+    def interrupt(self) -> None:
+        """Stops what a thread does for the session now."""
+        self._session.cancel()
+
+    # --- other work ---
+
+    async def call(self, work: Callable[[Session], T]) -> T:
+        """What `work` gives of the session, in its turn, on an engine thread. Raises Error."""
+        self.check_open()
+        return await self.do(lambda: work(self._session))
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """What `work` gives, in the session's turn, on an engine thread."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        out: list[T] = []
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                out.append(work())
+            except BaseException as error:  # it is whoever waits who hears of it
+                failed.append(error)
+
+        def over() -> None:
+            self.job_over()
+            if future.done():
+                return
+            if failed:
+                future.set_exception(failed[0])
+            else:
+                future.set_result(out[0])
+
+        self.put(Job(run, over))
+        return await future
+
+    async def open_frame(self, number: int, parameters: Parameters = None) -> None:
+        """Variables that texts run with frame=number share."""
+        self._frames[number] = await self.call(lambda session: session.open_frame(parameters))
+
+    async def close_frame(self, number: int) -> None:
+        """Lets go of a frame's variables; nothing happens if there is none of that number."""
+        frame = self._frames.pop(number, None)
+        if frame is not None:
+            await self.call(lambda session: frame.close())
+
+    @property
+    def frames(self) -> Mapping[int, Frame]:
+        return self._frames
+
+    def _frame(self, number: int) -> Frame:
+        frame = self._frames.get(number)
+        if frame is None:
+            raise TransactionFault(f"there is no frame {number}", hint="open it first")
+        return frame
+
+    # --- order ---
+
+    def put(self, job: Job) -> None:
+        """Has a job done after those put before it."""
+        self.used_at = time.monotonic()
+        if self._is_busy:
+            self._jobs.append(job)
+        else:
+            self._is_busy = True
+            self.engine.threads.put(job)
+
+    def job_over(self) -> None:
+        """A job of this session is done: the next one, if there is any."""
+        if self._jobs:
+            self.engine.threads.put(self._jobs.popleft())
+            return
+        self._is_busy = False
+        while self._turns and not self._is_busy:
+            waiter = self._turns.popleft()
+            if not waiter.done():
+                self._is_busy = True
+                waiter.set_result(None)
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Inside the block no thread works for the session, and what was asked before is done."""
+        if self._is_busy:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._turns.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():
+                    self.job_over()
+                raise
+        else:
+            self._is_busy = True
+        try:
+            yield
+        finally:
+            self.job_over()
+
+    # --- life ---
+
+    def check_open(self) -> None:
+        """Raises TransactionFault if the session is closed."""
+        if self.is_closed or self._session.is_closed:
+            raise TransactionFault("the connection is closed", hint="connect again")
+
+    def expel(self, why: str) -> None:
+        """The server ends the session: its door is told."""
+        if self.on_close is not None:
+            self.on_close(why)
+
+    async def close(self) -> None:
+        """Stops what runs, undoes an open transaction, drops temp tables. Idempotent."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        for running in list(self.runnings.values()):
+            await running.close()
+        await self.do(self._session.close)
+        self._frames.clear()
+        self.engine.session_closed(self)
+
+
+def _least(*limits: Any) -> Any:
+    """The smallest of those that are limits; None if none is."""
+    return min((limit for limit in limits if limit is not None), default=None)
