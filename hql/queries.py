@@ -71,9 +71,11 @@ def plan_query(context: Context, query: ast.Query) -> PreparedPlan:
     return prepared
 
 
-def prepare_query(context: Context, query: ast.Query, *, key: Any) -> None:
-    """Binds and plans a query that is started later under the same key."""
-    _refuse_assignments(_prepared(context, query, key, False, {}).bound, query)
+def prepare_query(context: Context, query: ast.Query, *, key: Any) -> PreparedPlan:
+    """Binds and plans a query, which may be started later under the same key."""
+    prepared = _prepared(context, query, key, False, {})
+    _refuse_assignments(prepared.bound, query)
+    return prepared
 
 
 def bind_only(context: Context, query: ast.Query, *, tables: Given | None = None) -> BoundQuery:

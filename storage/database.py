@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from hartonomous.storage.objects import Objects
     from hartonomous.storage.readers import Follower
     from hartonomous.storage.wal import Wal
+
+#: how long wait_until sleeps between two looks
+PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.0005, 0.005
 
 _open: dict[tuple[Path, bool], Database] = {}
 #: those in memory that have a name; nobody but their users keeps them
@@ -184,6 +188,7 @@ class Database(Care):
             if self.path is not None:
                 _open.pop((self.path, self.read_only), None)
             self.keeper.stop()
+            self.flush_logs()
             try:
                 if self.wal is not None:
                     self._close_log(self.wal)
@@ -213,6 +218,11 @@ class Database(Care):
             made = Log(self.disk, folder, name, writable=is_mine)
             found = self._logs.setdefault(name, made)
         return found
+
+    def flush_logs(self) -> None:
+        """Have what waits in the logs written, where this process may."""
+        for log in tuple(self._logs.values()):
+            log.flush()
 
     # --- transactions
 
@@ -257,6 +267,36 @@ class Database(Care):
         self._check_process()
         if self._follower is not None:
             self.commits_path.repository = self._follower.follow()
+
+    # --- one database in several processes
+
+    @property
+    def position(self) -> int:
+        """A place in the log before which everything stands that a snapshot of now shows; places
+        increase. 0 in memory."""
+        if self._follower is not None:
+            return self._follower.reached
+        return 0 if self.wal is None else self.wal.durable
+
+    def wait_until(self, position: int, seconds: float) -> bool:
+        """Whether a snapshot of now shows all that stands in the log before `position`, a place
+        that the writer told; it is waited for so long. Raises as snapshot() does."""
+        deadline = time.monotonic() + seconds
+        pause = PAUSE_SECONDS_MIN
+        while True:
+            self._follow()
+            if self.position >= position:
+                return True
+            if time.monotonic() + pause > deadline:
+                return False
+            time.sleep(pause)
+            pause = min(2 * pause, PAUSE_SECONDS_MAX)
+
+    def shows(self, branch: str, sequence: int) -> bool:
+        """Whether a snapshot of a branch shows its commit of that sequence. A reader may see a
+        commit a moment before the writer itself shows it. Raises NotFound."""
+        self._follow()
+        return self._line(branch).published.sequence >= sequence
 
     def commit(self, transaction: Transaction, statement: str, author: str) -> CommitInfo | None:
         """Transaction.commit's other half."""

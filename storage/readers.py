@@ -43,6 +43,7 @@ class Follower:
         self.guard = threading.Lock()
         self._name = ""
         self._position = 0
+        self._reached = 0
         self._repository: Repository | None = None
         self._mark: DurableMark | None = None
         self._seen: tuple[int, int] | None = None
@@ -86,6 +87,11 @@ class Follower:
                 self._mark.close()
                 self._mark = None
 
+    @property
+    def reached(self) -> int:
+        """The log's position up to which the last follow() saw everything."""
+        return self._reached
+
     def follow(self) -> Repository:
         """Raises Corruption or DiskFault if what the head names cannot be read."""
         with self.guard:
@@ -112,8 +118,9 @@ class Follower:
             assert self._repository is not None
             if lock is None:
                 stop = self._durable()
-                if stop is not None and stop > self._position:
+                if stop is not None and stop > self._reached:
                     self._read(stop)
+                    self._reached = stop  # beyond the last frame where a new file has begun
             elif self._has_grown():
                 self._read(None)
             return self._repository
@@ -136,6 +143,7 @@ class Follower:
         self._repository, self._needed = repository, needed
         self._name = self._base = name
         self._position, self._seen = manifest.wal_start, None
+        self._reached = manifest.wal_start
         self._catalogs = ()
         self._claim_models(name)
 
@@ -180,6 +188,7 @@ class Follower:
                     self._needed.add(brought)
         self._claim_models(name)
         self._position, self._name = position, name
+        self._reached = position
 
     def _claim_models(self, name: str) -> None:
         """Claim also the models that a manifest's own catalogs do not name. Raises DiskFault if
