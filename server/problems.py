@@ -1,5 +1,5 @@
-"""Errors as HTTP says them: a status by kind, and a problem document (RFC 9457) with everything that
-a client of the wire gets too."""
+"""Errors as HTTP says them: a status by kind, and a problem document (RFC 9457) with everything
+that a client of the wire gets too."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from hartonomous.hql.frozen import frozen
 from hartonomous.storage.errors import (
-    DataError,
     DatabaseError,
+    DataError,
     Error,
     IntegrityError,
     NotSupportedError,
@@ -22,6 +22,7 @@ PROBLEM = "application/problem+json"
 #: codes whose status says more than that of their kind
 CODES: dict[str, HTTPStatus] = {
     "AUTH": HTTPStatus.UNAUTHORIZED,
+    "LOGIN_LIMIT": HTTPStatus.TOO_MANY_REQUESTS,
     "PERMISSION": HTTPStatus.FORBIDDEN,
     "READ_ONLY": HTTPStatus.FORBIDDEN,
     "BUSY": HTTPStatus.SERVICE_UNAVAILABLE,

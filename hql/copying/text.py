@@ -86,6 +86,16 @@ def json_members(batch: pa.RecordBatch, names: Sequence[str], types: Sequence[Ty
     return b"\n" + json_lines(batch, names, types, ",\n").removesuffix(b",\n")
 
 
+def json_arrays(batch: pa.RecordBatch, types: Sequence[Type]) -> bytes:
+    """A batch's rows as arrays of values in the columns' order, a line each, commas between; empty
+    for a batch without rows."""
+    parts: list[Any] = []
+    for i, type_ in enumerate(types):
+        parts.append("[" if i == 0 else ",")
+        parts.append(_json_column(batch.column(i), type_))
+    return _bytes(_join([*parts, "],\n"], "", null="null")).removesuffix(b",\n")
+
+
 def _json_column(array: pa.Array, type_: Type) -> pa.Array:
     if type_.kind == "BIT":
         return array.cast(pa.string())
