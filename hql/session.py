@@ -39,7 +39,7 @@ from hartonomous.hql.scripts.frame import Frame
 from hartonomous.hql.scripts.settings import Settings
 from hartonomous.hql.scripts.signals import Return
 from hartonomous.hql.scripts.status import Status
-from hartonomous.hql.transactions import Transactions
+from hartonomous.hql.session_about import About
 from hartonomous.storage.errors import Conflict, Error
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ ATTEMPTS_MAX = 25
 _NUMBERS = itertools.count(1)
 
 
-class Session(Transactions):
+class Session(About):
     """One client's view of a database: its transaction, its temp tables, its limits.
 
     Not for two threads at once, but for `cancel`.
@@ -383,10 +383,6 @@ class Session(Transactions):
             yield batch
 
     # --- life ------------------------------------------------------------------------------------
-
-    @property
-    def read_only(self) -> bool:
-        return self.database.read_only
 
     @property
     def advance(self) -> Advance | None:
