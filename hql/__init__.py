@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from builtins import Warning  # PEP 249 wants the name here; nothing of ours raises one
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from hartonomous.hql.dbapi_types import (
     BINARY,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.clients import AsyncConnection
     from hartonomous.hql.dbapi import Connection
     from hartonomous.hql.geometry_value import Geometry
+    from hartonomous.hql.opening import Options, ServerOptions
 
 __all__ = [
     "BINARY",
@@ -86,6 +87,7 @@ def connect(
     memory: int | None = None,
     author: str | None = None,
     branch: str | None = None,
+    **of_servers: Unpack[ServerOptions],
 ) -> Connection:
     """A connection to the folder `database`; None or ":memory:" keeps nothing on disk.
 
@@ -94,6 +96,12 @@ def connect(
     `memory` its memory limit in bytes. `author` is written to commits; by default it is the
     operating system's user. `branch` is the branch of history that the connection begins on, else
     `main`.
+
+    `hql://[user[:password]@]host[:port]/` is a server's database, `hqls://` by TLS; `?branch=…` and
+    other options may stand behind it. For these alone: `token` in place of a password, `ca_file`
+    with the certificates that are trusted, `connect_timeout` and `read_timeout` in seconds (what a
+    server may be silent for: by default 10, and without end while a statement runs), and
+    `reconnect=False`, so that a connection that broke stays so, also where nothing would be lost.
 
     >>> with connect() as db:
     ...     db.execute("SELECT 6 * 7").fetchall()
@@ -109,18 +117,12 @@ def connect(
         memory=memory,
         author=author,
         branch=branch,
+        **of_servers,
     )
 
 
 async def connect_async(
-    database: str | Path | None = None,
-    *,
-    read_only: bool = False,
-    autocommit: bool = True,
-    timeout: float | None = None,
-    memory: int | None = None,
-    author: str | None = None,
-    branch: str | None = None,
+    database: str | Path | None = None, **options: Unpack[Options]
 ) -> AsyncConnection:
     """As `connect`, for asyncio: what may wait is awaited, and the event loop never does.
 
@@ -134,15 +136,7 @@ async def connect_async(
     """
     from hartonomous.hql import async_client
 
-    return await async_client.connect_async(
-        database,
-        read_only=read_only,
-        autocommit=autocommit,
-        timeout=timeout,
-        memory=memory,
-        author=author,
-        branch=branch,
-    )
+    return await async_client.connect_async(database, **options)
 
 
 def __getattr__(name: str) -> Any:

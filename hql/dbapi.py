@@ -11,11 +11,11 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from hartonomous.hql.dbapi_cursor import Cursor, Parameters
-from hartonomous.hql.errors import NotSupported, TransactionFault
-from hartonomous.hql.session import Session
+from hartonomous.hql.errors import TransactionFault
+from hartonomous.hql.opening import Options, open_session, options_for
 from hartonomous.storage import errors
 
 __all__ = ["Connection", "Cursor", "Parameters"]
@@ -36,40 +36,22 @@ class Connection:
     ProgrammingError = errors.ProgrammingError
     NotSupportedError = errors.NotSupportedError
 
-    def __init__(
-        self,
-        database: str | Path | None = None,
-        *,
-        read_only: bool = False,
-        autocommit: bool = True,
-        timeout: float | None = None,
-        memory: int | None = None,
-        author: str | None = None,
-        branch: str | None = None,
-    ) -> None:
-        if str(database).startswith("hql://"):
-            raise NotSupported(
-                "not supported yet: hql:// addresses",
-                hint="name the folder itself; read_only=True works beside a writer",
-            )
-        from hartonomous.storage.database import Database
-
-        path = None if database is None or str(database) == ":memory:" else Path(database)
+    def __init__(self, database: str | Path | None = None, **options: Unpack[Options]) -> None:
         #: held while a statement runs or rows are fetched
         self.lock = threading.RLock()
-        self.session = Session(
-            Database.open(path, read_only=read_only),
-            autocommit=autocommit,
-            timeout=timeout,
-            memory=memory,
-            author=author,
+        self.session = open_session(database, options)
+        self._database, self._options = database, options
+
+    def another(self, database: str | Path | None) -> Connection:
+        """A connection to another database by this one's limits. Raises Error as `connect`
+        does."""
+        return Connection(database, **options_for(database, self._options, is_same=False))
+
+    def again(self) -> Connection:
+        """A new connection to the same database; to one in memory without a name, a new one."""
+        return Connection(
+            self._database, **options_for(self._database, self._options, is_same=True)
         )
-        if branch is not None:
-            try:
-                self.session.use_branch(branch)
-            except errors.Error:
-                self.session.close()
-                raise
 
     # --- statements ---
 

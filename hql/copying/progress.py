@@ -8,7 +8,7 @@ import time
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hartonomous.hql.advance import Advance
+    from hartonomous.hql.session_interface import AdvanceInterface
 
 #: seconds between two drawings
 INTERVAL_S = 0.1
@@ -76,7 +76,7 @@ class Waiting(Progress):
     """The line of a statement that draws none itself: the time that it has taken, or how far it
     is."""
 
-    def tick(self, advance: Advance | None = None) -> None:
+    def tick(self, advance: AdvanceInterface | None = None) -> None:
         """Draws once a second has passed, unless another line stands there."""
         now = time.monotonic()
         seconds = now - self._begun

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.shell.completion_names import Name, Names
+from hartonomous.hql.shell.completion_names import Name, NamesInterface
 from hartonomous.hql.shell.completion_place import Place
 
 #: candidates that are offered at once
@@ -25,7 +25,7 @@ class Candidate:
     what: str
 
 
-def complete(text: str, cursor: int, names: Names) -> list[Candidate]:
+def complete(text: str, cursor: int, names: NamesInterface) -> list[Candidate]:
     """The candidates, the likeliest first: keywords begin with what is written before the cursor,
     names begin with it or hold it."""
     place = Place(text, cursor, names)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from hartonomous.hql.shell import completion_names as known
 from hartonomous.hql.shell.commands import COMMANDS, find_command
 from hartonomous.hql.shell.completion import Candidate, complete, ranked
-from hartonomous.hql.shell.completion_names import Name, Names
+from hartonomous.hql.shell.completion_names import Name, NamesInterface
 from hartonomous.hql.shell.settings import FORMATS, SETTINGS
 
 _COMMAND_LINE = re.compile(r"^[ \t]*\\.*$", re.MULTILINE)
@@ -22,7 +22,7 @@ _WITH_NAME = re.compile(r"\\\S+\s+")
 _NAME = re.compile(r"(?:^|\s)(\\[A-Za-z!?]*)$")
 
 
-def complete_typed(text: str, cursor: int, names: Names) -> list[Candidate]:
+def complete_typed(text: str, cursor: int, names: NamesInterface) -> list[Candidate]:
     """The candidates at an offset of what is typed, the likeliest first."""
     begin = text.rfind("\n", 0, cursor) + 1
     line = text[begin:cursor]
@@ -45,7 +45,7 @@ def _commands() -> Iterator[Name]:
             yield Name(f"\\{name}", command.about, order)
 
 
-def _argument(line: str, begin: int, names: Names) -> list[Candidate]:
+def _argument(line: str, begin: int, names: NamesInterface) -> list[Candidate]:
     """The candidates at the end of a command's line, which begins at `begin`."""
     command, _ = find_command(line)
     named = _WITH_NAME.match(line)
@@ -64,7 +64,7 @@ def _argument(line: str, begin: int, names: Names) -> list[Candidate]:
     return ranked(found_names, word, begin + len(argument) - len(word))
 
 
-def _kinds(kind: str, before: list[str], word: str, names: Names) -> Iterator[Name]:
+def _kinds(kind: str, before: list[str], word: str, names: NamesInterface) -> Iterator[Name]:
     """What an argument of a kind can be, behind the words before it."""
     match kind:
         case "file" | "database":

@@ -4,9 +4,9 @@ variables, files."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hartonomous.hql.frozen import frozen
 from hartonomous.storage.catalog import Catalog, IndexEntry, KeyEntry, TableEntry, fold
@@ -32,6 +32,26 @@ class Name:
     text: str
     what: str = ""
     order: int = 0
+
+
+class NamesInterface(Protocol):
+    """What completion asks for; see Names."""
+
+    def entries(self, *kinds: str, schema: str | None = None) -> Iterable[Name]: ...
+
+    def relations(self, schema: str | None = None) -> Iterable[Name]: ...
+
+    def schemas(self) -> Iterable[Name]: ...
+
+    def indexes(self) -> Iterable[Name]: ...
+
+    def constraints(self, table: str) -> Iterable[Name]: ...
+
+    def columns(self, relation: Relation, reach: Reach) -> Iterable[Name]: ...
+
+    def all_columns(self) -> Iterable[Name]: ...
+
+    def variables(self) -> Iterable[Name]: ...
 
 
 class Names:
@@ -181,6 +201,7 @@ _SHOWN = {
     "modellayers": "ModelLayers",
     "models": "Models",
     "modelversions": "ModelVersions",
+    "querylog": "QueryLog",
     "spaces": "Spaces",
 }
 

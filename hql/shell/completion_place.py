@@ -15,7 +15,7 @@ from hartonomous.grammar.lexer import GO, QUOTED, WORD, LexicalFault, Token, tok
 from hartonomous.grammar.trace import Trace
 from hartonomous.grammar.words import RESERVED, STATEMENT_WORDS
 from hartonomous.hql.shell import completion_names as known
-from hartonomous.hql.shell.completion_names import Name, Names
+from hartonomous.hql.shell.completion_names import Name, NamesInterface
 from hartonomous.hql.shell.completion_scope import Reach, find_reach
 from hartonomous.hql.shell.tracing import tracer
 
@@ -37,7 +37,7 @@ _LIKELY = (
 class Place:
     """One place in one text: what is written before it, and what fits there."""
 
-    def __init__(self, text: str, cursor: int, names: Names) -> None:
+    def __init__(self, text: str, cursor: int, names: NamesInterface) -> None:
         self.names = names
         if len(text) > TEXT_MAX:
             text, cursor = text[max(0, cursor - TEXT_MAX // 2) : cursor], min(cursor, TEXT_MAX // 2)

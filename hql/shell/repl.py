@@ -75,8 +75,8 @@ def greet(shell: Shell) -> None:
     from importlib.metadata import version
 
     session = shell.connection.session
-    path = session.database.path
-    where = "nothing is kept on disk" if path is None else str(path)
+    is_kept = session.address != ":memory:"
+    where = session.address if is_kept else "nothing is kept on disk"
     shell.say(f"Hartonomous {version('hartonomous')}, {where}{', read only' * session.read_only}")
     shell.say(r"\? for help, \h for help on HQL, \q or Ctrl-D to leave")
 
@@ -111,10 +111,10 @@ def connect_again(shell: Shell) -> None:
     """A fault of ours closes the connection: the shell goes on with a new one."""
     from hartonomous.storage.errors import Error
 
-    path = shell.connection.session.database.path
+    address = shell.connection.session.address
     try:
-        shell.connect_to(path)
-        what = "with an empty database" if path is None else f'to "{path}"'
+        shell.connect(shell.connection.again())
+        what = "with an empty database" if address == ":memory:" else f'to "{address}"'
         shell.say(f"connected again {what}")
     except Error as error:
         shell.report(error)
@@ -134,12 +134,11 @@ def is_to_send(text: str) -> bool:
 def read_and_run(shell: Shell) -> None:
     """The loop of a terminal that can move its cursor."""
     from hartonomous.hql.shell.completion_commands import complete_typed
-    from hartonomous.hql.shell.completion_names import Names
     from hartonomous.hql.shell.editing import Editor
     from hartonomous.hql.shell.history import StatementHistory, history_path
     from hartonomous.hql.shell.keyboard import Keyboard
 
-    names = Names(shell.connection.session)
+    names = shell.connection.session.names()
     history = StatementHistory(history_path())
     editor = Editor(
         lambda text, cursor: complete_typed(text, cursor, names),
@@ -153,7 +152,7 @@ def read_and_run(shell: Shell) -> None:
     with keyboard.hushed():
         while not shell.is_leaving:
             try:
-                names = Names(shell.connection.session, shell.frame.parameters)
+                names = shell.connection.session.names(shell.frame)
                 text, shell.buffer = shell.buffer, ""
                 text = editor.read(text)
             except KeyboardInterrupt:  # a key, or a signal just before the editor has the terminal

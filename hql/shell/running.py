@@ -17,7 +17,7 @@ from hartonomous.storage.errors import Error
 if TYPE_CHECKING:
     from hartonomous.hql.dbapi import Connection
     from hartonomous.hql.result import Result
-    from hartonomous.hql.scripts.frame import Frame
+    from hartonomous.hql.session_interface import FrameInterface
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def run_script(
 
 
 def run_batches(
-    connection: Connection, text: str, show: Show, open_frame: Callable[[], Frame]
+    connection: Connection, text: str, show: Show, open_frame: Callable[[], FrameInterface]
 ) -> None:
     """Runs each batch in a frame of its own, made by `open_frame`. Raises the first Error, with its
     place in the whole text, and Interrupted."""
@@ -88,7 +88,7 @@ def run_batches(
 
 
 def run_batch(
-    connection: Connection, text: str, show: Show, frame: Frame, *, first_line: int = 1
+    connection: Connection, text: str, show: Show, frame: FrameInterface, *, first_line: int = 1
 ) -> None:
     """Runs one batch in a frame that stays open. Raises as run_batches does; lines of errors count
     from `first_line`."""

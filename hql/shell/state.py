@@ -77,20 +77,10 @@ class Shell:
         self.connection = connection
         self.frame = connection.session.open_frame(self.parameters)
 
-    def connect_to(self, path: Path | None) -> None:
+    def connect_to(self, database: str | Path | None) -> None:
         """Works with another database, None: one in memory, by the options of the connection that
         there is. Raises Error, and nothing has changed then."""
-        from hartonomous.hql import connect
-
-        session = self.connection.session
-        opened = connect(
-            path,
-            read_only=session.read_only,
-            timeout=session.timeout,
-            memory=session.memory,
-            author=session.author,
-        )
-        self.connect(opened)
+        self.connect(self.connection.another(database))
 
     # --- what was typed --------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hartonomous.hql.shell.cells import width
@@ -28,15 +27,13 @@ _WAITS = {
 
 
 def database_name(connection: Connection) -> str:
-    """What prompt and toolbar call the database: its folder without `.hdb`."""
-    path = connection.session.database.path
-    return "memory" if path is None else Path(path).resolve().name.removesuffix(".hdb")
+    """What the prompt calls the database: its folder without `.hdb`."""
+    return connection.session.database_name
 
 
 def toolbar(connection: Connection, text: str, columns: int = 80) -> StyleAndTextTuples:
     """The line for a text that is written, on a screen of so many columns."""
     session = connection.session
-    path = session.database.path
     parts = [f"branch {session.branch}"]
     if session.read_only:
         parts.append("read only")
@@ -46,7 +43,7 @@ def toolbar(connection: Connection, text: str, columns: int = 80) -> StyleAndTex
     hint = how_to_send(text)
     end = f"│ {hint} " if hint else ""
     room = columns - 1 - width(about + state + end)
-    name = ":memory:" if path is None else _cut(str(path), room)
+    name = _cut(session.address, room)
     line: StyleAndTextTuples = [("class:bottom-toolbar", f" {name}{about}")]
     line.append((f"class:bottom-toolbar{'.warning' * bool(warning)}", state))
     line.append(("class:bottom-toolbar", end))

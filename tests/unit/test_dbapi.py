@@ -433,9 +433,9 @@ def test_read_only(tmp_path: Path) -> None:
         assert db.execute("SELECT a FROM #mine").fetchall() == [(1,)]
 
 
-def test_servers_are_not_supported_yet() -> None:
-    with pytest.raises(errors.NotSupported):
-        hql.connect("hql://127.0.0.1:7433/")
+def test_options_of_servers_are_refused_where_there_is_none() -> None:
+    with pytest.raises(errors.InterfaceFault):
+        hql.connect(":memory:", token="x")
 
 
 def test_cancel_reaches_a_stream_that_is_read_after_other_statements(db: Any) -> None:

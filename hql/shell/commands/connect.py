@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 def _run(shell: Shell, given: Arguments) -> None:
     from pathlib import Path
 
+    from hartonomous.hql.opening import is_url
+
     name = given.word()
     if name is not None:
-        shell.connect_to(None if name == ":memory:" else Path(name).expanduser())
-    path_now = shell.connection.session.database.path
-    shell.say(f"You are connected to {path_now or ':memory:'}")
+        is_folder = name != ":memory:" and not is_url(name)
+        shell.connect_to(Path(name).expanduser() if is_folder else name)
+    shell.say(f"You are connected to {shell.connection.session.address}")
 
 
 CONNECT = Command(

@@ -11,17 +11,16 @@ if TYPE_CHECKING:
 
 
 def _run(shell: Shell, given: Arguments) -> None:
-    import os
-
     given.words(0)
     session = shell.connection.session
-    where = session.database.path or "memory (nothing is kept on disk)"
+    is_kept = session.address != ":memory:"
+    address = session.address if is_kept else "memory (nothing is kept on disk)"
     access = "reading only" if session.read_only else "reading and writing"
     state = "a transaction is open" if session.in_transaction else "no transaction is open"
     shell.write_lines(
         [
-            f"Database {where}",
-            f"as {session.author}, {access}, process {os.getpid()}",
+            f"Database {address}",
+            f"as {session.author}, {access}, {session.where}",
             f"branch {session.branch}, {state}",
         ]
     )

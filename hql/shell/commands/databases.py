@@ -17,8 +17,8 @@ def _run(shell: Shell, given: Arguments) -> None:
     from hartonomous.hql.types import BIGINT, BIT, NVARCHAR
 
     pattern = Pattern(given.word())
-    path = shell.connection.session.database.path
-    own = None if path is None else Path(path).resolve()
+    folder = shell.connection.session.folder
+    own = None if folder is None else folder.resolve()
     folders = {Path.cwd(), *([own.parent] if own is not None else [])}
     found = sorted({database for folder in folders for database in _databases(folder)})
     rows = [

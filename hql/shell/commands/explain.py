@@ -11,16 +11,19 @@ if TYPE_CHECKING:
 
 
 def _run(shell: Shell, given: Arguments) -> bool:
+    from hartonomous.hql.syntax.parse import parse_batch
+
     first, _, rest = given.text.partition(" ")
     analyzes = first.lower() == "analyze"
     text = (rest if analyzes else given.text).strip() or shell.take_text()
     if not text:
         raise Refusal("there is nothing to explain yet")
-    statements = shell.connection.session.prepare(text)
+    statements = parse_batch(text)
     if not statements:
         raise Refusal("there is no statement to explain")
+    span = statements[-1].span
     words = "EXPLAIN ANALYZE" if analyzes else "EXPLAIN"
-    return shell.run(f"{words} {statements[-1].text}", remember=False)
+    return shell.run(f"{words} {text[span.start : span.end].strip()}", remember=False)
 
 
 EXPLAIN = Command(
