@@ -54,6 +54,19 @@ __all__ = ["coerce_constant", "format_value", "parameter_value", "to_python", "t
 
 _DIGITS_MAX = 38
 
+
+class Typed:
+    """A parameter whose type is known, with its value in plain form: as who sent it had it."""
+
+    __slots__ = ("type", "value")
+
+    def __init__(self, type_: Type, value: Any) -> None:
+        self.type, self.value = type_, value
+
+    def __repr__(self) -> str:
+        return f"Typed({self.type}, {self.value!r})"
+
+
 # --- Python → HQL --------------------------------------------------------------------------------
 
 
@@ -208,6 +221,7 @@ _PYTHON: dict[type, Callable[[Any], tuple[Type, Any]]] = {
     np.ndarray: _array,
     np.generic: _numpy_scalar,
     Geometry: lambda v: (GEOMETRY, v),
+    Typed: lambda v: (v.type, v.value),
     list: _sequence,
     tuple: _sequence,
     dict: _json,
