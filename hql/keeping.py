@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.result import Result
 from hartonomous.hql.types import BIGINT
 from hartonomous.storage.errors import Error, ReadOnly
-from hartonomous.storage.settings import COMPACTION, RETENTION, retention_us
+from hartonomous.storage.settings import COMPACTION, QUERY_LOG, RETENTION, retention_us
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -102,17 +103,18 @@ def _retention(value: Any) -> str:
     return text
 
 
-def _compaction(value: Any) -> str:
+def _switch(name: str, value: Any) -> str:
     if value is True or str(value).upper() == "ON":
         return "ON"
     if value in (False, 0) or str(value).upper() == "OFF":
         return "OFF"
-    raise BindFault("compaction is ON or OFF", hint="ALTER DATABASE SET compaction = OFF")
+    raise BindFault(f"{name} is ON or OFF", hint=f"ALTER DATABASE SET {name} = OFF")
 
 
 #: what a database has of settings: name -> what its value is kept as; raises Error
 SETTINGS: Final[Mapping[str, Callable[[Any], str]]] = {
-    COMPACTION: _compaction,
+    COMPACTION: partial(_switch, COMPACTION),
+    QUERY_LOG: partial(_switch, QUERY_LOG),
     RETENTION: _retention,
 }
 

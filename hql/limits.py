@@ -23,7 +23,9 @@ from hartonomous.hql.engine import watchdog
 from hartonomous.storage.errors import Cancelled
 
 if TYPE_CHECKING:
+    from hartonomous.hql.activity import Watched
     from hartonomous.hql.models.requests import Request
+    from hartonomous.storage.errors import Error
 
 _CANCELLED = "the statement was cancelled"
 
@@ -70,6 +72,8 @@ class Limits:
         self._interrupts: list[Callable[[], object]] = []
         self._held = 0  # bytes, see hold
         self.advance: Advance | None = None
+        #: the statement that they are of, as others see it
+        self.watched: Watched | None = None
         self._outer: Limits | None = None
         self._inner: list[Limits] = []
 
@@ -133,6 +137,11 @@ class Limits:
     def at_stop(self, callback: Callable[[], None]) -> None:
         """Have `callback`, which raises nothing, called when the statement is over."""
         self._at_stop.append(callback)
+
+    def note_error(self, error: Error) -> None:
+        """The statement failed, as those who watch it will hear."""
+        if self.watched is not None:
+            self.watched.error = error
 
     def tighten(self, *, timeout: float | None = None, memory_bytes: int | None = None) -> None:
         """Lower the limits to a statement's own (OPTION (TIMEOUT …, MEMORY …)); never raises

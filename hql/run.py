@@ -27,14 +27,16 @@ WAIT_SECONDS_MAX = 0.1
 
 
 class Prepared:
-    """One statement of a text, with what was worked out for it so far."""
+    """One statement of a text, with what was worked out for it so far. `skipped`: how many fast
+    and slow runs of it QueryLog was not told of."""
 
-    __slots__ = ("_inner", "memory", "statement", "text")
+    __slots__ = ("_inner", "memory", "skipped", "statement", "text")
 
     def __init__(self, statement: Statement, text: str) -> None:
         self.statement = statement
         self.text = text
         self.memory = Memory()
+        self.skipped = [0, 0]
         self._inner: dict[int, Prepared] = {}
 
     def inner(self, statement: Statement) -> Prepared:

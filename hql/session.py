@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from hartonomous.hql.activity import activity_of
+from hartonomous.hql.errors import TransactionFault
 from hartonomous.hql.limits import Limits
 from hartonomous.hql.parameters import ParameterSet, check_count
 from hartonomous.hql.result import Result
@@ -43,9 +45,12 @@ from hartonomous.hql.session_about import About
 from hartonomous.storage.errors import Conflict, Error
 
 if TYPE_CHECKING:
+    from hartonomous.hql.activity import Activity
     from hartonomous.hql.advance import Advance
     from hartonomous.hql.context import Context
     from hartonomous.hql.scripts.cursors import Cursor
+    from hartonomous.hql.security.accounts import Account
+    from hartonomous.hql.security.files import FileAccess
     from hartonomous.storage.database import Database
     from hartonomous.storage.transaction import Transaction
 
@@ -76,16 +81,35 @@ class Session(About):
     ) -> None:
         super().__init__(database, author)
         self.number: int = next(_NUMBERS)
+        #: how its client came in and from where, for those who watch
+        self.door: str = "embedded"
+        self.peer: str | None = None
+        #: whose it is; None: nobody is asked, and everything may be done
+        self.account: Account | None = None
+        #: whose it was before each EXECUTE AS USER
+        self.callers: list[Account | None] = []
+        #: the files that its statements may read and write; None: all that the process may
+        self.files: FileAccess | None = None
+        #: called when KILL ends the session, in the thread of whoever says so
+        self.on_kill: Callable[[], None] | None = None
+        self._was_killed = False
         self.autocommit = autocommit
         self.timeout = timeout
         self.memory = memory
         self.last_identity: int | None = None
+        #: of the text that runs: what its statement at work is called, and whether the result given
+        #: last is certainly the last one
+        self.title: str | None = None
+        self.is_last = False
         self.status: Status = Status()
         self.settings = Settings()
         self.cursors: dict[str, Cursor] = {}  # GLOBAL ones, by folded name
         self._texts: OrderedDict[str, tuple[Prepared, ...]] = OrderedDict()
         self._running: Limits | None = None
         self._streams: weakref.WeakSet[Result] = weakref.WeakSet()
+        self.opened_at_us: int = database.clock.now_us()
+        self.activity: Activity = activity_of(database)
+        self.activity.enter(self)
 
     # --- 1. prepare ------------------------------------------------------------------------------
 
@@ -153,14 +177,17 @@ class Session(About):
     def _play_text(self, text: str, frame: Frame, messages: list[str]) -> Iterator[Result]:
         result: Result | None = None
         try:
-            for prepared in self.prepare(text):
+            statements = self.prepare(text)
+            for prepared in statements:
                 if result is not None:
                     result.spool()
+                self.title, self.is_last = prepared.statement.title, False
                 if prepared.statement.usual_effect == "scripts":
                     for result in self._play(prepared, frame, messages):
                         yield result
                 else:
                     result = self.run(prepared, frame, messages)
+                    self.is_last = prepared is statements[-1]
                     yield result
         except Return:
             return
@@ -200,13 +227,14 @@ class Session(About):
         """Runs a statement that holds or steers others, under its limits."""
         from hartonomous.hql.scripts.script import Script
 
-        limits = self.new_limits()
+        limits = self.new_limits(prepared)
         limits.start()
         script = Script(self, frame, messages, limits, prepared)
         try:
             yield from prepared.statement.play(script)
         except Error as error:
             note_routine(error, prepared.statement, frame)
+            limits.note_error(error)
             raise
         finally:
             script.finish()
@@ -219,7 +247,7 @@ class Session(About):
         outer: Limits | None = None,
     ) -> Result:
         """Runs one statement that holds no others, under its limits or those around it."""
-        limits = self.new_limits() if outer is None else outer.nested()
+        limits = self.new_limits(prepared) if outer is None else outer.nested()
         run = Run(prepared, frame, messages, limits)
         mark = run.mark()
         try:
@@ -236,6 +264,7 @@ class Session(About):
             run.undo(mark)
             if isinstance(error, Error):
                 complete(error, run)
+                limits.note_error(error)
                 self.note_error()
             limits.stop()
             raise
@@ -245,9 +274,11 @@ class Session(About):
             result.row_count = -1
         return result
 
-    def new_limits(self) -> Limits:
+    def new_limits(self, prepared: Prepared | None) -> Limits:
         """Limits of an outermost statement, which `cancel` stops from now on."""
         limits = self._running = Limits(timeout=self.timeout, memory_bytes=self.memory)
+        if prepared is not None:
+            self.activity.begin(self, prepared, limits)
         return limits
 
     def note_error(self) -> None:
@@ -294,7 +325,8 @@ class Session(About):
                 if reading:
                     return self._streaming(result, run, transaction)
                 result.spool()
-                transaction.commit(statement=shorten(run.prepared.text), author=self.author)
+                info = transaction.commit(statement=shorten(run.prepared.text), author=self.author)
+                self.note_commit(info)
             except Conflict:
                 transaction.rollback()
                 run.undo(mark)
@@ -306,7 +338,7 @@ class Session(About):
                 transaction.rollback()
                 raise
             else:
-                run.limits.stop()
+                _is_over(run, result)
                 return result
         raise AssertionError("the last attempt returns or raises")
 
@@ -318,7 +350,7 @@ class Session(About):
                 return self._streaming(result, run, None)
             result.spool()
         self.note_change(run.prepared.text)
-        run.limits.stop()
+        _is_over(run, result)
         return result
 
     @contextlib.contextmanager
@@ -339,7 +371,7 @@ class Session(About):
         """BEGIN TRAN, COMMIT and others that stand outside transactions or end them."""
         result = run.start(self, self._transaction or self.open_transaction())
         result.spool()
-        run.limits.stop()
+        _is_over(run, result)
         return result
 
     def _streaming(self, result: Result, run: Run, transaction: Transaction | None) -> Result:
@@ -354,6 +386,7 @@ class Session(About):
                     yield from self._cancellable(batches, run.limits.outermost)
                 except Error as error:
                     complete(error, run)
+                    run.limits.note_error(error)
                     self.status.note_error(error)
                     if around is self._transaction:
                         self.note_error()
@@ -372,6 +405,7 @@ class Session(About):
     ) -> Iterator[pa.RecordBatch]:
         """While a batch is computed, `cancel` stops the statement that it is of, also if others
         were begun since."""
+        watched = limits.watched
         while True:
             before, self._running = self._running, limits
             try:
@@ -380,7 +414,11 @@ class Session(About):
                 self._running = before
             if batch is None:
                 return
+            if watched is not None:
+                watched.pause(batch.num_rows)
             yield batch
+            if watched is not None:
+                watched.go_on()
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -396,6 +434,23 @@ class Session(About):
         if running is not None:
             running.cancel()
 
+    def kill(self) -> None:
+        """Ends the session, from any thread: stops what it runs; the rest happens when it is used
+        next, or when the server that it belongs to closes it."""
+        self._was_killed = True
+        for watched in self.activity.statements():
+            if watched.session is self and watched.limits is not None:
+                watched.limits.cancel()
+        if self.on_kill is not None:
+            self.on_kill()
+
+    def check_open(self) -> None:
+        """Raises TransactionFault if the session is closed, or was killed, which closes it."""
+        if self._was_killed:
+            self.close()
+            raise TransactionFault("the session was ended by KILL", hint="connect again")
+        super().check_open()
+
     def close(self) -> None:
         """Undoes an open transaction, drops temp tables, lets the database go. Idempotent."""
         if self.is_closed:
@@ -410,4 +465,14 @@ class Session(About):
                 self.rollback()
         finally:
             self._texts.clear()
+            if self.database.path is not None:
+                self.activity.log.flush(self.database)
             self.database.close()
+
+
+def _is_over(run: Run, result: Result) -> None:
+    """A statement ended whose rows are all there."""
+    watched = run.limits.outermost.watched
+    if watched is not None and result.row_count > 0:
+        watched.rows += result.row_count
+    run.limits.stop()

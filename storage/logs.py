@@ -6,7 +6,8 @@
 Only the writer of a folder writes. Frames are not synced: after a power cut the last ones may be
 missing, and a file ends at the first frame that is not whole. A reader process, and a database
 without a folder, keep their own records in memory, the same number of bytes. A record that cannot
-be written waits in memory and is written with the next one.
+be written waits in memory and is written with the next one; so does one that is `kept`, until
+there are LATE_BYTES of them or the database is closed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from hartonomous.storage.errors import DiskFault
 
 #: bytes of one file; twice as many are kept at most
 BYTES_MAX: Final = 1 << 20
+#: bytes of records that may wait for others, so that they are written together
+LATE_BYTES: Final = 1 << 14
 
 _HEAD: Final = struct.Struct("<IQ")
 
@@ -50,6 +53,20 @@ class Log:
         with self._lock:
             self._keep(record)
             if self._writable:
+                self._write()
+
+    def keep(self, record: bytes) -> None:
+        """As `append`, but the record may wait in memory for others, and is lost if the process is
+        killed meanwhile."""
+        with self._lock:
+            self._keep(record)
+            if self._writable and self._kept_bytes >= LATE_BYTES:
+                self._write()
+
+    def flush(self) -> None:
+        """Write what waits; no error if the disk refuses it."""
+        with self._lock:
+            if self._writable and self._kept:
                 self._write()
 
     def records(self) -> list[bytes]:

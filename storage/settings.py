@@ -12,7 +12,9 @@ from hartonomous.storage.errors import SettingFault
 RETENTION: Final = "retention"
 #: whether what is older is removed in the background
 COMPACTION: Final = "compaction"
-DEFAULTS: Final[Mapping[str, str]] = {COMPACTION: "ON", RETENTION: "7 days"}
+#: whether statements are noted in QueryLog
+QUERY_LOG: Final = "query_log"
+DEFAULTS: Final[Mapping[str, str]] = {COMPACTION: "ON", QUERY_LOG: "ON", RETENTION: "7 days"}
 
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 _LENGTH: Final = re.compile(r"\s*(\d{1,9})\s*([a-z]+?)s?\s*", re.IGNORECASE)

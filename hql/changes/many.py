@@ -80,10 +80,16 @@ def _run_all(
     chunks: Iterator[list[Given]],
     messages: list[str],
 ) -> int:
-    limits = session.new_limits()
+    limits = session.new_limits(statements[0] if statements else None)
     limits.start()
     try:
-        return _run_chunks(session, statements, chunks, messages, limits)
+        changed = _run_chunks(session, statements, chunks, messages, limits)
+        if limits.watched is not None:
+            limits.watched.rows = max(0, changed)
+        return changed
+    except Error as error:
+        limits.note_error(error)
+        raise
     finally:
         limits.stop()
 
@@ -111,6 +117,8 @@ def _run_chunks(
             if done is not None:
                 changed, seen = changed + done, True
                 continue
+        if limits.watched is not None:
+            limits.watched.forget()  # each run of the text is seen by itself
         for given in chunk:
             limits.check()
             done = _run_once(session, statements, given, messages)

@@ -90,6 +90,7 @@ STATEMENTS = Registry(
         "savepoint": "Savepoint",
         "set_option": "SetOption",
         "set_variable": "SetVariable",
+        "kill": "Kill",
         "show_branches": "ShowBranches",
         "show_commits": "ShowCommits",
         "show_tags": "ShowTags",

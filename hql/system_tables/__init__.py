@@ -19,12 +19,13 @@ from hartonomous.hql.models.relations.tables import NAMES as RELATIONS
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.system_schema import TABLES as STORED
 from hartonomous.hql.system_schema import fields_of, singular
-from hartonomous.hql.system_tables import catalog, information_schema, models, routines
+from hartonomous.hql.system_tables import activity, catalog, information_schema, models, routines
 from hartonomous.hql.system_tables.base import SystemTable
 from hartonomous.hql.system_tables.branches import BRANCHES, TAGS
 from hartonomous.hql.system_tables.commits import COMMITS
 from hartonomous.hql.system_tables.foreign_keys import FOREIGN_KEY_COLUMNS, FOREIGN_KEYS
 from hartonomous.hql.system_tables.index_columns import INDEX_COLUMNS
+from hartonomous.hql.system_tables.queries import QUERIES
 from hartonomous.hql.system_tables.requests import REQUESTS
 from hartonomous.hql.system_tables.settings import SETTINGS
 from hartonomous.hql.system_tables.spaces import SPACES
@@ -44,6 +45,7 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "modellayers": models.LAYERS,
     "models": models.MODELS,
     "modelversions": models.VERSIONS,
+    "querylog": QUERIES,
     "spaces": SPACES,
     "sys.branches": BRANCHES,
     "sys.check_constraints": catalog.CHECKS,
@@ -57,7 +59,9 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "sys.parameters": routines.PARAMETERS,
     "sys.procedures": routines.PROCEDURES,
     "sys.schemas": catalog.SCHEMAS,
+    "sys.sessions": activity.SESSIONS,
     "sys.settings": SETTINGS,
+    "sys.statements": activity.STATEMENTS,
     "sys.statistics": STATISTICS,
     "sys.storage": STORAGE,
     "sys.tables": catalog.TABLES,
@@ -71,7 +75,6 @@ SYSTEM_SCHEMAS: Final = ("sys", "information_schema")
 #: HQL.md section 5: there, and not built yet
 LATER: Final = (
     "InferenceFeedback",
-    "QueryLog",
     "Observations",
     "Hypotheses",
     "PendingActions",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hartonomous.hql.system_tables.base import Row, of_tuples
 from hartonomous.hql.types import NVARCHAR
 from hartonomous.storage.errors import Error
-from hartonomous.storage.settings import COMPACTION, DEFAULTS, RETENTION
+from hartonomous.storage.settings import COMPACTION, DEFAULTS, QUERY_LOG, RETENTION
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -24,6 +24,7 @@ def _settings(context: Context) -> list[Row]:
         ("compaction", shared[COMPACTION], _compaction(session.database.keeper.fault)),
         ("memory", memory, "memory limit of a statement in bytes; NULL is none"),
         ("path", str(session.database.path or ":memory:"), "the database's folder"),
+        ("query_log", shared[QUERY_LOG], "whether statements are noted in QueryLog"),
         ("read_only", "ON" if session.read_only else "OFF", "whether this session may change it"),
         ("retention", shared[RETENTION], "how long AS OF can see what was changed"),
         ("timeout", timeout, "time limit of a statement in seconds; NULL is none"),
