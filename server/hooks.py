@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hartonomous.storage.errors import Error
 
@@ -29,14 +28,19 @@ class Observer(Protocol):
         """A session was opened, or is closed."""
 
 
+class Routed(Protocol):
+    """A text that runs elsewhere: its events, Complete last."""
+
+    async def __anext__(self) -> Event:
+        """The next event. Raises Error if the text failed."""
+
+    async def aclose(self) -> None:
+        """Ends it where it is. Idempotent."""
+
+
 class Router(Protocol):
     """Runs reading texts somewhere else."""
 
-    async def route(
-        self,
-        session: ServerSession,
-        text: str,
-        parameters: Mapping[str, Any] | Sequence[Any] | None,
-    ) -> AsyncIterator[Event] | None:
-        """The text's events, Complete last, if it is run elsewhere; None if the session is to run
-        it. Asked in the session's turn: what it was asked to do before is done."""
+    async def route(self, running: Running) -> Routed | None:
+        """The text as it runs elsewhere; None if the session is to run it. Asked in the session's
+        turn: what it was asked to do before is done. Sets `on_cancel`."""

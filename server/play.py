@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.scripts.frame import Frame
     from hartonomous.hql.session import Session
 
+Given = Mapping[str, Any] | Sequence[Any] | None
 #: bytes of one Rows, about
 ROWS_BYTES = 1 << 20
 #: names of a column's metadata in the schema: its HQL type, the encoder of its vectors, whether
@@ -36,7 +37,7 @@ class Play:
         self,
         session: Session,
         text: str,
-        parameters: Mapping[str, Any] | Sequence[Any] | None,
+        parameters: Given | Callable[[], Given],
         frame: Frame | None,
         *,
         timeout: float | None,
@@ -72,7 +73,7 @@ class Play:
             try:
                 yield Columns(result.fields, schema, last, result.row_count, state)
                 for batch in result.batches():
-                    for piece in _pieces(batch):
+                    for piece in pieces(batch):
                         rows += piece.num_rows
                         yield self._rows(schema, piece)
             finally:
@@ -82,7 +83,8 @@ class Play:
         yield Complete(rows, (time.perf_counter() - began) * 1000, commit, self.state())
 
     def _results(self, heard: list[str]) -> Iterable[Result]:
-        return self.session.results(self.text, self.parameters, heard, self.frame)
+        given = self.parameters() if callable(self.parameters) else self.parameters
+        return self.session.results(self.text, given, heard, self.frame)
 
     def _rows(self, schema: pa.Schema, batch: pa.RecordBatch) -> Rows:
         if self.encodes:
@@ -165,7 +167,7 @@ def schema_of(fields: tuple[Field, ...]) -> pa.Schema:
     return pa.schema(columns)
 
 
-def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+def pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """A batch in pieces of about ROWS_BYTES, at least a row each."""
     if batch.num_rows <= 1 or batch.nbytes <= ROWS_BYTES * 3 // 2:
         yield batch

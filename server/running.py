@@ -15,7 +15,7 @@ import asyncio
 import itertools
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import InternalFault
@@ -24,6 +24,7 @@ from hartonomous.server.threads import Job
 from hartonomous.storage.errors import Cancelled, Error
 
 if TYPE_CHECKING:
+    from hartonomous.server.hooks import Routed
     from hartonomous.server.play import Play
     from hartonomous.server.sessions import ServerSession
 
@@ -61,11 +62,15 @@ class Running:
         self.is_cancelled = False
         #: where it runs, if not in this process
         self.worker: str | None = None
+        #: W3C's trace context of whoever asked
+        self.traceparent: str | None = None
+        #: what stops it there
+        self.on_cancel: Callable[[], object] | None = None
         self.play = play
         self._may_route = may_route
         self._stepwise = stepwise
         self._events: Iterator[Event] | None = None
-        self._routed: AsyncIterator[Event] | None = None
+        self._routed: Routed | None = None
         self._ready: deque[Event] = deque()
         self._error: Error | None = None
         self._is_begun = False  # asked for its first event
@@ -109,9 +114,7 @@ class Running:
         self._ready.clear()
         routed, self._routed = self._routed, None
         if routed is not None:
-            closing = getattr(routed, "aclose", None)
-            if closing is not None:
-                await closing()
+            await routed.aclose()
         elif self._is_begun:
             while self._stepping:
                 await self._changed()
@@ -123,6 +126,8 @@ class Running:
     def cancel(self) -> None:
         """Makes it end with Cancelled, whether it waits, runs, or is between two steps."""
         self.is_cancelled = True
+        if self.on_cancel is not None:
+            self.on_cancel()
         if self._in_step:
             self.session.interrupt()
             asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._cancel_again)
@@ -156,24 +161,30 @@ class Running:
             assert router is not None
             async with self.session.turn():
                 if not self.is_cancelled:
-                    self._routed = await router.route(self.session, self.text, self.parameters)
+                    self._routed = await router.route(self)
+            if self._is_over:  # closed meanwhile
+                routed, self._routed = self._routed, None
+                if routed is not None:
+                    await routed.aclose()
+                raise Cancelled("the statement was cancelled")
             if self._routed is not None:
                 return
         self._step()
         await self._changed()
 
-    async def _pull(self, routed: AsyncIterator[Event]) -> None:
+    async def _pull(self, routed: Routed) -> None:
         """The next event of a text that runs elsewhere."""
         try:
             if self.is_cancelled:
                 raise Cancelled("the statement was cancelled")
-            event = await anext(routed, None)
+            event = await routed.__anext__()
         except Error as error:
-            self._error, event = error, None
-        if event is None:
+            self._error, self._is_computed, self._routed = error, True, None
+            await routed.aclose()
+            return
+        self._ready.append(event)
+        if type(event) is Complete:
             self._is_computed, self._routed = True, None
-        else:
-            self._ready.append(event)
 
     def _step(self) -> None:
         """Has the next events computed, if that is not under way."""
