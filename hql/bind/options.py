@@ -12,7 +12,7 @@ from hartonomous.hql.bind.context import fault, nearest, not_supported
 from hartonomous.hql.bind.conversions import cast
 from hartonomous.hql.bind.scope import Scope
 from hartonomous.hql.bind.walk import columns_of
-from hartonomous.hql.types import BIGINT, FLOAT
+from hartonomous.hql.types import BIGINT, FLOAT, NVARCHAR
 
 HINTS = ("RECALL", "TIMEOUT", "USE INDEX", "NO INDEX", "MEMORY", "MAXRECURSION")
 
@@ -92,9 +92,19 @@ def _percentage(node: ast.Expression, scope: Scope) -> plan.Expr:
 
 
 def bind_options(options: Sequence[ast.Option], scope: Scope) -> tuple[tuple[str, Any], ...]:
-    """Checked hints: RECALL float in (0, 1], TIMEOUT seconds, MEMORY bytes, USE INDEX name,
-    NO INDEX None, MAXRECURSION int. A variable stays a bound expression."""
-    return tuple([(_name(o, scope), _value(o, scope)) for o in options])
+    """Checked hints: RECALL float in (0, 1], TIMEOUT seconds, MEMORY bytes, USE INDEX name (a
+    Constant, with its place), NO INDEX None, MAXRECURSION int. A variable stays a bound
+    expression."""
+    bound: dict[str, Any] = {}
+    for option in options:
+        name = _name(option, scope)
+        if name in bound:
+            raise fault(scope.span(option), f"OPTION says {name} twice", "BIND")
+        bound[name] = _value(option, scope)
+        if {"NO INDEX", "USE INDEX"} <= bound.keys():
+            message = "NO INDEX and USE INDEX exclude each other"
+            raise fault(scope.span(option), message, "BIND", "leave one of them out")
+    return tuple(bound.items())
 
 
 def _name(option: ast.Option, scope: Scope) -> str:
@@ -111,7 +121,7 @@ def _value(option: ast.Option, scope: Scope) -> Any:
         return None
     if name == "USE INDEX":
         if isinstance(value, ast.Identifier):
-            return value.text
+            return plan.Constant(value.text, type=NVARCHAR, span=scope.span(value))
         raise fault(span, "USE INDEX takes an index: USE INDEX (ix)", "BIND")
     if not isinstance(value, ast.Expression):
         raise fault(span, f"{name} takes a value", "BIND")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from hartonomous.hql import plan as p
-from hartonomous.hql.errors import BindFault
+from hartonomous.hql.bind.context import fault, nearest
 from hartonomous.hql.rules.tree import scans, transform, walk
 from hartonomous.storage.catalog import fold
 
@@ -22,16 +22,22 @@ def index_hints(plan: p.Plan) -> p.Plan:
         return _kept(plan, None)
     if "USE INDEX" not in hints:
         return plan
-    wanted = hints["USE INDEX"]
+    name = hints["USE INDEX"]
+    wanted = name.value
     found = _kept(plan, fold(wanted))
     used = any(map(_has_index, scans(found)))
     if not used and not any(isinstance(n, p.Pairs) for n in walk(found)):
         tables = [s.table for s in scans(plan)]
-        names = {fold(k.name) for t in tables for k in t.keys}
-        names |= {fold(i.name) for t in tables for i in t.indexes}
-        if fold(wanted) not in names:
-            raise BindFault(f'no table of this query has an index "{wanted}"', code="NOT_FOUND")
-        raise BindFault(f'the index "{wanted}" cannot serve this query', hint="leave USE INDEX out")
+        names = [k.name for t in tables for k in t.keys]
+        names += [i.name for t in tables for i in t.indexes]
+        if fold(wanted) not in map(fold, names):
+            message = f'no table of this query has an index "{wanted}"'
+            hint = nearest(wanted, names)
+            if hint is None and names:
+                hint = f"indexes here: {', '.join(dict.fromkeys(names))}"
+            raise fault(name.span, message, "NOT_FOUND", hint)
+        message = f'the index "{wanted}" cannot serve this query'
+        raise fault(name.span, message, "BIND", "leave USE INDEX out")
     return found
 
 

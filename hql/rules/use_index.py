@@ -100,7 +100,7 @@ def _mark_regions(block: p.SelectBlock, wanted: str | None) -> p.SelectBlock:
 def wanted_index(plan: p.Plan) -> str | None:
     """The name that OPTION (USE INDEX (…)) gives, folded."""
     name = dict(plan.options).get("USE INDEX")
-    return None if name is None else fold(name)
+    return None if name is None else fold(name.value)
 
 
 def find_index(scan: p.Scan, column: str, capability: str, wanted: str | None) -> p.Index | None:
