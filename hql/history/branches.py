@@ -9,6 +9,7 @@ from hartonomous.hql.errors import BindFault, TransactionFault
 from hartonomous.hql.history.moments import find_commit
 from hartonomous.hql.result import Result
 from hartonomous.hql.system_tables.branches import BRANCHES
+from hartonomous.storage.branches import MAIN_NAME
 from hartonomous.storage.catalog import fold
 from hartonomous.storage.errors import NotFound
 
@@ -36,7 +37,8 @@ def run_drop_branch(statement: DropBranch, context: Context) -> Result:
     """DROP BRANCH: not the one that the session is on."""
     refuse_inside(context, "DROP BRANCH")
     name = statement.name.text
-    if fold(name) == fold(context.session.branch):
+    is_main = fold(name) == fold(MAIN_NAME)  # which nobody can drop, wherever they are
+    if fold(name) == fold(context.session.branch) and not is_main:
         message = f'the session is on branch "{name}"'
         raise place(BindFault(message, hint="USE BRANCH main first"), statement.name)
     try:
