@@ -173,6 +173,18 @@ class EmbeddedConnection(AsyncConnection):
                 await self.rollback()
             raise
 
+    @property
+    def is_closed(self) -> bool:
+        return self.worker.is_closed or self.connection.is_closed
+
+    async def is_alive(self, *, asks: bool = False) -> bool:
+        """Whether statements would reach the database. See Connection.is_alive."""
+        return not self.is_closed and await self.do(lambda: self.connection.is_alive(asks=asks))
+
+    async def reset(self) -> bool:
+        """Closes results that were not read to their end. See Connection.reset."""
+        return not self.is_closed and await self.do(self.connection.reset)
+
     async def close(self) -> None:
         """Waits for what runs, undoes an open transaction, lets the database go. Idempotent."""
         if not self.worker.is_closed:

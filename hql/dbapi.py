@@ -133,6 +133,23 @@ class Connection:
 
     # --- life ---
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, or a fault or the server closed it."""
+        return self.session.is_closed
+
+    def is_alive(self, *, asks: bool = False) -> bool:
+        """Whether statements would reach the database. `asks`: a server is asked, else what is
+        known already counts."""
+        with self.lock:
+            return self.session.is_alive(asks=asks)
+
+    def reset(self) -> bool:
+        """Closes results that were not read to their end. True if nothing of what was done is left
+        in the session then: no transaction, #temp table, setting, cursor, or branch of its own."""
+        with self.lock:
+            return self.session.reset()
+
     def close(self) -> None:
         """Undoes an open transaction and lets the database go; may be called again."""
         with self.lock:

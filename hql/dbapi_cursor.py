@@ -77,11 +77,13 @@ class Cursor:
         """Calls a procedure, with parameters in its order or by name. The rows that it gives are
         then fetched as those of `execute` are. Returns a copy of the parameters, in which those
         that are OUTPUT have the values that they ended with."""
+        from hartonomous.hql.scripts.call_procedure import call_procedure
+
         self._begin()
         connection = self.connection
         with connection.lock:
             try:
-                results, given = connection.session.call_procedure(name, parameters, self.messages)
+                results, given = call_procedure(connection.session, name, parameters, self.messages)
             finally:
                 self.lastrowid = connection.session.last_identity
         self._take(results)

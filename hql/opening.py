@@ -95,6 +95,7 @@ def open_embedded(database: str | Path | None, options: Options) -> Session:
         except Error:
             session.close()
             raise
+        session.home = (session.branch, session.autocommit)
     return session
 
 

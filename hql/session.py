@@ -94,6 +94,8 @@ class Session(About):
         self.on_kill: Callable[[], None] | None = None
         self._was_killed = False
         self.autocommit = autocommit
+        #: branch and autocommit as it was opened, for `reset`
+        self.home = (self.branch, autocommit)
         self.timeout = timeout
         self.memory = memory
         self.last_identity: int | None = None
@@ -433,6 +435,20 @@ class Session(About):
         running = self._running
         if running is not None:
             running.cancel()
+
+    def reset(self) -> bool:
+        """See session_interface.py."""
+        for stream in list(self._streams):
+            stream.close()
+        self.status = Status()
+        return not (
+            self.is_closed
+            or self.in_transaction
+            or self.has_temporary
+            or self.cursors
+            or self.settings != Settings()
+            or (self.branch, self.autocommit) != self.home
+        )
 
     def kill(self) -> None:
         """Ends the session, from any thread: stops what it runs; the rest happens when it is used

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.transactions import Transactions
 
 if TYPE_CHECKING:
-    from hartonomous.hql.result import Result
+    from hartonomous.hql.session_interface import ProcedureParameter
     from hartonomous.hql.shell.completion_names import Names
 
 
@@ -41,13 +40,16 @@ class About(Transactions):
         """Who answers."""
         return f"process {os.getpid()}"
 
-    def call_procedure(
-        self, name: str, given: Mapping[str, Any] | Sequence[Any], messages: list[str]
-    ) -> tuple[list[Result], list[Any] | dict[str, Any]]:
+    def is_alive(self, *, asks: bool = False) -> bool:
         """See session_interface.py."""
-        from hartonomous.hql.scripts.call_procedure import call_procedure
+        return not self.is_closed
 
-        return call_procedure(self, name, given, messages)  # type: ignore[arg-type]
+    def find_procedure(self, name: str) -> tuple[ProcedureParameter, ...] | None:
+        """See session_interface.py."""
+        from hartonomous.hql.scripts.call_procedure import find_procedure
+
+        self.check_open()
+        return find_procedure(self, name)  # type: ignore[arg-type]
 
     def names(self, frame: Any = None) -> Names:
         """See session_interface.py."""

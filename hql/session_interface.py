@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hartonomous.hql.frozen import frozen
+
 if TYPE_CHECKING:
     from hartonomous.hql.result import Result
     from hartonomous.hql.shell.completion_names import NamesInterface
@@ -25,8 +27,20 @@ if TYPE_CHECKING:
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 
 
+@frozen
+class ProcedureParameter:
+    """One parameter of a procedure; `type` is HQL's name of it."""
+
+    name: str
+    type: str
+    is_output: bool
+
+
 class FrameInterface(Protocol):
     """Texts that share variables, as those of a shell do until GO."""
+
+    def values(self, names: Iterable[str]) -> dict[str, Any]:
+        """The values of variables now, by folded name, as rows would have them."""
 
     def close(self) -> None:
         """Lets go of the variables. Idempotent."""
@@ -126,11 +140,9 @@ class SessionInterface(Protocol):
 
     def open_frame(self, parameters: Parameters = None) -> FrameInterface: ...
 
-    def call_procedure(
-        self, name: str, given: Mapping[str, Any] | Sequence[Any], messages: list[str]
-    ) -> tuple[list[Result], list[Any] | dict[str, Any]]:
-        """Calls a procedure: its results, and a copy of what was given in which OUTPUT parameters
-        have the values that they ended with. Raises ParameterFault for what is no name."""
+    def find_procedure(self, name: str) -> tuple[ProcedureParameter, ...] | None:
+        """The parameters of a procedure, whose name may have its schema; None if there is none.
+        Raises ParameterFault for what is no name."""
 
     def names(self, frame: Any = None) -> NamesInterface:
         """What can be named now, for completion, with the variables of a frame of this session."""
@@ -150,6 +162,13 @@ class SessionInterface(Protocol):
         """Later transactions are of that branch. Raises NotFound, TransactionFault inside one."""
 
     # --- life ---
+
+    def is_alive(self, *, asks: bool = False) -> bool:
+        """Whether the database can be reached; `asks`: it is asked, else what is known counts."""
+
+    def reset(self) -> bool:
+        """Closes results that were not read to their end; whether the session is as a new one then:
+        no transaction, #temp table, setting, cursor or branch of its own is left."""
 
     def close(self) -> None:
         """Undoes an open transaction, drops temp tables, lets the database go. Idempotent."""

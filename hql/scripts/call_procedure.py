@@ -12,31 +12,32 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import ParameterFault
 from hartonomous.hql.parameters import named
-from hartonomous.hql.scripts.routines import PROCEDURE, Routine, find_routine, read_routine
+from hartonomous.hql.scripts.routines import PROCEDURE, find_routine, read_routine
+from hartonomous.hql.session_interface import ProcedureParameter, SessionInterface
 from hartonomous.storage.catalog import fold
 
 if TYPE_CHECKING:
     from hartonomous.hql.ast import ObjectName
     from hartonomous.hql.result import Result
     from hartonomous.hql.session import Session
-    from hartonomous.hql.types import Type
 
 Given = Mapping[str, Any] | Sequence[Any]
+Known = tuple[ProcedureParameter, ...]
 
 
 def call_procedure(
-    session: Session, name: str, given: Given, messages: list[str]
+    session: SessionInterface, name: str, given: Given, messages: list[str]
 ) -> tuple[list[Result], list[Any] | dict[str, Any]]:
     """The call's results, and a copy of what was given with the values of OUTPUT parameters."""
     session.check_open()
-    routine = _find(session, _parsed(session, name))
+    known = session.find_procedure(name) or ()
     by_name = isinstance(given, Mapping)
     values = named(given)
     if by_name:
         _check_names(values)
-    names = list(values) if by_name else _names(routine, len(values))
+    names = list(values) if by_name else _names(known, len(values))
     passed = dict(zip(names, values.values(), strict=True))
-    outputs = _outputs(routine, names)
+    outputs = {fold(p.name): p.type for p in known if p.is_output and fold(p.name) in passed}
 
     frame = session.open_frame(
         {n: v for n, v in passed.items() if n not in outputs}
@@ -48,12 +49,29 @@ def call_procedure(
             list(session.results(f"DECLARE {variables}", None, messages, frame))
         arguments = ", ".join(_argument(n, by_name, n in outputs) for n in names)
         results = list(session.results(f"EXEC {name} {arguments}", None, messages, frame))
-        passed |= {n: frame.parameters.raw[n] for n in outputs}
+        if outputs:
+            passed |= frame.values(outputs)
     finally:
         frame.close()
     if by_name:
         return results, dict(zip(given, passed.values(), strict=True))
     return results, list(passed.values())
+
+
+def find_procedure(session: Session, name: str) -> Known | None:
+    """The parameters of a procedure; None for those of the system and if there is none, which
+    EXEC says. Raises ParameterFault for what is no name."""
+    parsed = _parsed(session, name)
+    transaction = session.transaction if session.in_transaction else session.open_transaction()
+    try:
+        entry = find_routine(transaction.catalog, parsed)
+    finally:
+        if not session.in_transaction:
+            transaction.rollback()
+    if entry is None or entry.routine != PROCEDURE:
+        return None
+    parameters = read_routine(entry).parameters
+    return tuple([ProcedureParameter(p.name, str(p.type), p.output) for p in parameters])
 
 
 def _check_names(names: Iterable[str]) -> None:
@@ -77,27 +95,10 @@ def _parsed(session: Session, name: str) -> ObjectName:
     )
 
 
-def _find(session: Session, name: ObjectName) -> Routine | None:
-    """The procedure; None for those of the system and if there is none, which EXEC says."""
-    transaction = session.transaction if session.in_transaction else session.open_transaction()
-    try:
-        entry = find_routine(transaction.catalog, name)
-    finally:
-        if not session.in_transaction:
-            transaction.rollback()
-    return read_routine(entry) if entry is not None and entry.routine == PROCEDURE else None
-
-
-def _names(routine: Routine | None, count: int) -> list[str]:
+def _names(known: Known, count: int) -> list[str]:
     """Names for values that come in order: the parameters', and others if there are too many."""
-    known = [fold(p.name) for p in routine.parameters] if routine is not None else []
-    return (known + [f"argument{i}" for i in range(len(known), count)])[:count]
-
-
-def _outputs(routine: Routine | None, names: Sequence[str]) -> dict[str, Type]:
-    """The OUTPUT parameters among these, with their types."""
-    found = {n: routine.find_parameter(n) for n in names} if routine is not None else {}
-    return {n: p.type for n, p in found.items() if p is not None and p.output}
+    names = [fold(parameter.name) for parameter in known]
+    return (names + [f"argument{i}" for i in range(len(names), count)])[:count]
 
 
 def _argument(name: str, by_name: bool, is_output: bool) -> str:

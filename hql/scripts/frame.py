@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.parameters import ParameterSet
@@ -27,13 +28,15 @@ class Frame:
     routine or a text of EXEC made, by folded name. `identity` is the last IDENTITY
     value that its own statements gave out. `returns` is the type of what RETURN gives, and
     `return_value` that value in Python's form; of a function that fills the table variable
-    `result_table`, its rows as an Arrow table.
+    `result_table`, its rows as an Arrow table. `definer` is who made the routine, with whose rights
+    its body runs; None: with those of the session's account.
     """
 
     __slots__ = (
         "caller",
         "cursors",
         "declared",
+        "definer",
         "depth",
         "identity",
         "parameters",
@@ -52,10 +55,12 @@ class Frame:
         *,
         caller: Frame | None = None,
         routine: str | None = None,
+        definer: str | None = None,
     ) -> None:
         self.parameters = parameters if parameters is not None else ParameterSet()
         self.caller = caller
         self.routine = routine
+        self.definer = definer
         self.depth: int = caller.depth + 1 if caller is not None else 0
         self.returns: Type = INT
         self.return_value: Any = None
@@ -73,6 +78,10 @@ class Frame:
         if not self.tables:
             return ()
         return tuple([(name, table.entry.id) for name, table in self.tables.items()])
+
+    def values(self, names: Iterable[str]) -> dict[str, Any]:
+        """The values of variables now, by folded name, as rows would have them."""
+        return {name: self.parameters.raw[name] for name in names}
 
     def close(self) -> None:
         """The text is over: lets go of what it declared. Idempotent."""
