@@ -73,16 +73,32 @@ class Engine:
         """The database, for what hql offers of it."""
         return self.own.database
 
-    async def stop(self, grace: float | None = None) -> None:
-        """Takes no more; waits `grace` seconds for what runs, stops it, closes the sessions and the
-        database, with a checkpoint. Raises Error if that fails."""
-        self.is_stopping = True
-        deadline = time.monotonic() + (self.settings.grace if grace is None else grace)
+    @property
+    def name(self) -> str:
+        """What prompts call the database."""
+        return self.own.database_name
+
+    @property
+    def is_read_only(self) -> bool:
+        return self.own.read_only
+
+    async def wait_idle(self, seconds: float) -> None:
+        """Returns when nothing runs, or after so many seconds."""
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and any(s.runnings for s in self.sessions.values()):
             await asyncio.sleep(0.02)
+
+    async def close_sessions(self) -> None:
+        """Stops what runs and ends all sessions; none is opened any more."""
+        self.is_stopping = True
         for session in list(self.sessions.values()):
             session.expel("the server stops")
             await session.close()
+
+    async def stop(self) -> None:
+        """Ends the sessions and closes the database, with a checkpoint. Raises Error if that
+        fails."""
+        await self.close_sessions()
         if self._ticking is not None:
             self._ticking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -119,8 +135,14 @@ class Engine:
             inner = await asyncio.to_thread(self._open, author=author, **options)
         finally:
             self._opening -= 1
-        inner.door, inner.peer = door, peer
+        inner.account, inner.door, inner.peer = account, door, peer
         session = ServerSession(self, inner, door, peer, account, encodes=encodes)
+        tell = asyncio.get_running_loop().call_soon_threadsafe
+
+        def kill() -> None:
+            tell(session.expel, "killed")
+
+        inner.on_kill = kill
         self.sessions[session.number] = session
         for observer in self.observers:
             observer.on_session(session, True)
@@ -152,6 +174,11 @@ class Engine:
         """A text is over."""
         for observer in self.observers:
             observer.on_end(running, error)
+
+    def note_login(self, name: str | None, peer: str, door: Door, error: Error | None) -> None:
+        """Somebody said who they are; `error` is why they were not believed."""
+        for observer in self.observers:
+            observer.on_login(name, peer, door, error)
 
     # --- time ---
 

@@ -9,7 +9,7 @@ Finished alone. Notice and Progress may come anywhere.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -21,14 +21,12 @@ if TYPE_CHECKING:
 
 @frozen
 class State:
-    """What a session is like after the statements so far. `outputs` are the values of a called
-    procedure's OUTPUT parameters, by folded name."""
+    """What a session is like after the statements so far."""
 
     in_transaction: bool
     branch: str
     autocommit: bool
     last_identity: int | None
-    outputs: dict[str, Any] | None = None
 
 
 @frozen

@@ -67,8 +67,7 @@ class Play:
                 yield Finished(result.row_count, False)
                 continue
             assert result.fields is not None
-            last = session.is_last
-            schema = schema_of(result.fields)
+            schema, last = schema_of(result.fields), session.is_last
             state = self.state() if last else None
             try:
                 yield Columns(result.fields, schema, last, result.row_count, state)
@@ -95,7 +94,10 @@ class Play:
         """What the session is like now."""
         session = self.session
         return State(
-            session.in_transaction, session.branch, session.autocommit, session.last_identity
+            session.in_transaction,
+            session.branch,
+            session.autocommit,
+            session.last_identity,
         )
 
     # --- messages ---

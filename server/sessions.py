@@ -102,6 +102,19 @@ class ServerSession:
         return self._session.autocommit
 
     @property
+    def author(self) -> str:
+        """Who its commits are by."""
+        return self._session.author
+
+    @property
+    def state(self) -> State:
+        """What frames say of it."""
+        session = self._session
+        return State(
+            session.in_transaction, session.branch, session.autocommit, session.last_identity
+        )
+
+    @property
     def has_temporary(self) -> bool:
         """Whether it has #temp tables."""
         return self._session.has_temporary
@@ -121,30 +134,26 @@ class ServerSession:
     def run(
         self,
         text: str,
-        parameters: Parameters = None,
+        parameters: Parameters | Callable[[], Parameters] = None,
         *,
         frame: int | None = None,
         timeout: float | None = None,
         memory: int | None = None,
         stepwise: bool = False,
+        traceparent: str | None = None,
     ) -> Running:
-        """A text's events. It begins when the first one is asked for. `stepwise`: a statement runs
-        when the event after the result before it is asked for. Raises Busy, and TransactionFault
-        if the session is closed."""
-        play = Play(
-            self._session,
-            text,
-            parameters,
-            None if frame is None else self._frame(frame),
-            timeout=_least(timeout, self.engine.settings.statement_timeout),
-            memory=_least(memory, self.engine.settings.statement_memory),
-            encodes=self.encodes,
-            notice_bytes_max=self.engine.settings.notice_bytes_max,
-        )
-        may_route = self.engine.router is not None and frame is None
-        return self._begin(
-            Running(self, text, parameters, play, may_route=may_route, stepwise=stepwise)
-        )
+        """A text's events. It begins when the first one is asked for. `parameters` may be a
+        function that gives them, called on an engine thread. `stepwise`: a statement runs when the
+        event after the result before it is asked for. `traceparent` is W3C's, for spans. Raises
+        Busy, and TransactionFault if the session is closed."""
+        options = self._options(text, timeout, memory)
+        variables = None if frame is None else self._frame(frame)
+        play = Play(parameters=parameters, frame=variables, **options)
+        known = None if callable(parameters) else parameters
+        may_route = self.engine.router is not None and frame is None and not callable(parameters)
+        running = Running(self, text, known, play, may_route=may_route, stepwise=stepwise)
+        running.traceparent = traceparent
+        return self._begin(running)
 
     def run_many(
         self,
@@ -155,16 +164,19 @@ class ServerSession:
         memory: int | None = None,
     ) -> Running:
         """A text for each set of parameters, as one transaction: Finished, Complete."""
-        play = PlayMany(
-            rows,
-            session=self._session,
-            text=text,
-            timeout=_least(timeout, self.engine.settings.statement_timeout),
-            memory=_least(memory, self.engine.settings.statement_memory),
-            encodes=self.encodes,
-            notice_bytes_max=self.engine.settings.notice_bytes_max,
-        )
+        play = PlayMany(rows, **self._options(text, timeout, memory))
         return self._begin(Running(self, text, None, play, may_route=False))
+
+    def _options(self, text: str, timeout: float | None, memory: int | None) -> dict[str, Any]:
+        settings = self.engine.settings
+        return {
+            "session": self._session,
+            "text": text,
+            "timeout": _least(timeout, settings.statement_timeout),
+            "memory": _least(memory, settings.statement_memory),
+            "encodes": self.encodes,
+            "notice_bytes_max": settings.notice_bytes_max,
+        }
 
     def _begin(self, running: Running) -> Running:
         self.check_open()
@@ -172,9 +184,13 @@ class ServerSession:
         self.runnings[running.number] = running
         return running
 
+    def note_use(self) -> None:
+        """Its client is there."""
+        self.used_at = time.monotonic()
+
     def forget(self, running: Running) -> None:
         """A running text is over."""
-        self.used_at = time.monotonic()
+        self.note_use()
         self.runnings.pop(running.number, None)
 
     def cancel(self, running: Running | None = None) -> None:
@@ -217,9 +233,15 @@ class ServerSession:
         self.put(Job(run, over))
         return await future
 
-    async def open_frame(self, number: int, parameters: Parameters = None) -> None:
+    async def open_frame(
+        self, number: int, parameters: Parameters | Callable[[], Parameters] = None
+    ) -> None:
         """Variables that texts run with frame=number share."""
-        self._frames[number] = await self.call(lambda session: session.open_frame(parameters))
+
+        def work(session: Session) -> Frame:
+            return session.open_frame(parameters() if callable(parameters) else parameters)
+
+        self._frames[number] = await self.call(work)
 
     async def close_frame(self, number: int) -> None:
         """Lets go of a frame's variables; nothing happens if there is none of that number."""

@@ -200,6 +200,13 @@ class Database(Care):
                 if self._lock is not None:
                     self._lock.close()
 
+    def announce(self, address: str) -> None:
+        """Tells whoever finds the folder locked where it is served."""
+        if self._lock is not None:
+            from hartonomous.storage.folder import holder
+
+            self._lock.rewrite(holder(address))
+
     def _close_log(self, wal: Wal) -> None:
         try:
             if self.commits_path.repository.has_news and not self.commits_path.has_failed:

@@ -8,6 +8,7 @@ in it (pid, host, address) is for error messages only.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from pathlib import Path
@@ -28,6 +29,12 @@ from hartonomous.storage.wal_frames import (
 FORMAT = b"hartonomous database, format 1\n"
 #: a reader that looks whether a writer lives holds the lock for a moment
 LOCK_WAIT_S = 0.5
+
+
+def holder(address: str | None = None) -> bytes:
+    """What this process writes into its lock; `address`: where it serves the database."""
+    served = "" if address is None else f", served at {address}"
+    return f"pid {os.getpid()} on {socket.gethostname()}{served}\n".encode()
 
 
 class Folder:
@@ -64,17 +71,19 @@ class Folder:
 
     def lock(self) -> Lock:
         """The writer's lock; raises Locked naming who has it."""
-        content = f"pid {os.getpid()} on {socket.gethostname()}\n".encode()
+        content = holder()
         deadline = time.monotonic() + LOCK_WAIT_S
         while True:
             lock = self.disk.lock(self.lock_file, content=content)
             if lock is not None:
                 return lock
             if time.monotonic() > deadline:
-                holder = self.disk.read(self.lock_file).decode(errors="replace").strip()
+                said = self.disk.read(self.lock_file).decode(errors="replace").strip()
+                served = re.search(r"hqls?://\S+", said)
+                connect = f"connect to {served[0]}, or " if served is not None else ""
                 raise Locked(
-                    f'"{self.path}" is open for writing elsewhere ({holder or "unknown process"})',
-                    hint="open it with read_only=True",
+                    f'"{self.path}" is open for writing elsewhere ({said or "unknown process"})',
+                    hint=f"{connect}open it with read_only=True",
                 )
             time.sleep(0.01)
 

@@ -26,6 +26,7 @@ hql -c "SELECT 1" [DB]            run HQL text; --param n=5 gives it @n
 hql run FILE [DB] [--param n=5]   run a script; GO on a line of its own ends a batch
 hql ingest PATH… DB [--as TEXT]   files, folders and globs become atoms
 hql verify DB [--cut-tail]        re-hash everything and name what was altered
+hql serve DB [--port 7433]        let many clients use it at once, at hql://127.0.0.1:7433/
 … | hql [DB]                      run what comes on standard input
 
 DB is a folder; without it (or as :memory:) nothing is kept on disk.
@@ -34,8 +35,8 @@ DB is a folder; without it (or as :memory:) nothing is kept on disk.
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 FORMATS = ("table", "csv", "json", "arrow", "markdown")
 KINDS = ("TEXT", "CODE", "IMAGE", "AUDIO", "VIDEO")
-#: commands that HQL.md names and that this version does not have
-LATER = ("serve",)
+#: commands of other rooms: the module whose `main` gets the words after the command
+ELSEWHERE = {"serve": "hartonomous.server.serve"}
 #: new objects that may be garbage before the collector looks; importing makes ten thousands, none
 #: of them garbage, and looking at them each 700 objects takes a tenth of `hql -c "SELECT 1"`
 COLLECTED_OBJECTS_MIN = 50_000
@@ -72,11 +73,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    from hartonomous.hql.errors import NotSupported
+    if words and words[0] in ELSEWHERE:
+        import importlib
 
-    command = words[0] if words and words[0] in ("run", "ingest", "verify", *LATER) else ""
-    if command in LATER:
-        raise NotSupported(f"not supported yet: hql {command}")
+        return int(importlib.import_module(ELSEWHERE[words[0]]).main(words[1:]))
+    command = words[0] if words and words[0] in ("run", "ingest", "verify") else ""
     options = _parser(command).parse_args(words[1:] if command else words)
     if not getattr(options, "colours", True):
         os.environ["NO_COLOR"] = "1"  # what all that write in colours heed, pagers too
