@@ -100,15 +100,34 @@ class Carried:
 
 def wants(output: parts.Output | None, name: str) -> bool:
     """Whether the clause speaks of `inserted` or `deleted` rows."""
-    for node in trees.walk(output):
-        qualifier: tuple[ast.Identifier, ...] = ()
-        if isinstance(node, ast.Star):
-            qualifier = node.qualifier
-        elif isinstance(node, ast.ColumnName):
-            qualifier = node.parts[:-1]
-        if qualifier and fold(qualifier[-1].text) == name:
-            return True
-    return False
+    return any(_qualifier(node) == name for node in trees.walk(output))
+
+
+def _qualifier(node: ast.Node) -> str:
+    """What a column, a star or a column's method stands behind, folded; empty if nothing."""
+    before: tuple[ast.Identifier, ...] = ()
+    if isinstance(node, ast.Star):
+        before = node.qualifier
+    elif isinstance(node, ast.ColumnName):
+        before = node.parts[:-1]
+    elif isinstance(node, ast.FunctionCall) and len(node.name.parts) == 3:
+        before = node.name.parts[:1]  # `deleted.place.ToString()` is read as a call
+    return fold(before[-1].text) if before else ""
+
+
+def _check_sides(value: object, given: Sequence[str]) -> None:
+    """BIND for a name of a side that the statement does not have, but in queries inside, which may
+    have a table of that name."""
+    if isinstance(value, tuple):
+        for part in value:
+            _check_sides(part, given)
+    elif isinstance(value, ast.Node) and not isinstance(value, ast.Query):
+        side = _qualifier(value)
+        if side in _SIDES and side not in given:
+            message = f"there are no {side} rows here"
+            hint = f"OUTPUT has {' and '.join(f'{name}.*' for name in given)}"
+            raise place(BindFault(message, hint=hint), value)
+        _check_sides(tuple(part for _, part in trees.parts(value)), given)
 
 
 def output_result(
@@ -136,6 +155,7 @@ def output_result(
     if carried is not None and carried[0]:
         tables[CARRIED] = _numbered(*carried)
     given = [name for name in tables if name in _SIDES]
+    _check_sides(output.items, given)
     items = [i for item in output.items for i in _expanded(item, table, given)]
     query = trees.select(items, _joined(tables, table))
     if len(tables) > 1:
