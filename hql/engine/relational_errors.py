@@ -116,7 +116,6 @@ _COMPILED = tuple(
     (re.compile(pattern, re.DOTALL), code, sites, form) for pattern, code, sites, form in _PATTERNS
 )
 
-_NEGATIVE_COUNT = "LIMIT/OFFSET cannot be negative"
 _ZONE, _AT_ZONE = re.compile(r"'(.*?)'!", re.DOTALL), "AT_TIME_ZONE"
 
 _MEMORY = re.compile(
@@ -163,8 +162,6 @@ def translate(
         return _sited(
             f"there is no time zone '{zone[1] if zone else ''}'", "BAD_VALUE", (_AT_ZONE,)
         )
-    if _NEGATIVE_COUNT in message:  # of an expression; a constant is refused when it is bound
-        return _sited("TOP, LIMIT and OFFSET take no negative count", "BAD_VALUE", ())
     if kind in ("Conversion", "Out of Range", "Invalid Input", "Syntax", "Mismatch Type"):
         return _of_value(kind, message, sql)
     return _internal(f"the relational engine refused a fragment: {_cut(text)}", sql)

@@ -26,6 +26,7 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.lower.counts import counts
 from hartonomous.hql.lower.fragment import Fragment
 from hartonomous.hql.lower.function_rows import function_rows
 from hartonomous.hql.lower.in_order import ordered_columns
@@ -36,7 +37,7 @@ from hartonomous.hql.lower.sought import sought_columns
 from hartonomous.hql.operators.arrow_input import ArrowInput
 from hartonomous.hql.operators.base import Operator
 from hartonomous.hql.operators.coefficients import CoefficientsOperator
-from hartonomous.hql.operators.fragment import Count, FragmentOperator
+from hartonomous.hql.operators.fragment import FragmentOperator
 from hartonomous.hql.operators.function_rows import FunctionRows
 from hartonomous.hql.operators.gather import Gather
 from hartonomous.hql.operators.nearest_rows import NearestRows
@@ -46,8 +47,6 @@ from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.sought_rows import SoughtRows
 from hartonomous.hql.operators.topk import TopK
 from hartonomous.hql.operators.values import SimpleValues, is_simple_values
-from hartonomous.hql.rules.simple import is_simple
-from hartonomous.hql.rules.tree import walk
 
 #: by relation
 Siblings = dict[int, ScanOperator | ArrowInput]
@@ -62,7 +61,7 @@ def lower(plan: p.Plan) -> Operator:
     if nearest is not None:
         source, names = nearest
         scan = _scan(source, source.alias, count(), {})
-        return NearestRows(scan, names, plan.fields, plan.offset, tuple(_counts(plan)))
+        return NearestRows(scan, names, plan.fields, plan.offset, tuple(counts(plan)))
     sought = sought_columns(plan)
     if sought is not None:
         source, outputs, tests = sought
@@ -105,7 +104,7 @@ def _fragment(plan: p.Plan, numbers: Iterator[int]) -> FragmentOperator:
         parameters=tuple(fragment.parameters.values()),
         values=tuple(natives.values),
         calls=tuple(natives.calls),
-        counts=tuple(_counts(plan)),
+        counts=tuple(counts(plan)),
     )
 
 
@@ -147,19 +146,3 @@ def _pairs(
     left, right = inputs[source.left], inputs[source.right]
     assert isinstance(left, ScanOperator) and isinstance(right, ScanOperator)
     return PairsOperator(source, label, left, right)
-
-
-def _counts(plan: p.Plan) -> Iterator[Count]:
-    """Every LIMIT and OFFSET that can be checked before the text runs."""
-    for node in walk(plan):
-        if not isinstance(node, p.Plan):
-            continue
-        if node.limit is not None and _is_known(node.limit):
-            yield Count(node.limit, node.limit_percent)
-        if node.offset is not None and _is_known(node.offset):
-            yield Count(node.offset)
-
-
-def _is_known(expr: p.Expr) -> bool:
-    # constants were checked by the binder
-    return is_simple(expr) and not isinstance(expr, p.Constant)

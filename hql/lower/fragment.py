@@ -16,6 +16,7 @@ from hartonomous.hql import plan as p
 from hartonomous.hql.ast import NOWHERE
 from hartonomous.hql.engine.render import render
 from hartonomous.hql.functions.json import open_with_sql
+from hartonomous.hql.lower.counts import checked_sql
 from hartonomous.hql.lower.json_text import json_query
 from hartonomous.hql.lower.names import Names, quote
 from hartonomous.hql.lower.native import Natives
@@ -193,9 +194,11 @@ class Fragment:
         return self.expr(order.expr) + direction(order)
 
     def _limit(self, plan: p.Plan) -> str:
-        limit = f" LIMIT {self.expr(plan.limit)}" if plan.limit is not None else ""
-        offset = f" OFFSET {self.expr(plan.offset)}" if plan.offset is not None else ""
-        return limit + offset
+        text = ""
+        for clause, count in (("LIMIT", plan.limit), ("OFFSET", plan.offset)):
+            if count is not None:
+                text += f" {clause} {checked_sql(self.expr(count), count)}"
+        return text
 
     def _ranked(self, plan: p.Plan) -> str:
         """TOP … WITH TIES and TOP … PERCENT, by ranks over the block with its sort keys."""
@@ -217,7 +220,7 @@ class Fragment:
         columns = ", ".join([*outputs, *(f"k{i}" for i in range(len(hidden)))])
         order_by = f"ORDER BY {', '.join(keys)}" if keys else ""
         rank = "rank" if plan.limit_ties and keys else "row_number"
-        count = self.expr(plan.limit)
+        count = checked_sql(self.expr(plan.limit), plan.limit, plan.limit_percent)
         if plan.limit_percent:
             count = f"ceil(count(*) OVER () * {count} / 100.0)"
         chosen = ", ".join(

@@ -29,7 +29,7 @@ from hartonomous.hql.operators.pairs import PairsOperator
 from hartonomous.hql.operators.pool import CursorPool, Slot, is_small
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.slots import CallSlot, ValueSlot
-from hartonomous.hql.rules.simple import value_of
+from hartonomous.hql.scripts.quick import Quick, Unsure
 
 if TYPE_CHECKING:
     from hartonomous.hql.models.requests import Progress
@@ -40,20 +40,29 @@ Input = ScanOperator | ArrowInput | CoefficientsOperator | PairsOperator
 
 @frozen
 class Count:
-    """A row count of LIMIT, OFFSET or TOP that is known when the statement starts."""
+    """A row count of LIMIT, OFFSET or TOP that is known when the statement starts; `value` makes it
+    of the parameters."""
 
     expr: p.Expr
+    value: Quick = field(compare=False, repr=False)
     is_percent: bool = False
+
+    @staticmethod
+    def what(is_percent: bool) -> str:
+        """What it has to be."""
+        return "a percentage from 0 to 100" if is_percent else "a count of rows"
 
     def check(self, execution: Execution) -> None:
         """BAD_VALUE for a count that is none."""
-        value = value_of(self.expr, execution.parameters)
+        try:
+            value = self.value(execution.parameters)
+        except Unsure:  # it overflows: the engine says so
+            return
         most = 100 if self.is_percent else None
         if value is not None and value >= 0 and (most is None or value <= most):
             return
-        what = "a percentage from 0 to 100" if self.is_percent else "a count of rows"
         raise ExecutionFault(
-            f"{'NULL' if value is None else value} is not {what}",
+            f"{'NULL' if value is None else value} is not {self.what(self.is_percent)}",
             code="BAD_VALUE",
             line=self.expr.span.line,
             column=self.expr.span.column,

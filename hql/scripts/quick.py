@@ -35,10 +35,11 @@ def compile_plan(plan: p.Plan) -> Quick | None:
         return None
     if plan.json is not None or plan.options:
         return None
-    return _compile(body.rows[0][0])
+    return compile_expression(body.rows[0][0])
 
 
-def _compile(expr: p.Expr) -> Quick | None:
+def compile_expression(expr: p.Expr) -> Quick | None:
+    """The value of a plain expression of constants and parameters, else None."""
     if not (expr.type.is_integer or expr.type.kind in ("BIT", "NVARCHAR", "NULL")):
         return None
     if isinstance(expr, p.Constant):
@@ -56,7 +57,7 @@ def _compile(expr: p.Expr) -> Quick | None:
 
 
 def _compile_cast(expr: p.Cast) -> Quick | None:
-    operand, source, target = _compile(expr.operand), expr.operand.type, expr.type
+    operand, source, target = compile_expression(expr.operand), expr.operand.type, expr.type
     if operand is None or expr.try_:
         return None
     if source.is_integer and target.is_integer:
@@ -71,8 +72,13 @@ def _compile_cast(expr: p.Cast) -> Quick | None:
 
 
 def _compile_case(expr: p.Case) -> Quick | None:
-    whens = [(_compile(condition), _compile(value)) for condition, value in expr.whens]
-    otherwise = _compile(expr.otherwise) if expr.otherwise is not None else lambda values: None
+    whens = [
+        (compile_expression(condition), compile_expression(value))
+        for condition, value in expr.whens
+    ]
+    otherwise = (
+        compile_expression(expr.otherwise) if expr.otherwise is not None else lambda values: None
+    )
     if otherwise is None or any(c is None or v is None for c, v in whens):
         return None
 
@@ -88,7 +94,7 @@ def _compile_case(expr: p.Case) -> Quick | None:
 
 def _compile_call(expr: p.Call) -> Quick | None:
     name, types = expr.function.name, [a.type for a in expr.arguments]
-    compiled = [_compile(a) for a in expr.arguments]
+    compiled = [compile_expression(a) for a in expr.arguments]
     arguments = [a for a in compiled if a is not None]
     if len(arguments) < len(compiled) or name not in _ARITIES.get(len(arguments), ()):
         return None
