@@ -14,7 +14,7 @@ from hartonomous.hql.changes.targets import get_table, place
 from hartonomous.hql.errors import BindFault, FileFault, TransactionFault
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.result import Result
-from hartonomous.hql.types import BIGINT
+from hartonomous.hql.types import BIGINT, NVARCHAR
 from hartonomous.storage.errors import Error, ReadOnly
 from hartonomous.storage.settings import COMPACTION, QUERY_LOG, RETENTION, retention_us
 
@@ -24,16 +24,19 @@ if TYPE_CHECKING:
     from hartonomous.hql.statements.backup_database import BackupDatabase
     from hartonomous.hql.statements.vacuum import Vacuum
 
-VACUUM_FIELDS = tuple(
-    Field(name, BIGINT)
-    for name in (
-        "RowsRemoved",
-        "SegmentsBefore",
-        "SegmentsAfter",
-        "BytesBefore",
-        "BytesAfter",
-        "Horizon",
-    )
+VACUUM_FIELDS = (
+    *(
+        Field(name, BIGINT)
+        for name in (
+            "RowsRemoved",
+            "SegmentsBefore",
+            "SegmentsAfter",
+            "BytesBefore",
+            "BytesAfter",
+            "Horizon",
+        )
+    ),
+    Field("HeldBy", NVARCHAR),
 )
 BACKUP_FIELDS = tuple(Field(name, BIGINT) for name in ("Sequence", "Objects", "Linked", "Bytes"))
 
@@ -52,6 +55,7 @@ def run_vacuum(statement: Vacuum, context: Context) -> Result:
         figures.bytes_before,
         figures.bytes_after,
         figures.horizon,
+        ", ".join(figures.held_by) or None,
     )
     return _one_row(VACUUM_FIELDS, row)
 

@@ -64,7 +64,10 @@ class Care(Past):
     def checkpoint_if_due(self) -> None:
         """After a commit, by one of the threads that see it is due; the commit is durable."""
         wal, path = self.wal, self.commits_path
-        if wal is None or wal.file_bytes <= self.checkpoint_bytes or path.has_failed:
+        if wal is None:
+            self.keeper.collect_if_due()
+            return
+        if wal.file_bytes <= self.checkpoint_bytes or path.has_failed:
             return
         if not self.checkpointing.acquire(blocking=False):
             return
@@ -92,6 +95,14 @@ class Care(Past):
         self._check_writer()
         with self.keeper.alone():
             return vacuum(self._whole, table_id, branch)
+
+    def horizon_holders(self) -> tuple[str, ...]:
+        """The branches, by name, but for which VACUUM could remove more of the past now."""
+        from hartonomous.storage.vacuum import horizon_holders
+
+        self._follow()
+        with self.guard:
+            return horizon_holders(self.repository, self._whole.clock.now_us())
 
     def backup(self, target: str | Path, progress: Progress | None = None) -> Backup:
         """A folder that opens as the database is now. Raises AlreadyExists for a folder that is

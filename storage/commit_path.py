@@ -58,6 +58,7 @@ class CommitPath:
         self._database, self._wal = database, wal
         self.lock = threading.Lock()
         self.repository = repository  # guarded
+        self.rows_died = 0  # guarded; since the database was opened
         self.has_failed = False  # the log cannot be trusted; until the database is opened again
         self._no_return = NoReturn(self)
 
@@ -251,6 +252,7 @@ class CommitPath:
             table_id = p.working.table.id
             for chunk, offsets in deaths:
                 chunk.deaths.append(sequence, offsets)
+                self.rows_died += len(offsets)
             added = [publish_chunk(b, sequence) for b in p.born]
             before = head.table(table_id)
             chunks = settle((*before.chunks, *added), shape_of(p.working.table))

@@ -5,6 +5,10 @@ times as long as the step took, so that it takes at most a quarter of one proces
 the database is closed, in the middle of a step if need be: what it has written and not put in place
 is garbage. A fault of the disk ends the turn, is kept in `fault`, and the next checkpoint begins
 another one. The setting `compaction = OFF` keeps it from working.
+
+A database in memory has no checkpoints, and there memory fills as fast as rows are changed. So the
+commit after which enough rows are dead does the work itself, at once: what it costs is in
+proportion to the rows that died.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hartonomous.storage.errors import Error
+from hartonomous.storage.interrupts import Interrupts
 from hartonomous.storage.settings import COMPACTION, DEFAULTS
 
 if TYPE_CHECKING:
@@ -26,6 +31,8 @@ DELAY_S = 5.0
 #: after a step it rests so many times as long as the step took, but not longer than REST_MAX_S
 REST = 3.0
 REST_MAX_S = 2.0
+#: in memory, work is due when so many rows have died, and half as many as there are
+DEAD_ROWS_MIN = 65_536
 
 
 class Stopped(Exception):
@@ -47,6 +54,7 @@ class Keeper:
         self._waiting = 0  # how many want to work at once
         self._thread: threading.Thread | None = None
         self._rested = 0.0
+        self._due = DEAD_ROWS_MIN
         self.fault: Error | None = None
         self.turns = 0
 
@@ -70,6 +78,28 @@ class Keeper:
             self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
             self._thread.start()
         self._awake.set()
+
+    def collect_if_due(self) -> None:
+        """After a commit of a database in memory. Ctrl-C waits meanwhile, as it came too late for
+        the statement."""
+        path = self._database.commits_path
+        if path.rows_died < self._due or not self._is_on():
+            return
+        if not self._working.acquire(blocking=False):
+            return  # somebody does it
+        from hartonomous.storage.vacuum import vacuum
+
+        try:
+            with Interrupts() as interrupts:
+                interrupts.hold()
+                died = path.rows_died
+                vacuum(self._database, thorough=False)
+                with path.lock:
+                    lines = path.repository.lines.values()
+                    chunks = [c for line in lines for s in line.all_tables() for c in s.chunks]
+                self._due = died + max(DEAD_ROWS_MIN, sum(c.count for c in chunks) // 2)
+        finally:
+            self._working.release()
 
     def stop(self) -> None:
         """Return when the thread has ended."""

@@ -41,9 +41,11 @@ _ALWAYS = 1 << 62
 
 @frozen
 class Figures:
-    """What came of it; bytes are those of all objects."""
+    """What came of it; bytes are those of all objects. `held_by`: branches that keep the horizon
+    from where the retention would have it."""
 
     horizon: int
+    held_by: tuple[str, ...]
     rows_removed: int
     segments_before: int
     segments_after: int
@@ -138,22 +140,37 @@ def _forget_catalogs(repository: Repository, horizon: int) -> None:
 
 def horizon_cap(repository: Repository) -> int:
     """Where the oldest living branch left main."""
-    forks = [
-        repository.origins[branch].fork
-        for line in repository.lines.values()
-        for branch in ancestry(repository.origins, line.id)
-        if repository.origins[branch].parent is not None
-    ]
-    return min(forks, default=_ALWAYS)
+    return min(_left_main(repository, line) for line in repository.lines.values())
+
+
+def _left_main(repository: Repository, line: Line) -> int:
+    """The commit of main up to which a branch's lineage is that of main."""
+    origins = [repository.origins[i] for i in ancestry(repository.origins, line.id)]
+    return min((o.fork for o in origins if o.parent is not None), default=_ALWAYS)
 
 
 def next_horizon(repository: Repository, now_us: int) -> int:
-    """The horizon by the retention. In memory nothing is retained unless that was asked for."""
+    """The horizon by the retention, as far as branches let it."""
+    old = _retained(repository, now_us)
+    return max(repository.horizon, min(old, horizon_cap(repository)))
+
+
+def horizon_holders(repository: Repository, now_us: int) -> tuple[str, ...]:
+    """The branches, by name, without which the horizon would be a later commit."""
+    cap = horizon_cap(repository)
+    if cap >= _retained(repository, now_us):
+        return ()
+    lines = repository.lines.values()
+    return tuple(sorted(line.name for line in lines if _left_main(repository, line) == cap))
+
+
+def _retained(repository: Repository, now_us: int) -> int:
+    """The horizon that the retention alone would give. In memory nothing is retained unless that
+    was asked for."""
     default = DEFAULTS[RETENTION] if repository.objects is not None else "0 seconds"
     retention = retention_us(repository.settings.get(RETENTION, default))
     place = repository.commits().last_at(now_us - retention, {MAIN: _ALWAYS})
-    old = 0 if place is None else place.sequence
-    return max(repository.horizon, min(old, horizon_cap(repository)))
+    return 0 if place is None else place.sequence
 
 
 def vacuum(
@@ -171,9 +188,9 @@ def vacuum(
         database.checkpoint()
     with path.lock:
         repository = path.repository
-        compaction = Compaction(
-            next_horizon(repository, database.clock.now_us()), repository.sequence
-        )
+        now_us = database.clock.now_us()
+        compaction = Compaction(next_horizon(repository, now_us), repository.sequence)
+        held_by = horizon_holders(repository, now_us)
         lines = [(line, line.state) for line in repository.lines.values()]
         packs = () if repository.manifest is None else repository.manifest.commit_packs
         users = _users(repository.lines.values())
@@ -203,7 +220,13 @@ def vacuum(
         database.garbage.release(made)
     after = _measure(database)
     return Figures(
-        compaction.horizon, compaction.rows_removed, before[0], after[0], before[1], after[1]
+        horizon=compaction.horizon,
+        held_by=held_by,
+        rows_removed=compaction.rows_removed,
+        segments_before=before[0],
+        segments_after=after[0],
+        bytes_before=before[1],
+        bytes_after=after[1],
     )
 
 

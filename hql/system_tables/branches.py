@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 def _branches(context: Context) -> list[Row]:
-    """`fork_sequence` is the last commit that a branch has in common with its parent."""
+    """`fork_sequence` is the last commit that a branch has in common with its parent;
+    `holds_horizon`: but for it VACUUM could remove more of the past."""
     branches = context.session.database.branches()
+    holders = context.session.database.horizon_holders()
     names = {b.id: b.name for b in branches}
     current = fold(context.branch)
     return [
@@ -25,6 +27,7 @@ def _branches(context: Context) -> list[Row]:
             None if b.parent is None else b.fork,
             b.sequence,
             b.commit or None,
+            b.name in holders,
         )
         for b in branches
     ]
@@ -42,6 +45,7 @@ BRANCHES = of_tuples(
     fork_sequence=BIGINT,
     sequence=BIGINT,
     commit_hash=VARBINARY,
+    holds_horizon=BIT,
 )
 
 TAGS = of_tuples(_tags, name=NVARCHAR, sequence=BIGINT, commit_hash=VARBINARY)

@@ -145,11 +145,19 @@ def test_branches_keep_what_they_share(database: Database) -> None:
     change(database, table, 3, "branch", "b")
     figures = database.vacuum()
     assert figures.horizon == fork and figures.rows_removed == 0
+    assert figures.held_by == database.horizon_holders() == ("b",)
+    database.create_branch("a", source="b")
+    assert database.horizon_holders() == ("a", "b"), "its lineage left main where that of b did"
+    database.create_branch("newer")
+    assert database.horizon_holders() == ("a", "b")
+    database.drop_branch("a")
+    database.drop_branch("newer")
     assert content(database.snapshot(), table) == [(1, "before"), (2, "main"), (3, "c")]
     assert content(database.snapshot("b"), table) == [(1, "before"), (2, "b"), (3, "branch")]
     assert verified(database) == []
     database.drop_branch("b")
-    assert database.vacuum().rows_removed == 2
+    figures = database.vacuum()
+    assert (figures.rows_removed, figures.held_by) == (2, ())
     assert content(database.snapshot(), table) == [(1, "before"), (2, "main"), (3, "c")]
     database.create_branch("c")
     assert verified(database), "the new branch knows too what was collected"
@@ -185,6 +193,33 @@ def test_in_memory(clock: FixedClock) -> None:
     assert database.vacuum().rows_removed == 40
     assert content(held, table) == content(database.snapshot(), table) == [(1, "39"), (2, "b")]
     assert verified(database)
+
+
+def test_in_memory_commits_collect(clock: FixedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "DEAD_ROWS_MIN", 50)
+    database = Database.open(None, clock=clock)
+    table = with_table(database, *((i, f"{i}") for i in range(20)))
+
+    def stored() -> int:
+        return sum(c.count for c in database.published.table(table.id).chunks)
+
+    held, mine = database.snapshot(), database.begin()
+    mine.update(table.id, address_of(mine, table, 19), rows((19, "mine")))
+    before = content(held, table)
+    most = 0
+    for n in range(400):
+        change(database, table, n % 10, f"changed {n}")
+        most = max(most, stored())
+    assert 20 < most < 130, "never far more than there are"
+    commit(mine)
+    assert content(held, table) == before
+    now = [*((i, f"changed {390 + i}") for i in range(10)), *before[10:19], (19, "mine")]
+    assert content(database.snapshot(), table) == now
+    assert verified(database)
+    database.set_setting("compaction", "OFF")
+    for n in range(200):
+        change(database, table, 1, f"again {n}")
+    assert stored() > 200
 
 
 def test_of_one_table(database: Database) -> None:
