@@ -159,7 +159,8 @@ def note_routine(error: Error, statement: Statement, frame: Frame) -> None:
     not know better, and the text that both are in."""
     if not error.is_placed:
         if error.line is None:
-            error.line, error.column = statement.span.line, statement.span.column
+            span = statement.span_of(error)
+            error.line, error.column = span.line, span.column
         error.routine, error.is_placed = frame.routine, True
         from hartonomous.hql.bind.inlined import resolve
 

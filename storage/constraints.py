@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from hartonomous.storage.catalog import TableEntry
 from hartonomous.storage.chunk import Chunk, Int64
-from hartonomous.storage.errors import ConstraintFault
+from hartonomous.storage.errors import ConstraintFault, Offence
 from hartonomous.storage.keyhash import equal_rows
 from hartonomous.storage.keys import (
     ChunkKey,
@@ -23,17 +23,29 @@ from hartonomous.storage.shape import TableShape, shape_of
 from hartonomous.storage.table import TableView
 from hartonomous.storage.working import WorkingTable
 
+#: what to do about a value that a unique key has twice: two of the rows that come have it, or one
+#: that comes and one that is there, or rows that are changed, or rows of a table that gets the key
+_TWICE = "two of the rows have it: SELECT DISTINCT or GROUP BY gives one of each"
+_THERE = "UPDATE or MERGE changes the row that is there"
+_CHANGED = "every row is to have another value after the UPDATE"
+_OLD = "SELECT … GROUP BY … HAVING COUNT(*) > 1 finds the values that rows share"
 
-def check_required(shape: TableShape, batch: pa.RecordBatch) -> None:
-    """Raises NOT_NULL_VIOLATION naming table and column; `batch`: physical columns in order."""
+
+def check_required(shape: TableShape, batch: pa.RecordBatch, first: int = 0) -> None:
+    """Raises NOT_NULL_VIOLATION naming table and column; `batch`: physical columns in order, whose
+    first row is number `first` of those that came."""
     for place in shape.required:
-        if batch.column(place).null_count:
-            raise null_violation(shape.table, shape.stored[place].name)
+        column = batch.column(place)
+        if column.null_count:
+            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
+            raise null_violation(shape.table, shape.stored[place].name, first + row)
 
 
-def null_violation(table: TableEntry, column: str) -> ConstraintFault:
+def null_violation(table: TableEntry, column: str, row: int | None = None) -> ConstraintFault:
     return ConstraintFault(
-        f'column "{column}" of table "{table.name}" takes no NULL', code="NOT_NULL_VIOLATION"
+        f'column "{column}" of table "{table.name}" takes no NULL',
+        code="NOT_NULL_VIOLATION",
+        offence=Offence(table, (column,), row),
     )
 
 
@@ -58,7 +70,8 @@ def check_keys(
         probe = Probe(key.compared(columns))
         twice = find_duplicate(probe)
         if twice is not None:
-            raise unique_violation(grown.table, key, columns, twice)
+            hint = _TWICE if changed is None else _CHANGED
+            raise unique_violation(grown.table, key, columns, twice, hint)
         if len(chunks) == 1 and rows is None and probe.rows is None:
             keys = chunks[0].keys  # the range is known now: keep it
             keys.setdefault(key.key.id, ChunkKey(chunks[0], key, probe.range, None))
@@ -66,7 +79,7 @@ def check_keys(
         # there now, where each row finds itself; otherwise only at what was there before.
         if rows is None:
             for _, found, _ in find_visible(before.visible(key, probe), key, probe):
-                raise unique_violation(grown.table, key, columns, int(found[0]))
+                raise unique_violation(grown.table, key, columns, int(found[0]), _THERE)
         else:
             _check_once(grown, key, columns, probe)
 
@@ -80,7 +93,7 @@ def _check_once(
         np.add.at(seen, found, 1)
     twice = np.flatnonzero(seen > 1)
     if len(twice):
-        raise unique_violation(grown.table, key, columns, int(twice[0]))
+        raise unique_violation(grown.table, key, columns, int(twice[0]), _CHANGED)
 
 
 def chunk_columns(chunks: Sequence[Chunk], shape: TableShape, position: int) -> pa.Array:
@@ -125,4 +138,4 @@ def check_new_key(before: TableEntry, view: TableView) -> None:
         columns = [_one(c) for c in view.scan([c.name for c in key.columns]).table.columns]
         twice = find_duplicate(Probe(key.compared(columns)))
         if twice is not None:
-            raise unique_violation(view.table, key, columns, twice)
+            raise unique_violation(view.table, key, columns, twice, _OLD)

@@ -24,6 +24,15 @@ Error
     └── NotSupportedError               HQL that this version does not have
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hartonomous.storage.frozen import frozen
+
+if TYPE_CHECKING:
+    from hartonomous.storage.catalog import TableEntry
+
 #: places of a chain of calls that a message shows; of a longer one the innermost and the last
 CALLS_SHOWN_MAX = 6
 
@@ -146,10 +155,33 @@ class Conflict(OperationalError):
     retry = True
 
 
+@frozen
+class Offence:
+    """What breaks a constraint: columns of a table, and the number of the row among those that a
+    change gave; None if it did not give it, or that is not known."""
+
+    table: TableEntry
+    columns: tuple[str, ...]
+    row: int | None = None
+
+
 class ConstraintFault(IntegrityError):
     """A row breaks a constraint; `code` says which kind."""
 
     code = "CONSTRAINT_VIOLATION"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        hint: str | None = None,
+        offence: Offence | None = None,
+    ) -> None:
+        super().__init__(message, code=code, line=line, column=column, hint=hint)
+        self.offence = offence
 
 
 class HistoryGone(OperationalError):

@@ -26,7 +26,7 @@ from hartonomous.storage.catalog import (
     physical_name,
 )
 from hartonomous.storage.chunk import BATCH_ROWS, NO_ROWS, Chunk, Int64, Selection, expand
-from hartonomous.storage.errors import ConstraintFault, Corruption
+from hartonomous.storage.errors import ConstraintFault, Corruption, Offence
 from hartonomous.storage.frozen import frozen
 from hartonomous.storage.keyhash import UInt64, equal_rows, hash_rows, integers, valid_rows
 
@@ -346,14 +346,16 @@ def _is_ascending(probe: Probe) -> bool:
 
 
 def unique_violation(
-    table: TableEntry, key: KeyColumns, columns: Sequence[pa.Array], row: int
+    table: TableEntry, key: KeyColumns, columns: Sequence[pa.Array], row: int, hint: str
 ) -> ConstraintFault:
     """The error for row number `row` of the offered key columns."""
-    names = ", ".join(c.name for c in key.columns)
+    names = tuple(c.name for c in key.columns)
     return ConstraintFault(
-        f'{key.key.kind} "{key.key.name}" ({names}) of table "{table.name}" '
+        f'{key.key.kind} "{key.key.name}" ({", ".join(names)}) of table "{table.name}" '
         f"already has the value ({shown_values(key, columns, row)})",
         code="UNIQUE_VIOLATION",
+        hint=hint,
+        offence=Offence(table, names, row),
     )
 
 

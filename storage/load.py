@@ -75,6 +75,7 @@ def _physical(
     names = shape.logical.names
     places = None if given.names == names else [given.get_field_index(n) for n in names]
     assert len(given) == len(names), (given.names, names)
+    first = 0
     for batch in batches:
         if not batch.num_rows:
             continue
@@ -82,7 +83,8 @@ def _physical(
         if places is not None:
             columns = [columns[p] for p in places]
         out = pa.RecordBatch.from_arrays(columns, schema=shape.physical)
-        check_required(shape, out)
+        check_required(shape, out, first)
+        first += out.num_rows
         yield out
 
 

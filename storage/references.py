@@ -28,7 +28,7 @@ from hartonomous.storage.catalog import (
 )
 from hartonomous.storage.chunk import NO_ROWS, Chunk, Int64, Selection, concat
 from hartonomous.storage.constraints import chunk_columns
-from hartonomous.storage.errors import ConstraintFault
+from hartonomous.storage.errors import ConstraintFault, Offence
 from hartonomous.storage.frozen import frozen
 from hartonomous.storage.keyhash import equal_rows
 from hartonomous.storage.keys import KeyColumns, Probe, find_visible, shown_values
@@ -67,12 +67,14 @@ class References:
 class Broken:
     """Keys that children may be left with. `keys`: values, in the order of the parent's key.
     `kind`: MISSING (children came that have them), DELETED (parents went that had them), UPDATED
-    (parents had them and now have `now`)."""
+    (parents had them and now have `now`). `rows`: of children that came, their numbers among all
+    that came with them."""
 
     reference: Reference
     kind: str
     keys: Sequence[pa.Array]
     now: Sequence[pa.Array] = ()
+    rows: Int64 | None = None
 
     @property
     def action(self) -> str:
@@ -185,7 +187,7 @@ def note_added(transaction: Transaction, table: TableEntry, chunks: Sequence[Chu
         shape = shape_of(table)
         places = {c.id: i for i, c in enumerate(shape.stored)}
         columns = [chunk_columns(chunks, shape, places[c.id]) for c in reference.own.columns]
-        _note_missing(transaction, reference, columns)
+        _note_missing(transaction, reference, columns, have_come=True)
 
 
 def note_removed(transaction: Transaction, view: TableView, addresses: Int64 | None) -> None:
@@ -232,12 +234,18 @@ def _changed(
 
 
 def _note_missing(
-    transaction: Transaction, reference: Reference, columns: Sequence[pa.Array]
+    transaction: Transaction,
+    reference: Reference,
+    columns: Sequence[pa.Array],
+    *,
+    have_come: bool = False,
 ) -> None:
     view = transaction.view(reference.parent.id)
     missing = find_missing(view.parts, reference.key, columns)
     if len(missing):
-        transaction.broken.append(Broken(reference, "MISSING", picked(columns, missing)))
+        rows = missing if have_come else None
+        broken = Broken(reference, "MISSING", picked(columns, missing), rows=rows)
+        transaction.broken.append(broken)
 
 
 def check(transaction: Transaction, broken: Broken) -> None:
@@ -249,7 +257,9 @@ def check(transaction: Transaction, broken: Broken) -> None:
     keys = picked(broken.keys, missing)
     numbers, _ = find_children(transaction.view(reference.child.id), reference, keys)
     if len(numbers):
-        raise violation(reference, broken.kind, keys, int(numbers[0]))
+        number = int(numbers[0])
+        row = None if broken.rows is None else int(broken.rows[missing[number]])
+        raise violation(reference, broken.kind, keys, number, row)
 
 
 def check_all(transaction: Transaction) -> None:
@@ -277,25 +287,32 @@ def check_new(transaction: Transaction, before: TableEntry, view: TableView) -> 
 
 
 def violation(
-    reference: Reference, kind: str, keys: Sequence[pa.Array], number: int
+    reference: Reference,
+    kind: str,
+    keys: Sequence[pa.Array],
+    number: int,
+    row: int | None = None,
 ) -> ConstraintFault:
-    """The error for key number `number`."""
+    """The error for key number `number`, of a child's row of that number among those that came."""
     child, parent, entry = reference.child, reference.parent, reference.entry
-    columns = ", ".join(c.name for c in reference.own.columns)
+    names = tuple(c.name for c in reference.own.columns)
+    columns = ", ".join(names)
     values = shown_values(reference.own, keys, number)
     if kind == "MISSING":
         message = (
             f'FOREIGN KEY "{entry.name}" ({columns}) of table "{child.name}": '
             f'table "{parent.name}" has no row ({values})'
         )
-        hint = None
+        hint = f'insert it into "{parent.name}" first'
     else:
         message = (
             f'FOREIGN KEY "{entry.name}" ({columns}) of table "{child.name}" '
             f'refers to the row ({values}) of table "{parent.name}"'
         )
         hint = f'delete or change the rows of "{child.name}" first'
-    return ConstraintFault(message, code="FOREIGN_KEY_VIOLATION", hint=hint)
+        names = tuple(c.name for c in reference.key.columns)
+    offence = Offence(child if kind == "MISSING" else parent, names, row)
+    return ConstraintFault(message, code="FOREIGN_KEY_VIOLATION", hint=hint, offence=offence)
 
 
 def refuse_lost_key(transaction: Transaction, table: TableEntry) -> None:

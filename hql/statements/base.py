@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.context import Context
     from hartonomous.hql.result import Result
     from hartonomous.hql.scripts.script import Script
+    from hartonomous.storage.errors import Error
 
 #: makes a value from a grammar rule's children and the place of its text
 Builder = Callable[[list[Any], Span], Any]
@@ -57,6 +58,10 @@ class Statement(Node):
         raise NotSupported(
             f"not supported yet: {self.title}", line=self.span.line, column=self.span.column
         )
+
+    def span_of(self, error: Error) -> Span:
+        """The place of what made an error that knows none: the statement's, or a better one."""
+        return self.span
 
     def run(self, context: Context) -> Result:
         """Does what the statement says; raises subclasses of Error."""

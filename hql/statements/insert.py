@@ -13,6 +13,7 @@ from hartonomous.hql.syntax.printer import line, parens
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
     from hartonomous.hql.result import Result
+    from hartonomous.storage.errors import Error
 from hartonomous.hql.statements.parts import Output, With
 
 
@@ -41,6 +42,12 @@ class Insert(Statement):
             self.output,
             self.source or "DEFAULT VALUES",
         )
+
+    def span_of(self, error: Error) -> Span:
+        """Of the value that breaks a constraint, where that is known."""
+        from hartonomous.hql.changes.offences import span_in_values
+
+        return span_in_values(self, error)
 
     def run(self, context: Context) -> Result:
         """Adds the rows; all or none."""

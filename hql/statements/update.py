@@ -12,6 +12,7 @@ from hartonomous.hql.syntax.printer import commas, line
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
     from hartonomous.hql.result import Result
+    from hartonomous.storage.errors import Error
 from hartonomous.hql.statements.parts import Assignment, Output, With
 
 
@@ -45,6 +46,12 @@ class Update(Statement):
             self.source and f"FROM {self.source}",
             self.where and f"WHERE {self.where}",
         )
+
+    def span_of(self, error: Error) -> Span:
+        """Of the value that breaks a constraint, where that is known."""
+        from hartonomous.hql.changes.offences import span_in_set
+
+        return span_in_set(self, error)
 
     def run(self, context: Context) -> Result:
         """Changes the rows that WHERE and FROM give."""
