@@ -8,6 +8,7 @@ rows would.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from hartonomous.hql.operators.wide import Int64
 from hartonomous.hql.rules.simple import value_of
 from hartonomous.hql.statistics import cost
 from hartonomous.hql.statistics.selectivity import share_within
+from hartonomous.hql.statistics.table import TableStatistics
 from hartonomous.storage.access.ordered import KeyRange, OrderedSearch, find_ordered
 from hartonomous.storage.catalog import IndexEntry
 from hartonomous.storage.chunk import concat
@@ -68,8 +70,8 @@ class _Walk:
         self._entry = find_ordered(view.table, first.index.id)
         names = {c.id: c.name for c in view.table.columns}
         own = [names[i] for i in self._entry.columns]
-        self._within, inside = _within(own, first.equal, ranges)
-        self._tests = [r for r in ranges if r not in inside]
+        self._within, self._inside = _within(own, first.equal, ranges)
+        self._tests = [r for r in ranges if r not in self._inside]
         self._ordered = own[first.equal :][: first.depth]
         self._ranges = ranges
         self._batches = batches_of(view)
@@ -84,7 +86,22 @@ class _Walk:
         passing = share_within(self._ranges, self._view, statistics)
         tested = share_within(self._tests, self._view, statistics) if self._tests else 1.0
         walked = min(self._count / max(tested, 1e-9), float(rows))
-        return self._cost_us(walked) < self._other_us + cost.TOP_ROW_US * rows * passing
+        found = None
+        if self._first.ties:
+            tied = self._tied(statistics)
+            walked = min(math.ceil(walked / tied) * tied, float(rows))
+            found = walked * tested
+        return self._cost_us(walked, found) < self._other_us + cost.TOP_ROW_US * rows * passing
+
+    def _tied(self, statistics: TableStatistics | None) -> float:
+        """How many entries of the stretch that is walked are alike, on average, in the columns that
+        the index has in order; the last ones are read to their end. One, if nothing is known."""
+        if statistics is None:
+            return 1.0
+        alike = self._view.row_count * share_within(self._inside, self._view, statistics)
+        for name in self._ordered:
+            alike *= statistics.column(self._view.column(name), self._view).share_of_one
+        return max(1.0, alike)
 
     def _cost_us(self, walked: float, found: float | None = None) -> float:
         """Of so many rows seen, of which `found`, or at most those wanted, are read."""

@@ -113,11 +113,32 @@ def test_a_walk_that_finds_nothing_is_given_up(world: World) -> None:
     assert world.rows(text) == [(ROWS - 3000,), (ROWS - 2999,), (ROWS - 2998,)]
 
 
-def test_a_walk_along_many_rows_that_tie_is_given_up(world: World) -> None:
+def test_a_walk_along_many_rows_that_tie_is_not_begun(world: World) -> None:
     """A tenth of all rows has the first b: what the ties cost counts, too."""
+
+    def searches() -> int:
+        return sum(i.searches[0] for i in find_table(world, "big").indexes)
+
+    before = searches()
     assert entries(world, "SELECT TOP (5) id FROM big ORDER BY b, late") is None
+    assert searches() == before
     found = entries(world, "SELECT TOP (5) id FROM big ORDER BY a, late")
     assert found is not None and found < ROWS / 100
+    assert searches() == before + 1
+
+
+def test_a_walk_along_rows_that_tie_against_expectation_is_given_up() -> None:
+    """Half of all rows have the first value, the others differ: on average two tie."""
+    world, half = World(), ROWS // 2
+    values = np.maximum(np.arange(ROWS, dtype=np.int32) - half, 0)
+    ids = np.arange(ROWS, dtype=np.int32)
+    table = world.create("skewed", {"id": "INT", "v": "INT"}, [ids, values], "id")
+    index = IndexEntry(91, "ix_v", (2,), "BTREE")
+    world.source.replace(replace(find(world, table), indexes=(index,), next_id=99))
+    assert entries(world, "SELECT TOP (5) id FROM skewed ORDER BY v, id DESC", "skewed") is None
+    assert index.searches[0] == 1, "it was tried"
+    found = entries(world, "SELECT TOP (5) id FROM skewed ORDER BY v DESC, id", "skewed")
+    assert found is not None and found < 100
 
 
 def test_shares_of_several_columns_are_combined_with_care(world: World) -> None:
