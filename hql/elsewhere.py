@@ -9,6 +9,8 @@ makes it in the very transaction that the query then reads.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hartonomous.hql import ast
@@ -16,8 +18,10 @@ from hartonomous.hql import plan as p
 from hartonomous.hql.errors import ParameterFault, SyntaxFault
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.functions.models import OfModels
+from hartonomous.hql.limits import Limits
 from hartonomous.hql.models.relations.tables import is_atoms
 from hartonomous.hql.parameters import check_count
+from hartonomous.hql.result import Result
 from hartonomous.hql.rules.tree import walk
 from hartonomous.hql.run import Guard, Prepared
 from hartonomous.hql.scripts.signals import Signal
@@ -31,8 +35,6 @@ if TYPE_CHECKING:
     from hartonomous.hql.context import Context
     from hartonomous.hql.execute import PreparedPlan
     from hartonomous.hql.functions.base import Function
-    from hartonomous.hql.limits import Limits
-    from hartonomous.hql.result import Result
     from hartonomous.hql.session_interface import Parameters
     from hartonomous.storage.database import Database
 
@@ -191,3 +193,71 @@ class ReadingSession(Session):
         if self._is_stopped:  # it came before there was anything to cancel
             limits.cancel()
         return limits
+
+
+# --- in the process that was asked ---------------------------------------------------------------
+
+
+class AwayQuery:
+    """A query that another process answers, in the session that was asked: what @@ROWCOUNT and its
+    kin say of it, and what those see who watch the session, cancel or KILL. `stop` ends it there,
+    from any thread. Begun in the session's turn."""
+
+    def __init__(self, session: Session, text: str, stop: Callable[[], object]) -> None:
+        self._session = session
+        self._result = Result()
+        self._limits = session._running = AwayLimits(stop)
+        self._watched = session.activity.begin(session, _stand_in(text), self._limits)
+
+    def confirm(self) -> None:
+        """It is answered there: it is what the session does now."""
+        session = self._session
+        session.last_identity = None
+        session.title, session.is_last = ReadElsewhere.title, True
+        session.status.note(self._result)
+
+    def forget(self) -> None:
+        """It is asked of the session itself after all."""
+        self._watched.forget()
+
+    def note_rows(self, count: int) -> None:
+        """So many more rows came, and wait to be taken."""
+        self._result.rows_read += count
+        self._watched.pause(count)
+
+    def go_on(self) -> None:
+        """More rows are wanted."""
+        self._watched.go_on()
+
+    def end(self, error: Error | None = None) -> None:
+        """It is over. Only the first time counts."""
+        if error is not None:
+            self._session.status.note_error(error)
+            self._limits.note_error(error)
+        self._limits.stop()
+
+
+class AwayLimits(Limits):
+    """Limits that another process keeps."""
+
+    def __init__(self, stop: Callable[[], object]) -> None:
+        super().__init__()
+        self._stop_there = stop
+
+    def cancel(self) -> None:
+        super().cancel()
+        self._stop_there()
+
+
+@frozen
+class Away(Statement):
+    """Stands for a query that is not read here."""
+
+    title: ClassVar[str] = ReadElsewhere.title
+    usual_effect: ClassVar[str] = "reads"
+
+
+@lru_cache(maxsize=TEXTS_MAX)
+def _stand_in(text: str) -> Prepared:
+    """What stands for a text, with the count of its runs that QueryLog was not told of."""
+    return Prepared(Away(), text)

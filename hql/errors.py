@@ -16,6 +16,7 @@ Error
     │   ├── ConfigurationFault
     │   │                   CONFIGURATION   a setting of the server that cannot be
     │   ├── ConnectionFault CONNECTION      a server that is not there, or went away
+    │   ├── WorkerFault     WORKER          a worker process that died; retry = True
     │   ├── WireFault       WIRE            bytes that are not the protocol
     │   ├── AuthFault       AUTH, LOGIN_LIMIT
     │   │                                   who somebody is was not proven; it failed too often
@@ -146,6 +147,13 @@ class ConnectionFault(OperationalError):
     """The server cannot be reached, or the connection to it ended."""
 
     code = "CONNECTION"
+
+
+class WorkerFault(OperationalError):
+    """The worker process that computed a query's rows ended before they were all there."""
+
+    code = "WORKER"
+    retry = True
 
 
 class WireFault(OperationalError):

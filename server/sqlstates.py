@@ -77,6 +77,7 @@ SQLSTATES = {
     "CANCELLED": "57014",
     "TIMEOUT": "57014",
     # 58: files and disks
+    "WORKER": "58000",
     "DISK": "58030",
     "FILE": "58P01",
     "MODEL_FORMAT": "58030",

@@ -36,6 +36,7 @@ ELSEWHERE = {
     "CONFIGURATION",
     "CONNECTION",
     "WIRE",
+    "WORKER",
     "PARAMETER",
     "MEMORY",
     "MODEL_FORMAT",
