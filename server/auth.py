@@ -114,6 +114,7 @@ class Authenticator:
         self._clock = clock
         self._secret = os.urandom(32)
         self._known: OrderedDict[bytes, tuple[int, float, Account]] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._threads: ThreadPoolExecutor | None = None
         self._pending = 0
 
@@ -151,6 +152,16 @@ class Authenticator:
         """The account of a token. Raises AuthFault."""
         with self.attempt(peer, None):
             return self.accounts.authenticate_token(token)
+
+    def is_new(self, peer: Peer, account: Account) -> bool:
+        """Whether nobody came in as this account from there lately; somebody has now. For doors
+        where each request is a log-in, so that one is noted and not each."""
+        now, key = self._clock(), (peer.place, account.name)
+        until = self._seen.pop(key, 0.0)
+        self._seen[key] = now + KNOWN_SECONDS
+        if len(self._seen) > KNOWN_MAX:
+            self._seen.popitem(last=False)
+        return until < now
 
     @contextlib.contextmanager
     def attempt(self, peer: Peer, name: str | None) -> Iterator[None]:

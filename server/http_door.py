@@ -30,7 +30,7 @@ from hartonomous.server.auth import Authenticator, Peer, peer_of
 from hartonomous.server.events import Columns, Complete, Event, Finished, Notice, Rows
 from hartonomous.server.http_answer import HOLD_SECONDS, Answer
 from hartonomous.server.http_request import check_content_type, choose_type, parse_query
-from hartonomous.server.http_rows import CHARSETS, FORMS, Form
+from hartonomous.server.http_rows import ARROW, CHARSETS, FORMS, Form
 from hartonomous.server.origins import Doorkeeper, cross_origin_headers, is_forwarded
 from hartonomous.server.problems import (
     PROBLEM,
@@ -131,7 +131,13 @@ class HttpDoor:
         body = await _read(request, settings.body_bytes_max, settings.request_timeout)
         asked = parse_query(body)
         answer = Answer(request, CHARSETS.get(content_type, content_type))
-        session = await self.engine.open_session(account, "http", str(peer), branch=asked.branch)
+        session = await self.engine.open_session(
+            account,
+            "http",
+            str(peer),
+            encodes=content_type == ARROW,
+            branch=asked.branch,
+        )
         session.client = headers.get("User-Agent", "")[:200]
         reasons: list[str] = []
         session.on_close = reasons.append
@@ -178,25 +184,41 @@ class HttpDoor:
     # --- who asks ---
 
     async def _account(self, request: web.Request) -> tuple[Account, Peer]:
+        """Who asks, from where. Raises AuthFault, Busy, RequestFault."""
         peer = peer_of(request.transport, is_forwarded=is_forwarded(request.headers))
         said = request.headers.getall("Authorization", [])
         if not said:
             return self.authenticator.open_account(peer), peer
         if len(said) > 1:
             raise RequestFault(400, "Authorization is said twice")
-        scheme, _, rest = said[0].partition(" ")
+        name, proving = self._proof(said[0], peer)
+        try:
+            account = await proving
+        except AuthFault as error:
+            self.engine.note_login(name, str(peer), "http", error)
+            raise
+        if self.authenticator.is_new(peer, account):
+            self.engine.note_login(account.name, str(peer), "http", None)
+        return account, peer
+
+    def _proof(self, said: str, peer: Peer) -> tuple[str | None, Awaitable[Account]]:
+        """The name that was given, and what finds out whether it is theirs."""
+        scheme, _, rest = said.partition(" ")
         match scheme.lower():
             case "bearer":
-                return self.authenticator.by_token(peer, rest.strip()), peer
+                return None, self._by_token(peer, rest.strip())
             case "basic":
                 name, password = _basic(rest.strip())
-                return await self.authenticator.by_password(peer, name, password), peer
+                return name, self.authenticator.by_password(peer, name, password)
         raise RequestFault(
             401,
             "this kind of Authorization is not known",
             hint="Basic, or Bearer with a token",
             headers={"WWW-Authenticate": CHALLENGES},
         )
+
+    async def _by_token(self, peer: Peer, token: str) -> Account:
+        return self.authenticator.by_token(peer, token)
 
 
 async def _events(answer: Answer, running: Running) -> AsyncGenerator[Event]:
@@ -347,7 +369,7 @@ def protocol_options(request_timeout: float, idle_timeout: float = 75.0) -> dict
         "max_line_size": 8_190,
         "max_field_size": 8_190,
         "max_headers": 64,
-        "lingering_time": 2.0,
+        "lingering_time": 1.0,
         "auto_decompress": False,
         "access_log": None,
     }

@@ -24,6 +24,7 @@ from hartonomous.server.events import Columns, Complete, Finished, Notice, Rows
 if TYPE_CHECKING:
     from hartonomous.hql.types import Type
 
+ARROW = "application/vnd.apache.arrow.stream"
 #: ends an Arrow IPC stream: a continuation mark and a length of nothing
 ARROW_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
@@ -198,7 +199,7 @@ FORMS: dict[str, Callable[[], Form]] = {
     "application/x-ndjson": NdjsonForm,
     "application/jsonl": NdjsonForm,
     "text/csv": CsvForm,
-    "application/vnd.apache.arrow.stream": ArrowForm,
+    ARROW: ArrowForm,
 }
 
 #: those that are text say so

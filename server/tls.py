@@ -5,7 +5,7 @@ when the files change. `Certificates.context` is given to listeners once; each h
 newest context that was loaded whole. A new pair that cannot be loaded (a certificate written before
 its key) leaves the old one in place and is tried again when a file changes once more.
 
-TLS 1.2 at least; nothing is asked of clients unless `client_authority` says who signs theirs.
+TLS 1.2 at least; no certificate is asked of clients.
 """
 
 from __future__ import annotations
@@ -27,17 +27,15 @@ LOOK_SECONDS = 5.0
 
 @frozen
 class TLSFiles:
-    """PEM files: the certificate with its chain, its private key (None: in the same file), and the
-    authorities whose clients are let in (None: anybody)."""
+    """PEM files: the certificate with its chain, and its private key (None: in the same file)."""
 
     certificate: Path
     key: Path | None = None
-    client_authority: Path | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """The files that there are."""
-        return tuple(p for p in (self.certificate, self.key, self.client_authority) if p)
+        return tuple(path for path in (self.certificate, self.key) if path is not None)
 
 
 class Certificates:
@@ -90,9 +88,6 @@ class Certificates:
         context.set_alpn_protocols(list(self._protocols))
         try:
             context.load_cert_chain(files.certificate, files.key, password=_no_password)
-            if files.client_authority is not None:
-                context.load_verify_locations(files.client_authority)
-                context.verify_mode = ssl.CERT_REQUIRED
         except (OSError, ValueError) as fault:  # ssl.SSLError is an OSError
             names = ", ".join(str(path) for path in files.paths)
             raise FileFault(

@@ -12,40 +12,40 @@ import http.client
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from aiohttp import web
-
-from hartonomous.hql.security.accounts import Accounts
-from hartonomous.server.auth import Authenticator
+from hartonomous.server.app import Server
 from hartonomous.server.engine import Engine
-from hartonomous.server.http_door import HttpDoor, guard, protocol_options, sign
-from hartonomous.server.origins import doorkeeper
 from hartonomous.server.settings import ServerSettings
 
 Reply = tuple[int, http.client.HTTPMessage, bytes]
 
 
 class HttpServer:
-    """The door, its engine, and requests to it."""
+    """The server, and requests to it."""
 
-    def __init__(self, database: str, settings: ServerSettings, **options: Any) -> None:
-        self.engine = Engine(database, settings)
-        self.port = 0
+    def __init__(self, database: str, settings: ServerSettings) -> None:
+        self.server = Server(database, settings)
         self.loop = asyncio.new_event_loop()
-        self.authenticator: Authenticator | None = None
-        self._options = options
         self._begun = threading.Event()
-        self._ending: asyncio.Event | None = None
+        self._ending = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="http server")
+
+    @property
+    def engine(self) -> Engine:
+        return self.server.engine
+
+    @property
+    def port(self) -> int:
+        return self.server.port
 
     def start(self) -> None:
         self._thread.start()
         assert self._begun.wait(20)
 
     def stop(self) -> None:
-        if self._ending is not None:
-            self.loop.call_soon_threadsafe(self._ending.set)
+        self.loop.call_soon_threadsafe(self._ending.set)
         self._thread.join(20)
         assert not self._thread.is_alive()
 
@@ -55,29 +55,11 @@ class HttpServer:
 
     async def _serve(self) -> None:
         try:
-            await self.engine.start()
-            settings = self.engine.settings
-            keeper = doorkeeper(settings.hosts, settings.origins)
-            self.authenticator = Authenticator(
-                Accounts.of(self.engine.database), failures_max=settings.failures_max
-            )
-            door = HttpDoor(self.engine, self.authenticator, **self._options)
-            app = web.Application(middlewares=[guard(keeper)])
-            app.on_response_prepare.append(sign(keeper))
-            app.add_routes(door.routes())
-            runner = web.AppRunner(app, **protocol_options(settings.request_timeout))
-            await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            self.port = site.port
-            self._ending = asyncio.Event()
+            await self.server.start()
         finally:
             self._begun.set()
         await self._ending.wait()
-        await runner.cleanup()
-        await self.engine.stop(1.0)
-        door.close()
-        self.authenticator.close()
+        await self.server.stop(0.5)
 
     # --- requests ---
 
@@ -121,11 +103,9 @@ def _named(headers: dict[str, str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def http_server(
-    database: str = ":memory:", settings: ServerSettings | None = None, **options: Any
-) -> Iterator[HttpServer]:
+def http_server(database: str = ":memory:", **settings: Any) -> Iterator[HttpServer]:
     """A server for the block."""
-    server = HttpServer(database, settings or ServerSettings(grace=0.5), **options)
+    server = HttpServer(database, replace(ServerSettings(port=0), **settings))
     server.start()
     try:
         yield server

@@ -89,7 +89,6 @@ def test_what_is_no_certificate(authority: Authority, tmp_path: Path) -> None:
         TLSFiles(certificate),
         TLSFiles(empty, key),
         TLSFiles(tmp_path / "nothing.pem", key),
-        TLSFiles(certificate, key, client_authority=empty),
     ):
         with pytest.raises(FileFault, match="TLS: .* cannot be used"):
             Certificates(files)
@@ -120,18 +119,6 @@ def test_old_versions_are_not_spoken(authority: Authority) -> None:
         old.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises(ssl.SSLError):
         shaken(loaded.context, old)
-
-
-def test_clients_that_must_show_theirs(authority: Authority) -> None:
-    certificate, key = authority.issue()
-    loaded = Certificates(TLSFiles(certificate, key, client_authority=authority.file))
-    anonymous = client_of(authority)
-    anonymous.maximum_version = ssl.TLSVersion.TLSv1_2  # where the refusal is part of the handshake
-    with pytest.raises(ssl.SSLError):
-        shaken(loaded.context, anonymous)
-    known = client_of(authority)
-    known.load_cert_chain(*authority.issue("client"))
-    assert shaken(loaded.context, known)
 
 
 def test_watching_takes_up_what_changes(
