@@ -34,6 +34,9 @@ class Routed(Protocol):
     async def __anext__(self) -> Event:
         """The next event. Raises Error if the text failed."""
 
+    def take(self) -> Event | None:
+        """An event that is there already, if there is one."""
+
     async def aclose(self) -> None:
         """Ends it where it is. Idempotent."""
 

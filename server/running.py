@@ -183,7 +183,9 @@ class Running:
             await routed.aclose()
             return
         self._ready.append(event)
-        if type(event) is Complete:
+        while (more := routed.take()) is not None:
+            self._ready.append(more)
+        if type(self._ready[-1]) is Complete:
             self._is_computed, self._routed = True, None
 
     def _step(self) -> None:
