@@ -46,7 +46,7 @@ from hartonomous.hql.operators.rows_in_order import RowsInOrder
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.sought_rows import SoughtRows
 from hartonomous.hql.operators.topk import TopK
-from hartonomous.hql.operators.values import SimpleValues, is_simple_values
+from hartonomous.hql.operators.values import SimpleValues, simple_rows
 
 #: by relation
 Siblings = dict[int, ScanOperator | ArrowInput]
@@ -54,9 +54,9 @@ Siblings = dict[int, ScanOperator | ArrowInput]
 
 def lower(plan: p.Plan) -> Operator:
     """The operators that give the plan's rows in its declared types."""
-    if is_simple_values(plan):
-        assert isinstance(plan.body, p.ValuesBlock)
-        return SimpleValues(plan.body, plan.fields)
+    rows = simple_rows(plan)
+    if rows is not None:
+        return SimpleValues(rows, plan.fields, p.schema_of(plan.fields))
     nearest = nearest_columns(plan)
     if nearest is not None:
         source, names = nearest

@@ -1,7 +1,7 @@
 """Values without rows: Python's form to Arrow's, and native functions of them.
 
-Python's form is that of plan.Constant. Also here: a whole VALUES of constants and parameters as a
-record batch, without the engine (INSERT of single rows lives on that).
+Python's form is that of plan.Constant. Also here: a whole VALUES or SELECT of constants and
+parameters as a record batch, without the engine (INSERT of single rows and SELECT 1 live on that).
 """
 
 from __future__ import annotations
@@ -70,23 +70,37 @@ def column_value(value: Any, arrow: pa.DataType) -> tuple[bool, Any]:
 
 @frozen
 class SimpleValues:
-    """The rows of a VALUES whose cells are all simple, in the fields' Arrow types."""
+    """Rows whose cells are all simple, in the schema's types, which are those of the fields."""
 
-    block: p.ValuesBlock
+    rows: tuple[tuple[p.Expr, ...], ...]
     fields: tuple[p.Field, ...]
+    schema: pa.Schema
 
     def start(self, execution: Execution) -> Iterator[pa.RecordBatch]:
         columns = []
         for place, field in enumerate(self.fields):
-            cells = [value_of(row[place], execution.parameters) for row in self.block.rows]
+            cells = [value_of(row[place], execution.parameters) for row in self.rows]
             columns.append(as_array(cells, field.type))
-        return iter((pa.RecordBatch.from_arrays(columns, schema=p.schema_of(self.fields)),))
+        return iter((pa.RecordBatch.from_arrays(columns, schema=self.schema),))
 
 
-def is_simple_values(plan: p.Plan) -> bool:
-    """Whether a plan is a VALUES of simple cells and nothing else."""
+def simple_rows(plan: p.Plan) -> tuple[tuple[p.Expr, ...], ...] | None:
+    """The cells of a plan that is a VALUES, or a SELECT without FROM, of simple cells and nothing
+    else; None if it is another."""
     body = plan.body
     bare = not plan.ctes and not plan.order_by and plan.limit is None and plan.offset is None
-    if not bare or plan.json is not None or not isinstance(body, p.ValuesBlock):
-        return False
-    return all(is_simple(cell) for row in body.rows for cell in row)
+    if not bare or plan.json is not None:
+        return None
+    if isinstance(body, p.ValuesBlock):
+        rows = body.rows
+    elif isinstance(body, p.SelectBlock) and _is_row(body):
+        rows = (tuple([output.expr for output in body.outputs]),)
+    else:
+        return None
+    return rows if all(is_simple(cell) for row in rows for cell in row) else None
+
+
+def _is_row(block: p.SelectBlock) -> bool:
+    """Whether a block is one row, made of nothing but its outputs."""
+    is_grouped = block.group_by is not None or block.having is not None
+    return block.source is None and block.where is None and not is_grouped

@@ -248,6 +248,14 @@ def test_values_of_simple_cells_need_no_engine(world: World) -> None:
     assert world.both("VALUES (1 + 1), (2)") == [(2,), (2,)]
 
 
+def test_a_row_of_simple_cells_needs_no_engine(world: World) -> None:
+    prepared = world.prepare("SELECT 1, 'a', NULL")
+    assert type(prepared.operator).__name__ == "SimpleValues"
+    assert world.both("SELECT 1, 'a', NULL") == [(1, "a", None)]
+    for text in ("SELECT 1 WHERE 1 = 0", "SELECT 1 HAVING 1 = 0", "SELECT TOP (0) 1"):
+        assert world.both(text) == []
+
+
 # --- small parts ---------------------------------------------------------------------------------
 
 
