@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql import ast
+from hartonomous.hql.bind.context import nearest
 from hartonomous.hql.changes.targets import (
     find_own_entry,
     place,
@@ -381,7 +382,8 @@ def key_columns(
         column = by_name.get(fold(name.text))
         if column is None:
             message = f'"{table}" has no column "{name.text}"'
-            raise place(BindFault(message, code="UNKNOWN_COLUMN"), name)
+            hint = nearest(name.text, [c.name for c in columns])
+            raise place(BindFault(message, code="UNKNOWN_COLUMN", hint=hint), name)
         if make(column.type).is_wide:
             message = f'a key cannot hold "{column.name}", which is {column.type}'
             raise place(BindFault(message, code="TYPE_MISMATCH"), name)

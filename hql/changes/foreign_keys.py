@@ -105,7 +105,8 @@ def _check_types(constraint: parts.Constraint, own: ColumnEntry, theirs: ColumnE
             f"{c.type} COLLATE {c.collation}" if c.collation else c.type for c in (own, theirs)
         ]
         message = f'"{own.name}" is {shown[0]} and refers to "{theirs.name}", which is {shown[1]}'
-        raise place(BindFault(message, code="TYPE_MISMATCH"), constraint)
+        hint = f'make "{own.name}" {shown[1]}'
+        raise place(BindFault(message, code="TYPE_MISMATCH", hint=hint), constraint)
 
 
 def _check_action(
@@ -118,7 +119,8 @@ def _check_action(
         takes_null = column.nullable
         if action == SET_NULL and not takes_null:
             message = f'SET NULL: "{column.name}" takes no NULL'
-            raise place(BindFault(message), constraint)
+            hint = f'let "{column.name}" take NULL, or choose CASCADE or NO ACTION'
+            raise place(BindFault(message, hint=hint), constraint)
         if action == SET_DEFAULT and not takes_null and column.default is None:
             message = f'SET DEFAULT: "{column.name}" has no DEFAULT and takes no NULL'
-            raise place(BindFault(message), constraint)
+            raise place(BindFault(message, hint=f'give "{column.name}" a DEFAULT'), constraint)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hartonomous.hql import ast
+from hartonomous.hql.bind.context import nearest
 from hartonomous.hql.changes.definitions import check_word, key_columns
 from hartonomous.hql.changes.targets import get_table, place
 from hartonomous.hql.errors import BindFault, NotSupported
@@ -76,7 +77,9 @@ def _indexed_columns(
     for name in names:
         if fold(name.text) not in stored:
             message = f'"{table}" stores no column "{name.text}"'
-            raise place(BindFault(message, code="UNKNOWN_COLUMN"), name)
+            names = [c.name for c in columns if fold(c.name) in stored]
+            hint = nearest(name.text, names)
+            raise place(BindFault(message, code="UNKNOWN_COLUMN", hint=hint), name)
     return tuple(stored[fold(n.text)] for n in names)
 
 

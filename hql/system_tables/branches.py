@@ -34,7 +34,10 @@ def _branches(context: Context) -> list[Row]:
 
 
 def _tags(context: Context) -> list[Row]:
-    return [(t.name, t.sequence, t.commit) for t in context.session.database.tags()]
+    """`is_kept`: AS OF can still show the commit."""
+    database = context.session.database
+    first = database.horizon
+    return [(t.name, t.sequence, t.commit, t.sequence >= first) for t in database.tags()]
 
 
 BRANCHES = of_tuples(
@@ -48,4 +51,4 @@ BRANCHES = of_tuples(
     holds_horizon=BIT,
 )
 
-TAGS = of_tuples(_tags, name=NVARCHAR, sequence=BIGINT, commit_hash=VARBINARY)
+TAGS = of_tuples(_tags, name=NVARCHAR, sequence=BIGINT, commit_hash=VARBINARY, is_kept=BIT)
