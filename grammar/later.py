@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from hartonomous.grammar.lexer import Token
 from hartonomous.grammar.words import RESERVED
 
-_OBJECTS = ["QUEUE", "SCHEDULE", "USER", "ADAPTER"]
+_OBJECTS = ["QUEUE", "SCHEDULE", "ADAPTER"]
 
 #: beginnings of statements
 STATEMENTS: tuple[str, ...] = (
@@ -25,7 +25,6 @@ STATEMENTS: tuple[str, ...] = (
     "CANCEL JOB",
     "COMPARE MODELS",
     "DISTILL MODEL",
-    "GRANT",
     "MERGE ADAPTER",
     "MERGE MODELS",
     "PAUSE JOB",
@@ -36,7 +35,6 @@ STATEMENTS: tuple[str, ...] = (
     "RESUME JOB",
     "RESUME TRAINING",
     "REVERT MODEL",
-    "REVOKE",
     "SEND ON QUEUE",
     "SUBMIT JOB",
     "TRACE ATOM",

@@ -6,7 +6,7 @@ A statement's `run(context)` gets one of these and gives a Result. Queries go th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.result import Result
     from hartonomous.hql.run import Prepared
     from hartonomous.hql.scripts.frame import Frame
+    from hartonomous.hql.security.accounts import Account
     from hartonomous.hql.session import Session
     from hartonomous.storage.catalog import Catalog
     from hartonomous.storage.transaction import Transaction
@@ -63,7 +64,7 @@ class Memory:
 @dataclass(slots=True)
 class Context:
     """One statement's run. `text` is the statement's own text; `prepared` is the statement, for
-    functions that it calls."""
+    functions that it calls. `is_trusted`: what runs is our own, on nobody's behalf."""
 
     session: Session
     transaction: Transaction
@@ -73,6 +74,7 @@ class Context:
     text: str = ""
     messages: list[str] = field(default_factory=list)
     prepared: Prepared | None = None
+    is_trusted: bool = False
 
     @property
     def parameters(self) -> ParameterSet:
@@ -81,7 +83,38 @@ class Context:
 
     @property
     def catalog(self) -> Catalog:
-        return self.transaction.catalog
+        """What names are looked up in: what the statement may know of."""
+        if self.session.account is None:
+            return self.transaction.catalog
+        return self.seen(self.transaction.catalog)
+
+    def seen(self, catalog: Catalog) -> Catalog:
+        """What the statement may know of a catalog."""
+        from hartonomous.hql.security.visible import visible
+
+        return visible(catalog, self.rights)
+
+    @property
+    def account(self) -> Account | None:
+        """Who reads and changes rows; None: nobody is asked."""
+        return None if self.is_trusted else self.session.account
+
+    @property
+    def rights(self) -> Account | None:
+        """Whose rights count: in a routine's body those of who made it. None: all."""
+        if self.account is None:
+            return None
+        definer = self.frame.definer
+        if definer is None:
+            return self.account
+        from hartonomous.hql.security.accounts import Accounts
+        from hartonomous.hql.security.checking import account_of_definer
+
+        return account_of_definer(Accounts.of(self.session.database), definer)
+
+    def trusted(self) -> Context:
+        """The same, for what we do on our own: all rights, all rows."""
+        return replace(self, is_trusted=True, memory=Memory())
 
     @property
     def branch(self) -> str:

@@ -175,9 +175,10 @@ class ParameterFault(ProgrammingError):
 
 
 class PermissionFault(ProgrammingError):
-    """The session's account lacks a right."""
+    """The session's account lacks a right. `is_noted`: the audit has it."""
 
     code = "PERMISSION"
+    is_noted = False
 
 
 class FileFault(OperationalError):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hartonomous.hql.bind.context import BindContext
     from hartonomous.hql.context import Context
     from hartonomous.hql.execute import PreparedPlan
+    from hartonomous.hql.operators.base import Source
+    from hartonomous.hql.security.accounts import Accounts
     from hartonomous.storage.catalog import Catalog
     from hartonomous.storage.commit_log import CommitPlace
 
@@ -50,7 +52,7 @@ def start_query(
 def start_plan(context: Context, prepared: PreparedPlan, tables: Given | None = None) -> Result:
     """Starts a plan in the context's transaction."""
     stream = prepared.start(
-        context.transaction,
+        source_of(context),
         values_for(context, prepared.bound),
         context.limits,
         _sources(context, tables or {}),
@@ -101,7 +103,7 @@ def explain_query(
     prepared = _prepared(context, query, None, hidden, {})
     return explain(
         prepared,
-        context.transaction,
+        source_of(context),
         values_for(context, prepared.bound),
         context.limits,
         _sources(context, {}),
@@ -183,7 +185,27 @@ def bind_context(
         hidden=hidden,
         database=context.session.database,
         find_moment=partial(_find_moment, context),
+        rights=context.rights,
+        accounts=_accounts(context),
     )
+
+
+def _accounts(context: Context) -> Accounts | None:
+    """Where those who made views and routines are found, if anybody is asked for rights."""
+    if context.account is None:
+        return None
+    from hartonomous.hql.security.accounts import Accounts
+
+    return Accounts.of(context.session.database)
+
+
+def source_of(context: Context) -> Source:
+    """Where a statement reads tables: its transaction, less the rows that it may not see."""
+    if context.account is None:
+        return context.transaction
+    from hartonomous.hql.security.rows import guarded
+
+    return guarded(context, context.transaction)
 
 
 def _find_moment(context: Context, time: ast.SystemTime) -> tuple[CommitPlace, Catalog]:

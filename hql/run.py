@@ -60,7 +60,12 @@ class Run:
     limits: Limits
 
     def context(self, session: Session, transaction: Transaction) -> Context:
-        """What the statement may use when it runs in a transaction."""
+        """What the statement may use when it runs in a transaction. The session's account is now
+        what it is now. AUTH if it is gone."""
+        if session.account is not None:
+            from hartonomous.hql.security.accounts import Accounts
+
+            session.account = Accounts.of(session.database).current(session.account)
         return Context(
             session,
             transaction,
@@ -75,6 +80,15 @@ class Run:
     def start(self, session: Session, transaction: Transaction) -> Result:
         """Runs the statement in a transaction."""
         context = self.context(session, transaction)
+        if session.account is None:
+            return self._start(context)
+        from hartonomous.hql.security.checking import watched
+
+        with watched(context, self.prepared.statement):
+            return self._start(context)
+
+    def _start(self, context: Context) -> Result:
+        transaction = context.transaction
         if self.frame.rows is transaction.variables:  # usually both None
             result = self.prepared.statement.run(context)
         else:
@@ -83,7 +97,7 @@ class Run:
         if transaction.broken:
             from hartonomous.hql.changes.references import settle
 
-            settle(context)
+            settle(context if context.account is None else context.trusted())
         if self.frame.rows is not None and self.limits.memory_bytes is not None:
             self.limits.account(self.frame.rows.bytes)
         return result
@@ -177,7 +191,9 @@ def step_aside(attempt: int) -> None:
 
 
 def shorten(text: str) -> str:
-    """A statement's text as a commit keeps it."""
+    """A statement's text as a commit keeps it: not endless, and without secrets."""
+    from hartonomous.hql.security.redaction import redact
+
     if len(text) <= STATEMENT_CHARACTERS_MAX:
-        return text
-    return text[: STATEMENT_CHARACTERS_MAX - 2] + " …"
+        return redact(text)
+    return redact(text[: STATEMENT_CHARACTERS_MAX - 2]) + " …"

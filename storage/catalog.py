@@ -148,13 +148,15 @@ class TableEntry:
 
 @frozen
 class ViewEntry:
-    """A view: the HQL text of its query and the names of its columns."""
+    """A view: the HQL text of its query and the names of its columns. `definer` is the account with
+    whose rights the query reads; empty: with all."""
 
     id: int
     schema: str
     name: str
     text: str
     columns: tuple[str, ...] = ()
+    definer: str = ""
     kind: str = field(default="view", init=False)
 
 
@@ -162,13 +164,15 @@ class ViewEntry:
 class RoutineEntry:
     """A procedure or a function: the text of the statement that made it, as it was written.
     `routine` is PROCEDURE, SCALAR FUNCTION or TABLE FUNCTION; a call needs to know no more of it
-    before the text is read."""
+    before the text is read. `definer` is the account with whose rights the body runs; empty: with
+    all."""
 
     id: int
     schema: str
     name: str
     routine: str
     text: str
+    definer: str = ""
     kind: str = field(default="routine", init=False)
 
 
@@ -342,7 +346,7 @@ def entry_to_map(entry: Entry) -> dict[str, Any]:
             column["arrow"] = pa.schema([("x", column["arrow"])]).serialize().to_pybytes()
             if column["collation"] is None:  # hashes of catalogs from before it stay what they are
                 del column["collation"]
-    for name in ("indexes", "dropped", "foreign_keys"):  # likewise
+    for name in ("indexes", "dropped", "foreign_keys", "definer"):  # likewise
         if not out.get(name, True):
             del out[name]
     for index in out.get("indexes", ()):

@@ -6,7 +6,7 @@ only then puts it in place. The first committer wins; see committer.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -88,6 +88,8 @@ class Transaction:
         self.tables: Mapping[int, WorkingTable] = {}
         #: what the running statement may have left without its row (references.py)
         self.broken: list[Broken] = []
+        #: what is asked about rows that come, before they do; raises what forbids them
+        self.row_check: Callable[[TableEntry, pa.Table], None] | None = None
         #: the table variables of the text whose statement runs
         self.variables: TableVariables | None = None
         self.objects: list[str] = []  # written by bulk inserts; removed if nobody commits them
@@ -150,6 +152,8 @@ class Transaction:
         working = self._working(table_id)
         if row_ids is not None:
             self.exact.add(table_id)
+        if self.row_check is not None:
+            rows = self._checked(working.table, rows)
         chunks = load(self.database, self.objects, working.table, rows, row_ids)
         grown = working
         for chunk in chunks:
@@ -164,12 +168,29 @@ class Transaction:
         """Like insert, for at most load.FEW_ROWS rows, at least one, given as the table's stored
         columns in order, of exactly their Arrow types."""
         working = self._working(table_id)
+        if self.row_check is not None:
+            given = pa.Table.from_arrays(columns, schema=working.table.arrow_schema)
+            self.row_check(working.table, given)
         chunk = load_few(self.database, working.table, columns)
         grown = working.with_rows(chunk)
         check_keys(grown, working, [chunk])
         self._put(grown)
         note_added(self, working.table, [chunk])
         return chunk.count
+
+    def _checked(
+        self, table: TableEntry, rows: pa.Table | pa.RecordBatchReader
+    ) -> pa.RecordBatchReader:
+        """The rows, each batch asked about before it goes on."""
+        check = self.row_check
+        assert check is not None
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in rows if isinstance(rows, pa.RecordBatchReader) else rows.to_batches():
+                check(table, pa.Table.from_batches([batch]))
+                yield batch
+
+        return pa.RecordBatchReader.from_batches(rows.schema, batches())
 
     def delete(self, table_id: int, addresses: Int64) -> int:
         """Remove the rows at addresses of this transaction's view; how many they were."""
@@ -188,6 +209,8 @@ class Transaction:
         if not len(addresses):
             return 0
         working = self._working(table_id)
+        if self.row_check is not None:
+            self.row_check(working.table, rows)
         addresses = working.resolve(addresses)
         order = np.argsort(addresses, kind="stable")
         if not np.array_equal(order, np.arange(len(order))):

@@ -40,6 +40,7 @@ from hartonomous.hql.statements.parts import (
     Constraint,
     Output,
     ParameterDefinition,
+    Securable,
     With,
 )
 
@@ -259,6 +260,28 @@ others = st.one_of(
     of("merge_branch", names, one_of(None, "OURS", "THEIRS")),
     of("revert_commit", expressions),
 )
+_secrets = several(st.builds(ast.Option, one_of("PASSWORD", "SCRAM", "odd one"), literals), 1, 2)
+_rights = several(one_of("SELECT", "ALL", "COPY FILES", "CREATE", "VIEW HISTORY", "CONTROL"), 1, 2)
+_securables = st.one_of(
+    st.builds(Securable, st.just("DATABASE")),
+    st.builds(Securable, one_of("SCHEMA", "MODEL"), names),
+    st.builds(Securable, one_of("TABLE", "VIEW", "PROCEDURE", "FUNCTION", ""), objects),
+)
+security_statements = st.one_of(
+    of("create_user", names, st.just(()) | _secrets, flags),
+    of("alter_user", names, _secrets),
+    of("drop_user", names, flags),
+    of("create_role", names, flags),
+    of("drop_role", names, flags),
+    of("alter_role", names, one_of("ADD", "DROP"), names),
+    of("grant", _rights, maybe(_securables), several(names, 1, 2)),
+    of("revoke", _rights, maybe(_securables), several(names, 1, 2)),
+    of("create_policy", names, objects, names, expressions, maybe(expressions)),
+    of("drop_policy", names, objects, flags),
+    of("create_token", names, names, maybe(st.builds(ast.Option, st.just("EXPIRES"), literals))),
+    of("drop_token", names, flags),
+    of("execute_as", maybe(expressions)),
+)
 script_statements = st.one_of(
     of("declare", _declarations),
     of("declare_cursor", names, queries, one_of((), ("LOCAL", "FAST_FORWARD"))),
@@ -278,7 +301,9 @@ script_statements = st.one_of(
     of("execute", objects, _execute_arguments, maybe(variable_names)),
     of("execute_text", expressions),
 )
-_simple = st.one_of(query_statements, changes, definitions, others, script_statements)
+_simple = st.one_of(
+    query_statements, changes, definitions, others, security_statements, script_statements
+)
 
 
 def _as_branch(statement: Any) -> Any:

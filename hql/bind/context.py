@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from hartonomous.hql.bind.inlined import Inlined
     from hartonomous.hql.bind.scope import Handler, Scope
+    from hartonomous.hql.security.accounts import Account, Accounts
     from hartonomous.storage.commit_log import CommitPlace
     from hartonomous.storage.database import Database
 
@@ -45,6 +46,8 @@ class BindContext:
     - `hidden`: base tables also have the column `__address` (UPDATE and DELETE).
     - `database`: where the models of the catalog lie.
     - `find_moment`: what FOR SYSTEM_TIME AS OF means: a commit, and its catalog.
+    - `rights`: whose rights count for what is named now; None: all. `accounts`: where those who made
+      views and routines are found; None: nobody is asked.
     """
 
     catalog: Catalog
@@ -59,6 +62,8 @@ class BindContext:
     hidden: bool = False
     database: Database | None = None
     find_moment: Callable[[ast.SystemTime], tuple[CommitPlace, Catalog]] | None = None
+    rights: Account | None = None
+    accounts: Accounts | None = None
 
 
 class Statement:

@@ -29,6 +29,10 @@ def as_of(node: ast.TableName, time: ast.SystemTime, scope: Scope) -> Iterator[N
     context, before = statement.context, statement.moment
     assert context.find_moment is not None, "FOR SYSTEM_TIME, and nothing finds moments"
     found, catalog = context.find_moment(time)
+    if context.accounts is not None:
+        from hartonomous.hql.security.visible import visible
+
+        catalog = visible(catalog, context.rights)
     statement.moments.append((time, found))
     statement.context = replace(context, catalog=catalog, temporary=None)
     statement.moment = found

@@ -71,6 +71,15 @@ def describe_use(name: ast.ObjectName, scope: Scope) -> str | None:
     return f"it is a function: SELECT * FROM {name}(…)" if is_table else f"SELECT {name}(…)"
 
 
+def _check_rights(entry: RoutineEntry, scope: Scope, span: ast.Span) -> None:
+    """PERMISSION if the function may not be used here."""
+    context = scope.statement.context
+    if context.rights is not None:
+        from hartonomous.hql.security.checking import USE, allow
+
+        allow(context.rights, context.catalog, entry, USE, span)
+
+
 def names(scope: Scope) -> list[str]:
     """Users' functions as a call names them, for hints."""
     context = scope.statement.context
@@ -87,6 +96,7 @@ def names(scope: Scope) -> list[str]:
 def bind_scalar(node: ast.FunctionCall, entry: RoutineEntry, scope: Scope) -> plan.Expr:
     """The value of a call."""
     span, routine = scope.span(node), read_routine(entry)
+    _check_rights(entry, scope, span)
     if routine.returns is None:
         _refuse(routine, span, "value")
     if node.over is not None or node.distinct or node.filter or node.within:
@@ -157,6 +167,7 @@ def bind_table(
     """The rows of a call as a source, and the names of its columns. `seen` is what the arguments
     may see."""
     span, routine = scope.span(node), read_routine(entry)
+    _check_rights(entry, scope, span)
     if routine.query is None and routine.variable is None:
         _refuse(routine, span, "table")
     if node.schema:
@@ -314,6 +325,11 @@ def _bind_body(
     named = zip(routine.parameters, arguments or (), strict=arguments is not None)
     statement.arguments = {fold(p.name): a for p, a in named}
     statement.tables[routine.title] = None
+    context = statement.context
+    if context.accounts is not None:
+        from hartonomous.hql.security.checking import as_definer
+
+        statement.context = as_definer(context, routine.definer)
     try:
         return bind(Scope(statement))
     except Error as error:
@@ -322,6 +338,7 @@ def _bind_body(
         raise
     finally:
         statement.views, statement.span, statement.arguments, statement.inlined = before
+        statement.context = context
 
 
 def check_bound(routine: Routine, context: BindContext) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ def bind_table_name(node: ast.TableName, scope: Scope) -> plan.Source:
         return _bind_relation(relation, node, scope)
     entry = _find_entry(context, schema, name)
     if isinstance(entry, TableEntry):
+        _check_rights(entry, context, span)
         scope.statement.tables[f"{entry.schema}.{entry.name}"] = None
         return _bind_stored(entry, node, scope, _shown(entry, node), fold(entry.schema))
     if isinstance(entry, ViewEntry):
@@ -77,6 +78,14 @@ def _find_entry(context: BindContext, schema: str, name: str) -> object | None:
     if found is None and (stored := find_stored(schema, name)) is not None:
         return context.catalog.find(schema, stored.name)  # it was named in the singular
     return found
+
+
+def _check_rights(entry: TableEntry | ViewEntry, context: BindContext, span: ast.Span) -> None:
+    """PERMISSION if it may not be read here."""
+    if context.rights is not None:
+        from hartonomous.hql.security.checking import allow
+
+        allow(context.rights, context.catalog, entry, ("SELECT",), span)
 
 
 def _unknown_table(node: ast.TableName, scope: Scope) -> Exception:
@@ -238,12 +247,19 @@ def _bind_view(entry: ViewEntry, node: ast.TableName, scope: Scope) -> plan.Sour
             line=span.line,
             column=span.column,
         )
-    assert statement.context.parse_view is not None, "a view, and no parser was given"
+    parse = statement.context.parse_view
+    assert parse is not None, "a view, and no parser was given"
     views, before = statement.views, statement.span
+    context = statement.context
+    _check_rights(entry, context, span)
     statement.views, statement.span = (*views, fold(name)), span
     statement.tables[name] = None
+    if context.accounts is not None:
+        from hartonomous.hql.security.checking import as_definer
+
+        statement.context = as_definer(context, entry.definer)
     try:
-        query = statement.bind_query(statement.context.parse_view(entry.text), Scope(statement))
+        query = statement.bind_query(parse(entry.text), Scope(statement))
     except Error as error:
         if not error.message.startswith("in view "):
             error.message = f'in view "{name}": {error.message}'
@@ -251,7 +267,7 @@ def _bind_view(entry: ViewEntry, node: ast.TableName, scope: Scope) -> plan.Sour
         error.line, error.column = span.line, span.column
         raise
     finally:
-        statement.views, statement.span = views, before
+        statement.views, statement.span, statement.context = views, before, context
     source = derive(query, statement, node.alias.text if node.alias else entry.name)
     names = entry.columns or tuple([f.name for f in query.fields])
     if len(names) != len(query.fields):
@@ -284,6 +300,10 @@ def system_table_name(
 
 def _bind_system(key: str, node: ast.TableName, scope: Scope) -> plan.Source:
     statement = scope.statement
+    if statement.context.rights is not None:
+        from hartonomous.hql.security.checking import allow_system
+
+        allow_system(statement.context.rights, key, scope.span(node))
     source = plan.ArrowSource(
         relation=statement.next_relation(),
         alias=node.alias.text if node.alias else node.name.last,

@@ -150,7 +150,7 @@ def _refuse_uses(
     from hartonomous.storage.access import METHODS
     from hartonomous.storage.references import references_of
 
-    references = references_of(context.catalog)
+    references = references_of(context.transaction.catalog)
     users = [
         f'FOREIGN KEY "{r.entry.name}" of "{r.child.name}"'
         for r in (*references.of_child.get(table.id, ()), *references.of_parent.get(table.id, ()))
@@ -188,7 +188,7 @@ def _rewrite(
     rows = _converted(statement, table, column, parse_type(changed.type), context)
     transaction = context.transaction
     whole, ids = _with_new_ids(table, column, changed)
-    referring = references_of(context.catalog).of_parent.get(table.id, ())
+    referring = references_of(context.transaction.catalog).of_parent.get(table.id, ())
     children = {r.child.id: r.child for r in referring if r.child.id != table.id}
     for child in children.values():  # for a moment their key is not there
         rest = tuple(f for f in child.foreign_keys if f.table != table.id)

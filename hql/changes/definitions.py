@@ -22,6 +22,7 @@ from hartonomous.hql.types import BITS, Type, make_type
 from hartonomous.storage.catalog import (
     CheckEntry,
     ColumnEntry,
+    Entry,
     ForeignKeyEntry,
     KeyEntry,
     TableEntry,
@@ -74,8 +75,9 @@ def define_plain(statement: CreateTable) -> TableEntry:
     return definition.table(statement.columns, statement.constraints)
 
 
-def check_new_name(context: Context, name: ast.ObjectName) -> None:
-    """Whether a new table or view may be called so."""
+def check_new_name(context: Context, name: ast.ObjectName, old: Entry | None = None) -> None:
+    """Whether a new table, view or routine may be called so, and be made there by whose rights
+    count; `old` is what is to be replaced."""
     from hartonomous.hql.system_tables import SYSTEM_SCHEMAS, is_reserved
 
     schema, last = split_name(name)
@@ -92,6 +94,14 @@ def check_new_name(context: Context, name: ast.ObjectName) -> None:
         raise place(
             NotFound(f'there is no schema "{schema}"', hint=f"CREATE SCHEMA {schema}"), name
         )
+    if context.session.account is None:
+        return
+    from hartonomous.hql.security.checking import allow, allow_in
+
+    if old is not None:
+        allow(context.rights, context.catalog, old, ("ALTER",), name)
+    elif not last.startswith("#"):
+        allow_in(context, schema, name)
 
 
 def check_word(name: ast.Identifier) -> None:

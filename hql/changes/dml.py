@@ -213,7 +213,7 @@ def update_query(
 ) -> tuple[Target, dict[str, ast.Expression], Carried, ast.Query]:
     """The table that an UPDATE changes, what it assigns by column, what OUTPUT needs of FROM, and
     the query for addresses and whole new rows, with the old ones if OUTPUT wants them."""
-    target = get_target(context, statement.table, statement.alias, statement.source)
+    target = get_target(context, statement.table, statement.alias, statement.source, ("UPDATE",))
     items = [trees.item(target.column(ADDRESS), ADDRESS)]
     assigned = assigned_columns(statement.assignments, target.table)
     items += new_values(target, assigned)
@@ -294,7 +294,7 @@ def _distinct_rows(rows: pa.Table, joined: bool) -> tuple[np.ndarray, pa.Table]:
 def delete_query(statement: Delete, context: Context) -> tuple[Target, Carried, ast.Query]:
     """The table that a DELETE changes, what OUTPUT needs of FROM, and the query for addresses, and
     for the old rows if OUTPUT wants them."""
-    target = get_target(context, statement.table, statement.alias, statement.source)
+    target = get_target(context, statement.table, statement.alias, statement.source, ("DELETE",))
     items = [trees.item(target.column(ADDRESS), ADDRESS)]
     if statement.output is not None:
         items += [trees.item(target.column(c.name), c.name) for c in target.table.stored]
@@ -306,8 +306,9 @@ def delete_query(statement: Delete, context: Context) -> tuple[Target, Carried, 
 def run_delete(statement: Delete, context: Context) -> Result:
     """DELETE: addresses by a query; the old rows too if OUTPUT wants them."""
     if statement.where is None and statement.source is None and statement.output is None:
-        table = get_target(context, statement.table, statement.alias, None).table
-        return Result(row_count=(find_behaviour(table) or PLAIN).truncate(context, table))
+        table = get_target(context, statement.table, statement.alias, None, ("DELETE",)).table
+        if _sees_all(context, table):
+            return Result(row_count=(find_behaviour(table) or PLAIN).truncate(context, table))
     target, carried, query = delete_query(statement, context)
     table = target.table
     result = context.query(query, key="delete", hidden=True)
@@ -321,9 +322,20 @@ def run_delete(statement: Delete, context: Context) -> Result:
     return output_result(context, carried.output, table, deleted=deleted, carried=(brought, rows))
 
 
+def _sees_all(context: Context, table: TableEntry) -> bool:
+    """Whether no policy hides rows of the table."""
+    if context.account is None:
+        return True
+    from hartonomous.hql.security.rows import policies_for
+
+    return policies_for(context.account, table) is None
+
+
 def run_truncate(statement: TruncateTable, context: Context) -> Result:
     """TRUNCATE TABLE: every row, without looking at it; not of a table that others refer to."""
-    table = get_table(context, statement.table)
+    table = get_table(context, statement.table, rights=("DELETE",))
+    if not _sees_all(context, table):
+        raise place(BindFault(f'"{table.name}" has a policy', hint="DELETE FROM it"), statement)
     refuse_referenced(context.transaction, table, "truncated")
     (find_behaviour(table) or PLAIN).truncate(context, table)
     return Result()

@@ -16,6 +16,7 @@ from hartonomous.hql.changes.targets import (
 )
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.result import Result
+from hartonomous.hql.security.checking import allow
 from hartonomous.storage.catalog import SchemaEntry, fold
 from hartonomous.storage.errors import AlreadyExists, NotFound
 
@@ -52,6 +53,7 @@ def run_drop_schema(statement: DropSchema, context: Context) -> Result:
         if statement.if_exists:
             return Result()
         raise place(NotFound(f'there is no schema "{name}"'), statement.name)
+    allow(context.rights, context.catalog, entry, ("ALTER",), statement.name)
     held = [e.name for e in context.catalog.entries.values() if fold(e.schema) == fold(name)]
     if held:
         message = f'the schema "{name}" is not empty: {", ".join(sorted(held)[:5])}'
@@ -75,5 +77,6 @@ def run_drop(
             if if_exists:
                 continue
             raise unknown_table(context, name, kind)
+        allow(context.rights, context.catalog, entry, ("ALTER",), name)
         context.transaction.drop(entry)
     return Result()

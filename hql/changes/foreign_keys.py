@@ -68,7 +68,7 @@ def _parent(
     assert name is not None
     if [fold(p) for p in split_name(name)] == [fold(p) for p in split_name(definition.name)]:
         return None, definition.columns, definition.keys
-    parent = get_table(definition.context, name, change="indexes")
+    parent = get_table(definition.context, name, change="indexes", rights=("SELECT",))
     if parent.temporary:
         raise place(BindFault("a FOREIGN KEY cannot refer to a #temp table"), name)
     return parent, parent.columns, parent.keys

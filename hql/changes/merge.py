@@ -96,7 +96,8 @@ def merge_query(
     statement: Merge, context: Context
 ) -> tuple[Target, list[When], Carried, ast.Query]:
     """What a MERGE changes, what its clauses give, what OUTPUT needs of the source, the query."""
-    target = get_target(context, statement.table, statement.alias, None)
+    rights = tuple(dict.fromkeys(clause.action for clause in statement.clauses))
+    target = get_target(context, statement.table, statement.alias, None, rights)
     _refuse_senseless(statement.clauses)
     whens = [_when(clause, target.table) for clause in statement.clauses]
     source = _source(statement, target)

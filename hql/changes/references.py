@@ -50,7 +50,7 @@ def settle(context: Context) -> None:
 def _act(context: Context, broken: Broken) -> None:
     """CASCADE, SET NULL or SET DEFAULT."""
     reference = broken.reference
-    child = context.catalog.tables_by_id[reference.child.id]
+    child = context.transaction.catalog.tables_by_id[reference.child.id]
     view = context.transaction.view(child.id)
     numbers, addresses = find_children(view, reference, broken.keys)
     if not len(addresses):

@@ -21,6 +21,7 @@ from hartonomous.hql.errors import BindFault
 from hartonomous.hql.result import Result
 from hartonomous.hql.scripts.routine_rules import check_function, check_parameters, check_procedure
 from hartonomous.hql.scripts.routines import SCALAR, Routine, noun, routine_of
+from hartonomous.hql.security.checking import allow, definer_of
 from hartonomous.hql.syntax import trees
 from hartonomous.storage.catalog import RoutineEntry, TableEntry, fold
 from hartonomous.storage.errors import AlreadyExists, NotFound
@@ -40,7 +41,7 @@ def run_create(statement: CreateProcedure | CreateFunction, context: Context) ->
     old = find_entry(context, name)
     if old is None and statement.mode == "ALTER":
         raise unknown_routine(context, name, wanted)
-    check_new_name(context, name)
+    check_new_name(context, name, old)
     if old is not None and statement.mode == "CREATE":
         hint = f"CREATE OR ALTER {wanted.upper()} replaces a {wanted}"
         raise place(AlreadyExists(f'"{name}" already exists', hint=hint), name)
@@ -51,7 +52,7 @@ def run_create(statement: CreateProcedure | CreateFunction, context: Context) ->
     if old is not None:
         _check_replaced(old, routine, name)
     check_parameters(statement.parameters, routine, context)
-    entry = RoutineEntry(0, schema, last, routine.routine, context.text)
+    entry = RoutineEntry(0, schema, last, routine.routine, context.text, definer_of(context))
     if isinstance(statement, CreateProcedure):
         check_procedure(statement.body)
         _put(context, entry, old)
@@ -109,6 +110,7 @@ def run_drop(
         if kind != wanted or not isinstance(entry, RoutineEntry):
             message = f'"{name}" is a {kind}, not a {wanted}'
             raise place(BindFault(message, hint=f"DROP {kind.upper()} {name}"), name)
+        allow(context.rights, context.catalog, entry, ("ALTER",), name)
         _refuse_used(context, entry, name, "dropped")
         context.transaction.drop(entry)
     return Result()

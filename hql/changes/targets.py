@@ -68,11 +68,16 @@ def describe_kind(entry: object) -> str:
 
 
 def get_table(
-    context: Context, name: ast.ObjectName | ast.Variable, *, change: str = "rows"
+    context: Context,
+    name: ast.ObjectName | ast.Variable,
+    *,
+    change: str = "rows",
+    rights: tuple[str, ...] = (),
 ) -> TableEntry:
     """The stored table that a statement is to change: its "rows", its "indexes" or its
     "definition". UNKNOWN_TABLE with the nearest name; BIND for views; READ_ONLY for system tables,
-    but for the rows of those that users may change, and indexes of all that are stored."""
+    but for the rows of those that users may change, and indexes of all that are stored; PERMISSION
+    unless it has all `rights` (by default INSERT for rows, else ALTER)."""
     if isinstance(name, ast.Variable):
         from hartonomous.hql.scripts.table_variables import get_table_variable
 
@@ -81,11 +86,17 @@ def get_table(
         refuse_system_table(name, "altered")
     if find_relation(*split_name(name)) == ATOMS:
         return _get_atoms(context, name, change)
-    system = _get_system_table(context, name, change)
+    wanted = rights or (("INSERT",) if change == "rows" else ("ALTER",))
+    system = _get_system_table(context, name, change, wanted)
     if system is not None:
         return system
     entry = find_entry(context, name)
     if isinstance(entry, TableEntry):
+        if context.session.account is not None:
+            from hartonomous.hql.security.checking import allow
+
+            for right in wanted:
+                allow(context.rights, context.catalog, entry, (right,), name)
         return entry
     if isinstance(entry, ViewEntry):
         raise place(BindFault(f'"{entry.name}" is a view, and views cannot be changed'), name)
@@ -100,6 +111,10 @@ def _get_atoms(context: Context, name: ast.ObjectName, change: str) -> TableEntr
     """The entry that holds the indexes of TensorAtoms, made if it is not there."""
     if change != "indexes":
         raise place(NotSupported(f"not supported yet: changing the {change} of {ATOMS}"), name)
+    if context.session.account is not None:
+        from hartonomous.hql.security.checking import require
+
+        require(context, "ALTER", f"an index of {ATOMS}", name)
     kept = context.catalog.find(DEFAULT_SCHEMA, ATOMS)
     if kept is None:
         kept = context.transaction.create(atoms_entry())
@@ -107,7 +122,9 @@ def _get_atoms(context: Context, name: ast.ObjectName, change: str) -> TableEntr
     return kept
 
 
-def _get_system_table(context: Context, name: ast.ObjectName, change: str) -> TableEntry | None:
+def _get_system_table(
+    context: Context, name: ast.ObjectName, change: str, rights: tuple[str, ...]
+) -> TableEntry | None:
     """The stored system table of that name, made if it is not there; None for other names."""
     from hartonomous.hql.system_schema import find_stored
     from hartonomous.hql.system_schema.writing import ensure
@@ -117,6 +134,11 @@ def _get_system_table(context: Context, name: ast.ObjectName, change: str) -> Ta
         return None
     if change == "rows" and not stored.changeable:
         raise place(ReadOnly(f'the system table "{name}" cannot be changed'), name)
+    if context.session.account is not None:
+        from hartonomous.hql.security.checking import allow_stored
+
+        for right in rights:
+            allow_stored(context.rights, stored.name, right, name)
     return ensure(context, stored.name)
 
 
@@ -164,6 +186,7 @@ def get_target(
     name: ast.ObjectName | ast.Variable,
     alias: ast.Identifier | None,
     source: ast.Relation | None,
+    rights: tuple[str, ...],
 ) -> Target:
     """The target of UPDATE or DELETE: `name` may be an alias that `source` declares, a table that
     occurs in it, or else a table that is joined to it."""
@@ -174,11 +197,11 @@ def get_target(
             shown = found.name if found.alias is None else found.alias.text
             return Target(table, source, shown, True)
         if found is not None:
-            table = get_table(context, found.name)
+            table = get_table(context, found.name, rights=rights)
             if found.as_of is not None:
                 raise place(BindFault("a table AS OF an earlier moment cannot be changed"), found)
             return Target(table, source, (found.alias or found.name.parts[-1]).text, True)
-    table = get_table(context, name)
+    table = get_table(context, name, rights=rights)
     named: ast.Relation
     if isinstance(name, ast.Variable):
         named = ast.VariableTable(name.name, alias, span=name.span)

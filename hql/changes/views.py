@@ -15,6 +15,7 @@ from hartonomous.hql.changes.targets import (
 )
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.result import Result
+from hartonomous.hql.security.checking import definer_of
 from hartonomous.storage.catalog import ViewEntry, fold
 from hartonomous.storage.errors import AlreadyExists
 
@@ -29,7 +30,7 @@ def run_create_view(statement: CreateView, context: Context) -> Result:
     old = find_entry(context, statement.name)
     if old is None and statement.mode == "ALTER":
         raise unknown_table(context, statement.name, "view")
-    check_new_name(context, statement.name)
+    check_new_name(context, statement.name, old)
     if old is not None and statement.mode == "CREATE":
         if statement.if_not_exists:
             return Result()
@@ -48,10 +49,11 @@ def run_create_view(statement: CreateView, context: Context) -> Result:
     check_query(statement.query, schema, name)
     names = _column_names(statement, context)
     text = str(statement.query)
+    definer = definer_of(context)
     if old is None:
-        context.transaction.create(ViewEntry(0, schema, name, text, names))
+        context.transaction.create(ViewEntry(0, schema, name, text, names, definer))
     else:
-        context.transaction.replace(ViewEntry(old.id, old.schema, old.name, text, names))
+        context.transaction.replace(ViewEntry(old.id, old.schema, old.name, text, names, definer))
     return Result()
 
 

@@ -34,4 +34,7 @@ SESSION: tuple[Function, ...] = (
     _of_session("SCOPE_IDENTITY", BIGINT,
                 "The last IDENTITY value that this batch or routine gave out itself; `@@IDENTITY` "
                 "is the session's last."),
+    _of_session("USER_NAME", NVARCHAR,
+                "Who the session is: its user, or the author of its commits if nobody was asked.",
+                "LEN(USER_NAME()) > 0"),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from hartonomous.hql.errors import BindFault
 from hartonomous.hql.models.model import find_entry, spaces_served
 from hartonomous.hql.models.options import named
 from hartonomous.hql.result import Result
+from hartonomous.hql.security.checking import allow
 from hartonomous.storage.errors import ConstraintFault
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def run_drop_model(statement: DropModel, context: Context) -> Result:
         if statement.if_exists:
             return Result()
         raise place(fault, statement.name) from None
+    allow(context.rights, context.catalog, entry, ("ALTER",), statement.name)
     served = spaces_served(context.catalog, entry.name)
     if served:
         needed = ConstraintFault(

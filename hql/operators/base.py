@@ -106,7 +106,12 @@ class Execution:
         if found is None:
             from hartonomous.hql.history.past import PastSource
 
-            found = self.moments[moment] = PastSource.of(self.source.database, moment)
+            found = PastSource.of(self.source.database, moment)
+            if self.context is not None and self.context.account is not None:
+                from hartonomous.hql.security.rows import guarded
+
+                found = guarded(self.context, found, moment)
+            self.moments[moment] = found
         return found
 
     def rows_of(self, key: str, moment: CommitPlace | None) -> pa.Table | pa.RecordBatchReader:

@@ -45,8 +45,12 @@ def play_execute(statement: Execute, script: Script) -> Iterator[Result]:
         _check_output(argument, script.frame)
     if statement.result is not None:
         get_variable(statement.result, statement, script.frame)
-    catalog = script.session.read(
-        script.prepared, script.frame, script.messages, script.limits, lambda c: c.catalog
+    catalog, rights = script.session.read(
+        script.prepared,
+        script.frame,
+        script.messages,
+        script.limits,
+        lambda c: (c.catalog, c.rights),
     )
     entry = find_routine(catalog, statement.procedure)
     system = SYSTEM_PROCEDURES.get(fold(statement.procedure.last))
@@ -54,8 +58,12 @@ def play_execute(statement: Execute, script: Script) -> Iterator[Result]:
         yield from system(statement, script)
         return
     routine = read_routine(get_procedure(entry, statement, catalog))
+    if rights is not None:
+        from hartonomous.hql.security.checking import allow
+
+        allow(rights, catalog, entry, ("EXECUTE",), statement.procedure)
     values, outputs = evaluate_arguments(statement, statement.arguments, routine, script)
-    frame = new_frame(routine, values, script.frame)
+    frame = new_frame(routine, values, script.frame, entry.definer)
     callee = script.call(frame, what=f"{routine.noun} {routine.title}")
     yield from _play(callee, entry.text)
     give_back(statement, callee, outputs, script.frame)
@@ -76,9 +84,12 @@ def get_procedure(entry: Any, statement: Execute, catalog: Catalog) -> RoutineEn
     return entry
 
 
-def new_frame(routine: Routine, values: Sequence[Any], caller: Frame) -> Frame:
-    """The frame of a body; `values` are those of the parameters, in Python's form."""
-    frame = Frame(caller=caller, routine=f"{routine.noun} {routine.title}")
+def new_frame(
+    routine: Routine, values: Sequence[Any], caller: Frame, definer: str | None = None
+) -> Frame:
+    """The frame of a body; `values` are those of the parameters, in Python's form. `definer` see
+    Frame."""
+    frame = Frame(caller=caller, routine=f"{routine.noun} {routine.title}", definer=definer)
     for parameter, value in zip(routine.parameters, values, strict=True):
         frame.parameters.declare(fold(parameter.name), parameter.type, value)
     return frame
@@ -194,7 +205,7 @@ def run_function(
     script = Script(
         context.session, context.frame, context.messages, context.limits, prepared, streams=False
     )
-    frame = new_frame(routine, row, context.frame)
+    frame = new_frame(routine, row, context.frame, entry.definer)
     frame.result_table = routine.variable
     if routine.returns is not None:
         frame.returns = trees.unbounded(routine.returns)

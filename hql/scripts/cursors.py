@@ -79,7 +79,12 @@ class Cursor:
 
     def __init__(self, name: str, statement: DeclareCursor, context: Context) -> None:
         frame = context.frame
-        seen = Frame(frame.parameters.copy(), caller=frame.caller, routine=frame.routine)
+        seen = Frame(
+            frame.parameters.copy(),
+            caller=frame.caller,
+            routine=frame.routine,
+            definer=frame.definer,
+        )
         seen.tables, seen.rows = dict(frame.tables), frame.rows
         seen.temporary = frame.temporary
         self.name = name

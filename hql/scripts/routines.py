@@ -6,6 +6,7 @@ A catalog entry keeps the statement that made a routine as it was written. Place
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,6 +63,7 @@ class Routine:
     query: ast.Query | None = None
     variable: str | None = None
     columns: tuple[tuple[str, Type], ...] = ()
+    definer: str = ""  # see RoutineEntry
 
     @property
     def noun(self) -> str:
@@ -92,7 +94,8 @@ def read_routine(entry: RoutineEntry) -> Routine:
     from hartonomous.hql.syntax.parse import parse_batch
 
     (statement,) = parse_batch(entry.text)
-    return routine_of(statement, f"{entry.schema}.{entry.name}", entry.text)  # type: ignore[arg-type]
+    routine = routine_of(statement, f"{entry.schema}.{entry.name}", entry.text)  # type: ignore[arg-type]
+    return replace(routine, definer=entry.definer) if entry.definer else routine
 
 
 def routine_of(statement: CreateProcedure | CreateFunction, title: str, text: str) -> Routine:

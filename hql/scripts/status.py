@@ -107,8 +107,15 @@ VALUES: Mapping[str, tuple[Type, Getter]] = {
     "error_state()": (INT, _caught(state_of)),
     "error_line()": (INT, _caught(lambda error: error.line)),
     "error_procedure()": (NVARCHAR, _caught(procedure_of)),
+    "user_name()": (NVARCHAR, lambda session, frame: user_of(session)),
     "error_code()": (NVARCHAR, _caught(lambda error: error.code)),
 }
+
+
+def user_of(session: Session) -> str:
+    """Who the session is: its account's name, without one the author of its commits."""
+    account = session.account
+    return session.author if account is None or account.is_open else account.name
 
 
 def values_of(names: Iterable[str], session: Session, frame: Frame) -> dict[str, Any]:

@@ -21,6 +21,7 @@ class AlterDatabase(Statement):
     name: str
     value: Expression | None
     title: ClassVar[str] = "ALTER DATABASE"
+    right: ClassVar[str] = "CONTROL"
     usual_effect: ClassVar[str] = "controls"
 
     @classmethod

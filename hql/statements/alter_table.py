@@ -82,6 +82,7 @@ class AlterTable(Statement):
     table: ObjectName
     action: Add | Drop | AlterColumn | SetDefault | Rename
     title: ClassVar[str] = "ALTER TABLE"
+    right: ClassVar[str] = ""
 
     def __str__(self) -> str:
         return f"ALTER TABLE {self.table} {self.action}"

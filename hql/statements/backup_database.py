@@ -19,6 +19,7 @@ class BackupDatabase(Statement):
 
     path: Expression
     title: ClassVar[str] = "BACKUP DATABASE"
+    right: ClassVar[str] = "CONTROL"
     usual_effect: ClassVar[str] = "controls"
 
     @classmethod

@@ -32,6 +32,9 @@ class Statement(Node):
     #: reads (a snapshot is enough), changes (needs a transaction), controls (stands outside
     #: them), scripts (holds or steers other statements: has `play` in place of `run`)
     usual_effect: ClassVar[str] = "changes"
+    #: the right on the database that it needs as a whole (security/rights.py), empty for none: what
+    #: it names is asked for where the names are found. Every statement says its own.
+    right: ClassVar[str] = "CONTROL"
     rules: ClassVar[Mapping[str, Builder]] = {}
 
     @classmethod

@@ -20,6 +20,7 @@ class BeginTransaction(Statement):
 
     name: Identifier | None = None
     title: ClassVar[str] = "BEGIN TRAN"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "controls"
 
     def __str__(self) -> str:

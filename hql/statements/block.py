@@ -20,6 +20,7 @@ class Block(Statement):
 
     body: tuple[Statement, ...]
     title: ClassVar[str] = "BEGIN"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     def __str__(self) -> str:

@@ -18,6 +18,7 @@ class BreakLoop(Statement):
     """BREAK"""
 
     title: ClassVar[str] = "BREAK"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     def __str__(self) -> str:

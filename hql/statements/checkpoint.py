@@ -17,6 +17,7 @@ class Checkpoint(Statement):
     """CHECKPOINT"""
 
     title: ClassVar[str] = "CHECKPOINT"
+    right: ClassVar[str] = "CONTROL"
     usual_effect: ClassVar[str] = "controls"
 
     def __str__(self) -> str:

@@ -19,6 +19,7 @@ class CloseCursor(Statement):
 
     cursor: Identifier
     title: ClassVar[str] = "CLOSE"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:

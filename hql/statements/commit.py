@@ -20,6 +20,7 @@ class Commit(Statement):
 
     name: Identifier | None = None
     title: ClassVar[str] = "COMMIT"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "controls"
 
     def __str__(self) -> str:

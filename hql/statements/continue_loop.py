@@ -18,6 +18,7 @@ class ContinueLoop(Statement):
     """CONTINUE"""
 
     title: ClassVar[str] = "CONTINUE"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     def __str__(self) -> str:

@@ -27,6 +27,7 @@ class Copy(Statement):
     path: Expression
     options: tuple[Option, ...] = ()
     title: ClassVar[str] = "COPY"
+    right: ClassVar[str] = "COPY FILES"
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

@@ -22,6 +22,7 @@ class CreateBranch(Statement):
     commit: Expression | None = None
     source: Identifier | None = None
     title: ClassVar[str] = "CREATE BRANCH"
+    right: ClassVar[str] = "BRANCH"
     usual_effect: ClassVar[str] = "controls"
 
     @classmethod

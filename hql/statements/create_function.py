@@ -31,6 +31,7 @@ class CreateFunction(Statement):
     mode: str = "CREATE"
     rows: Declare | None = None
     title: ClassVar[str] = "CREATE FUNCTION"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

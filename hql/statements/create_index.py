@@ -29,6 +29,7 @@ class CreateIndex(Statement):
     options: tuple[Option, ...] = ()
     if_not_exists: bool = False
     title: ClassVar[str] = "CREATE INDEX"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

@@ -47,6 +47,7 @@ class CreateModel(Statement):
     options: tuple[Option, ...] = ()
     if_not_exists: bool = False
     title: ClassVar[str] = "CREATE MODEL"
+    right: ClassVar[str] = "CREATE"
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

@@ -24,6 +24,7 @@ class CreateProcedure(Statement):
     body: tuple[Statement, ...]
     mode: str = "CREATE"
     title: ClassVar[str] = "CREATE PROCEDURE"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

@@ -21,6 +21,7 @@ class CreateSchema(Statement):
     name: Identifier
     if_not_exists: bool = False
     title: ClassVar[str] = "CREATE SCHEMA"
+    right: ClassVar[str] = "CREATE"
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

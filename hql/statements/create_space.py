@@ -25,6 +25,7 @@ class CreateSpace(Statement):
     landmarks: Query | None = None
     if_not_exists: bool = False
     title: ClassVar[str] = "CREATE SPACE"
+    right: ClassVar[str] = "CREATE"
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

@@ -24,6 +24,7 @@ class CreateTable(Statement):
     constraints: tuple[Constraint, ...] = ()
     if_not_exists: bool = False
     title: ClassVar[str] = "CREATE TABLE"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

@@ -21,6 +21,7 @@ class CreateTag(Statement):
     name: Identifier
     commit: Expression | None = None
     title: ClassVar[str] = "CREATE TAG"
+    right: ClassVar[str] = "BRANCH"
     usual_effect: ClassVar[str] = "controls"
 
     def __str__(self) -> str:

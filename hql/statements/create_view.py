@@ -24,6 +24,7 @@ class CreateView(Statement):
     mode: str = "CREATE"
     if_not_exists: bool = False
     title: ClassVar[str] = "CREATE VIEW"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

@@ -19,6 +19,7 @@ class Deallocate(Statement):
 
     cursor: Identifier
     title: ClassVar[str] = "DEALLOCATE"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:

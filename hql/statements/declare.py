@@ -37,6 +37,7 @@ class Declare(Statement):
 
     variables: tuple[VariableDefinition, ...]
     title: ClassVar[str] = "DECLARE"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "reads"
 
     @classmethod

@@ -22,6 +22,7 @@ class DeclareCursor(Statement):
     query: Query
     options: tuple[str, ...] = ()
     title: ClassVar[str] = "DECLARE CURSOR"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "reads"
 
     @classmethod

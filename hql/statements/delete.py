@@ -26,6 +26,7 @@ class Delete(Statement):
     where: Expression | None = None
     ctes: With | None = None
     title: ClassVar[str] = "DELETE"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

@@ -22,6 +22,7 @@ class DiffCommit(Statement):
     after: Expression
     table: ObjectName | None = None
     title: ClassVar[str] = "DIFF COMMIT"
+    right: ClassVar[str] = "VIEW HISTORY"
     usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:

@@ -21,6 +21,7 @@ class DropBranch(Statement):
     name: Identifier
     if_exists: bool = False
     title: ClassVar[str] = "DROP BRANCH"
+    right: ClassVar[str] = "BRANCH"
     usual_effect: ClassVar[str] = "controls"
 
     @classmethod

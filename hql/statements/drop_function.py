@@ -21,6 +21,7 @@ class DropFunction(Statement):
     names: tuple[ObjectName, ...]
     if_exists: bool = False
     title: ClassVar[str] = "DROP FUNCTION"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

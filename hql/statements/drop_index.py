@@ -22,6 +22,7 @@ class DropIndex(Statement):
     table: ObjectName | None = None
     if_exists: bool = False
     title: ClassVar[str] = "DROP INDEX"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

@@ -21,6 +21,7 @@ class DropModel(Statement):
     name: Identifier | Literal
     if_exists: bool = False
     title: ClassVar[str] = "DROP MODEL"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

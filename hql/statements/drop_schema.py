@@ -21,6 +21,7 @@ class DropSchema(Statement):
     name: Identifier
     if_exists: bool = False
     title: ClassVar[str] = "DROP SCHEMA"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

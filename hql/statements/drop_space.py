@@ -21,6 +21,7 @@ class DropSpace(Statement):
     name: Identifier
     if_exists: bool = False
     title: ClassVar[str] = "DROP SPACE"
+    right: ClassVar[str] = "ALTER"
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

@@ -21,6 +21,7 @@ class DropTag(Statement):
     name: Identifier
     if_exists: bool = False
     title: ClassVar[str] = "DROP TAG"
+    right: ClassVar[str] = "BRANCH"
     usual_effect: ClassVar[str] = "controls"
 
     @classmethod

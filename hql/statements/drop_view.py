@@ -21,6 +21,7 @@ class DropView(Statement):
     names: tuple[ObjectName, ...]
     if_exists: bool = False
     title: ClassVar[str] = "DROP VIEW"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

@@ -50,6 +50,7 @@ class Execute(Statement):
     arguments: tuple[Argument, ...] = ()
     result: str | None = None
     title: ClassVar[str] = "EXEC"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     @classmethod

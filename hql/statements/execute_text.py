@@ -22,6 +22,7 @@ class ExecuteText(Statement):
 
     text: Expression
     title: ClassVar[str] = "EXEC"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     def __str__(self) -> str:

@@ -21,6 +21,7 @@ class Explain(Statement):
     statement: Statement
     analyze: bool = False
     title: ClassVar[str] = "EXPLAIN"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "reads"
 
     @classmethod

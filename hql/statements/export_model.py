@@ -25,6 +25,7 @@ class ExportModel(Statement):
     format: str | None = None
     options: tuple[Option, ...] = ()
     title: ClassVar[str] = "EXPORT MODEL"
+    right: ClassVar[str] = "COPY FILES"
     usual_effect: ClassVar[str] = "reads"
 
     @classmethod

@@ -26,6 +26,7 @@ class Fetch(Statement):
     into: tuple[str, ...] = ()
     number: Expression | None = None
     title: ClassVar[str] = "FETCH"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "reads"
 
     @classmethod

@@ -20,6 +20,7 @@ class Help(Statement):
 
     topic: str | None = None
     title: ClassVar[str] = "HELP"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "reads"
 
     @classmethod

@@ -23,6 +23,7 @@ class IfElse(Statement):
     then: Statement
     otherwise: Statement | None = None
     title: ClassVar[str] = "IF"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     def __str__(self) -> str:

@@ -26,6 +26,7 @@ class Ingest(Statement):
     into: ObjectName | None = None
     space: Identifier | None = None
     title: ClassVar[str] = "INGEST"
+    right: ClassVar[str] = "INGEST"
     usual_effect: ClassVar[str] = "controls"
 
     @classmethod

@@ -27,6 +27,7 @@ class Insert(Statement):
     output: Output | None = None
     ctes: With | None = None
     title: ClassVar[str] = "INSERT"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

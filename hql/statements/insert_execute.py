@@ -25,6 +25,7 @@ class InsertExecute(Statement):
     columns: tuple[Identifier, ...]
     source: Execute | ExecuteText
     title: ClassVar[str] = "INSERT … EXEC"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     @classmethod

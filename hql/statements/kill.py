@@ -21,6 +21,7 @@ class Kill(Statement):
     number: Expression
     one_statement: bool = False
     title: ClassVar[str] = "KILL"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "controls"
     rules: ClassVar[Mapping[str, Builder]] = {"kill_one": lambda children, span: True}
 

@@ -50,6 +50,7 @@ class Merge(Statement):
     output: Output | None = None
     ctes: With | None = None
     title: ClassVar[str] = "MERGE"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

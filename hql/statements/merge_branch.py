@@ -23,6 +23,7 @@ class MergeBranch(Statement):
     name: Identifier
     take: str | None = None
     title: ClassVar[str] = "MERGE BRANCH"
+    right: ClassVar[str] = "CONTROL"
     usual_effect: ClassVar[str] = "scripts"
 
     def __str__(self) -> str:

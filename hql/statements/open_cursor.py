@@ -19,6 +19,7 @@ class OpenCursor(Statement):
 
     cursor: Identifier
     title: ClassVar[str] = "OPEN"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:

@@ -163,6 +163,31 @@ def _setting_value(given: Expression | Identifier) -> str:
     return value(given)
 
 
+def user_settings(options: tuple[ast.Option, ...]) -> str:
+    """`WITH NAME = value, FLAG`, as users and tokens have them, or nothing for no options."""
+    return line("WITH", settings(options)[len("WITH (") : -1]) if options else ""
+
+
+#: kinds of things that rights are given on
+SECURABLES = ("DATABASE", "SCHEMA", "TABLE", "VIEW", "MODEL", "PROCEDURE", "FUNCTION")
+
+
+@frozen
+class Securable(Node):
+    """ON kind name; `kind` is empty where only a name was said, `name` None for the database."""
+
+    kind: str
+    name: Identifier | ObjectName | None = None
+
+    def __str__(self) -> str:
+        return line("ON", self.kind, self.name)
+
+
+def securable(kind: str) -> Builder:
+    """Builder of a Securable of that kind."""
+    return lambda children, span: Securable(kind, *children, span=span)
+
+
 def as_body(body: Any) -> tuple[Any, ...]:
     """A procedure's body: the statements themselves, or its one block."""
     return body if isinstance(body, tuple) else (body,)

@@ -20,6 +20,7 @@ class PrintText(Statement):
 
     value: Expression
     title: ClassVar[str] = "PRINT"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:

@@ -19,6 +19,7 @@ class QueryStatement(Statement):
 
     query: Query
     title: ClassVar[str] = "SELECT"
+    right: ClassVar[str] = ""
 
     def __str__(self) -> str:
         return str(self.query)

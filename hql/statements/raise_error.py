@@ -28,6 +28,7 @@ class RaiseError(Statement):
     arguments: tuple[Expression, ...] = ()
     no_wait: bool = False
     title: ClassVar[str] = "RAISERROR"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     @classmethod

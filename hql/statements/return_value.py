@@ -21,6 +21,7 @@ class ReturnValue(Statement):
 
     value: Expression | None = None
     title: ClassVar[str] = "RETURN"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     def __str__(self) -> str:

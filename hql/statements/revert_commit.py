@@ -20,6 +20,7 @@ class RevertCommit(Statement):
 
     commit: Expression
     title: ClassVar[str] = "REVERT COMMIT"
+    right: ClassVar[str] = "CONTROL"
 
     def __str__(self) -> str:
         return f"REVERT COMMIT {value(self.commit)}"

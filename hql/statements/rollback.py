@@ -20,6 +20,7 @@ class Rollback(Statement):
 
     savepoint: Identifier | None = None
     title: ClassVar[str] = "ROLLBACK"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "controls"
 
     def __str__(self) -> str:

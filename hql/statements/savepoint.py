@@ -19,6 +19,7 @@ class Savepoint(Statement):
 
     name: Identifier
     title: ClassVar[str] = "SAVE TRAN"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "controls"
 
     def __str__(self) -> str:

@@ -22,6 +22,7 @@ class SetOption(Statement):
     name: str
     value: Expression | bool
     title: ClassVar[str] = "SET"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     @classmethod

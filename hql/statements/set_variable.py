@@ -22,6 +22,7 @@ class SetVariable(Statement):
     name: str
     value: Expression
     title: ClassVar[str] = "SET"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "reads"
 
     @classmethod

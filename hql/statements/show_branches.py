@@ -17,6 +17,7 @@ class ShowBranches(Statement):
     """SHOW BRANCHES"""
 
     title: ClassVar[str] = "SHOW BRANCHES"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ class ShowCommits(Statement):
     """SHOW COMMITS"""
 
     title: ClassVar[str] = "SHOW COMMITS"
+    right: ClassVar[str] = "VIEW HISTORY"
     usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:

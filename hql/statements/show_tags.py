@@ -17,6 +17,7 @@ class ShowTags(Statement):
     """SHOW TAGS"""
 
     title: ClassVar[str] = "SHOW TAGS"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:

@@ -23,6 +23,7 @@ class Throw(Statement):
     message: Expression | None = None
     state: Expression | None = None
     title: ClassVar[str] = "THROW"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     def __str__(self) -> str:

@@ -19,6 +19,7 @@ class TruncateTable(Statement):
 
     table: ObjectName
     title: ClassVar[str] = "TRUNCATE TABLE"
+    right: ClassVar[str] = ""
 
     def __str__(self) -> str:
         return f"TRUNCATE TABLE {self.table}"

@@ -23,6 +23,7 @@ class TryCatch(Statement):
     body: tuple[Statement, ...]
     handler: tuple[Statement, ...] = ()
     title: ClassVar[str] = "BEGIN TRY"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     @classmethod

@@ -28,6 +28,7 @@ class Update(Statement):
     where: Expression | None = None
     ctes: With | None = None
     title: ClassVar[str] = "UPDATE"
+    right: ClassVar[str] = ""
 
     @classmethod
     def build(cls, children: list[Any], span: Span) -> Self:

@@ -19,6 +19,7 @@ class UpdateStatistics(Statement):
 
     table: ObjectName
     title: ClassVar[str] = "UPDATE STATISTICS"
+    right: ClassVar[str] = "CONTROL"
     usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:

@@ -22,6 +22,7 @@ class UseBranch(Statement):
 
     name: Identifier
     title: ClassVar[str] = "USE BRANCH"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     def __str__(self) -> str:

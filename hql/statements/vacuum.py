@@ -19,6 +19,7 @@ class Vacuum(Statement):
 
     table: ObjectName | None = None
     title: ClassVar[str] = "VACUUM"
+    right: ClassVar[str] = "CONTROL"
     usual_effect: ClassVar[str] = "controls"
 
     def __str__(self) -> str:

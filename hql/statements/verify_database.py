@@ -17,6 +17,7 @@ class VerifyDatabase(Statement):
     """VERIFY DATABASE"""
 
     title: ClassVar[str] = "VERIFY DATABASE"
+    right: ClassVar[str] = "CONTROL"
     usual_effect: ClassVar[str] = "controls"
 
     def __str__(self) -> str:

@@ -20,6 +20,7 @@ class WaitFor(Statement):
 
     delay: Expression
     title: ClassVar[str] = "WAITFOR DELAY"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     def __str__(self) -> str:

@@ -21,6 +21,7 @@ class WhileLoop(Statement):
     condition: Expression
     body: Statement
     title: ClassVar[str] = "WHILE"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "scripts"
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def find(context: Context, name: str) -> TableEntry | None:
     """The table's entry, or None if nothing was ever written to it. `name` is the plural."""
     assert fold(name) in TABLES, name
-    entry = context.catalog.find("dbo", name)
+    entry = context.transaction.catalog.find("dbo", name)  # also for who may not see it
     assert entry is None or isinstance(entry, TableEntry), name
     return entry
 

@@ -19,8 +19,15 @@ from hartonomous.hql.models.relations.tables import NAMES as RELATIONS
 from hartonomous.hql.plan import Field, schema_of
 from hartonomous.hql.system_schema import TABLES as STORED
 from hartonomous.hql.system_schema import fields_of, singular
-from hartonomous.hql.system_tables import activity, catalog, information_schema, models, routines
-from hartonomous.hql.system_tables.base import SystemTable
+from hartonomous.hql.system_tables import (
+    activity,
+    catalog,
+    information_schema,
+    models,
+    routines,
+    users,
+)
+from hartonomous.hql.system_tables.base import SystemTable, needing
 from hartonomous.hql.system_tables.branches import BRANCHES, TAGS
 from hartonomous.hql.system_tables.commits import COMMITS
 from hartonomous.hql.system_tables.foreign_keys import FOREIGN_KEY_COLUMNS, FOREIGN_KEYS
@@ -39,8 +46,8 @@ if TYPE_CHECKING:
 
 #: by folded name
 SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
-    "commits": COMMITS,
-    "inferencerequests": REQUESTS,
+    "commits": needing("VIEW HISTORY", COMMITS),
+    "inferencerequests": needing("VIEW STATE", REQUESTS),
     **{f"information_schema.{fold(n)}": t for n, t in information_schema.VIEWS.items()},
     "modellayers": models.LAYERS,
     "models": models.MODELS,
@@ -48,8 +55,9 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "querylog": QUERIES,
     "spaces": SPACES,
     "sys.branches": BRANCHES,
+    "sys.audit": users.AUDIT,
     "sys.check_constraints": catalog.CHECKS,
-    "sys.column_statistics": COLUMN_STATISTICS,
+    "sys.column_statistics": needing("VIEW STATE", COLUMN_STATISTICS),
     "sys.columns": catalog.COLUMNS,
     "sys.foreign_key_columns": FOREIGN_KEY_COLUMNS,
     "sys.foreign_keys": FOREIGN_KEYS,
@@ -57,15 +65,21 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "sys.index_columns": INDEX_COLUMNS,
     "sys.indexes": catalog.INDEXES,
     "sys.parameters": routines.PARAMETERS,
+    "sys.permissions": users.PERMISSIONS,
+    "sys.policies": users.POLICIES,
     "sys.procedures": routines.PROCEDURES,
+    "sys.role_members": users.ROLE_MEMBERS,
+    "sys.roles": users.ROLES,
     "sys.schemas": catalog.SCHEMAS,
     "sys.sessions": activity.SESSIONS,
-    "sys.settings": SETTINGS,
+    "sys.settings": needing("VIEW STATE", SETTINGS),
     "sys.statements": activity.STATEMENTS,
-    "sys.statistics": STATISTICS,
-    "sys.storage": STORAGE,
+    "sys.statistics": needing("VIEW STATE", STATISTICS),
+    "sys.storage": needing("VIEW STATE", STORAGE),
     "sys.tables": catalog.TABLES,
     "sys.tags": TAGS,
+    "sys.tokens": users.TOKENS,
+    "sys.users": users.USERS,
     "sys.views": catalog.VIEWS,
 }
 

@@ -12,6 +12,7 @@ its own instead: `SystemTable(fields(…), rows)`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -29,15 +30,22 @@ Row = tuple[Any, ...]
 
 @frozen
 class SystemTable:
-    """Columns, and what computes the rows: an Arrow table with the schema of `fields`."""
+    """Columns, and what computes the rows: an Arrow table with the schema of `fields`. `right` is
+    what reading it needs on the database; what needs none shows what the account may know of."""
 
     fields: tuple[Field, ...]
     rows: Callable[[Context], pa.Table]
+    right: str = ""
 
 
 def fields(**types: Type) -> tuple[Field, ...]:
     """Columns by name, in the order written."""
     return tuple(Field(name, type_) for name, type_ in types.items())
+
+
+def needing(right: str, table: SystemTable) -> SystemTable:
+    """The table, for those who have a right on the database."""
+    return replace(table, right=right)
 
 
 def of_tuples(rows: Callable[[Context], Iterable[Row]], **types: Type) -> SystemTable:

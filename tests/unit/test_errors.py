@@ -22,6 +22,7 @@ DRAWN = re.compile(r"((?:│   |    )*)[├└]── (\w+)\s*(.*)")
 CODE = re.compile(r"\b[A-Z][A-Z_]{3,}\b")
 #: codes that no statement alone brings about: some other test must speak of them
 ELSEWHERE = {
+    "AUTH",
     "CONFLICT",
     "HISTORY_GONE",
     "CORRUPTION",
