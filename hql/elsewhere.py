@@ -89,6 +89,7 @@ class ReadElsewhere(Statement):
 
     query: ast.Query
     title: ClassVar[str] = "SELECT"
+    right: ClassVar[str] = ""
     usual_effect: ClassVar[str] = "reads"
 
     def __str__(self) -> str:
