@@ -22,13 +22,16 @@ from hartonomous.hql.security.accounts import Accounts
 from hartonomous.server.auth import Authenticator, check_listening
 from hartonomous.server.engine import Engine
 from hartonomous.server.http_door import HttpDoor, guard, protocol_options, sign
+from hartonomous.server.login_audit import LoginAudit
 from hartonomous.server.origins import doorkeeper
 from hartonomous.server.tls import Certificates, TLSFiles, reload_now, watch
+from hartonomous.server.watching import Watching
 from hartonomous.server.wire_door import WireDoor
 
 if TYPE_CHECKING:
     from hartonomous.server.postgres.door import PostgresDoor
     from hartonomous.server.settings import ServerSettings
+    from hartonomous.server.workers import Workers
 
 #: connections that wait to be accepted
 BACKLOG = 1_024
@@ -45,8 +48,10 @@ class Server:
     ) -> None:
         self.settings, self.report = settings, report
         self.engine = Engine(database, settings)
+        self.watching: Watching | None = None
         self.certificates: Certificates | None = None
         self.postgres: PostgresDoor | None = None
+        self.workers: Workers | None = None
         self._authenticator: Authenticator | None = None
         self._http: HttpDoor | None = None
         self._runner: web.AppRunner | None = None
@@ -82,14 +87,21 @@ class Server:
 
     async def _open_doors(self) -> None:
         settings, engine = self.settings, self.engine
+        watching = self.watching = Watching(engine)
+        await watching.start()
         accounts = engine.accounts = Accounts.of(engine.database)
         self.certificates = _certificates(settings)
         warning = check_listening(settings.host, accounts, has_tls=self.certificates is not None)
         if warning is not None:
             self.report(warning)
+        engine.observers.append(LoginAudit(engine))
+        if settings.workers:
+            from hartonomous.server.routing import start_workers
+
+            self.workers = start_workers(engine, self.report)
         authenticator = Authenticator(accounts, failures_max=settings.failures_max)
         self._authenticator = authenticator
-        self._runner = await self._listen(authenticator)
+        self._runner = await self._listen(authenticator, watching)
         context = None if self.certificates is None else self.certificates.context
         if settings.postgres_port is not None:
             from hartonomous.server.postgres.door import PostgresDoor
@@ -99,13 +111,14 @@ class Server:
         if self.certificates is not None:
             self._watching = asyncio.create_task(watch(self.certificates, self.report))
         engine.database.announce(self.address)
+        watching.log.write("info", "listening", address=self.address)
 
-    async def _listen(self, authenticator: Authenticator) -> web.AppRunner:
+    async def _listen(self, authenticator: Authenticator, watching: Watching) -> web.AppRunner:
         settings = self.settings
         keeper = doorkeeper(settings.hosts, settings.origins, listening_on=settings.host)
         application = web.Application(middlewares=[guard(keeper, authenticator.retry_seconds)])
         application.on_response_prepare.append(sign(keeper))
-        self._http = HttpDoor(self.engine, authenticator)
+        self._http = HttpDoor(self.engine, authenticator, watching.metrics)
         application.add_routes(WireDoor(self.engine, authenticator).routes())
         application.add_routes(self._http.routes())
         options: dict[str, Any] = protocol_options(settings.request_timeout)
@@ -146,6 +159,8 @@ class Server:
         if self.postgres is not None:
             await self.postgres.stop()
         await self.engine.close_sessions()
+        if self.workers is not None:
+            await self.workers.stop()
         if self._watching is not None:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -156,7 +171,13 @@ class Server:
             self._http.close()
         if self._authenticator is not None:
             self._authenticator.close()
-        await self.engine.stop()
+        if self.watching is not None:
+            await self.watching.stop()
+        try:
+            await self.engine.stop()
+        finally:
+            if self.watching is not None:
+                self.watching.close()
 
 
 def _certificates(settings: ServerSettings) -> Certificates | None:
