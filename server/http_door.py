@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.5
 #: rows of a batch of so many bytes are written on a thread, not on the event loop
 THREAD_BYTES = 16 << 10
+#: longest traceparent (W3C Trace Context) that is passed on
+TRACE_CHARACTERS_MAX = 200
 CHALLENGES = 'Bearer realm="hql", Basic realm="hql", charset="UTF-8"'
 #: what every answer says: nothing here is a page, nothing is to be kept
 HEADERS = {
@@ -116,7 +118,8 @@ class HttpDoor:
         """Figures; they tell of what others do, so they are not for everybody."""
         assert self._metrics is not None
         await self._account(request)
-        content_type, text = self._metrics()
+        loop = asyncio.get_running_loop()
+        content_type, text = await loop.run_in_executor(self._writing, self._metrics)
         return web.Response(body=text, headers={"Content-Type": content_type})
 
     # --- statements ---
@@ -142,7 +145,12 @@ class HttpDoor:
         reasons: list[str] = []
         session.on_close = reasons.append
         try:
-            running = session.run(asked.text, asked.parameters, timeout=asked.timeout)
+            running = session.run(
+                asked.text,
+                asked.parameters,
+                timeout=asked.timeout,
+                traceparent=headers.get("traceparent", "")[:TRACE_CHARACTERS_MAX] or None,
+            )
             return await self._answer(answer, running, FORMS[content_type](), reasons)
         finally:
             await session.close()

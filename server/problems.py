@@ -13,11 +13,13 @@ from hartonomous.storage.errors import (
     DataError,
     Error,
     IntegrityError,
+    InternalError,
     NotSupportedError,
     ProgrammingError,
 )
 
 PROBLEM = "application/problem+json"
+INTERNAL = "an internal error; the server's log says what happened"
 
 #: codes whose status says more than that of their kind
 CODES: dict[str, HTTPStatus] = {
@@ -87,14 +89,16 @@ def problem_of_request(fault: RequestFault) -> Problem:
 
 
 def problem_of(error: Error, sqlstate: str) -> Problem:
-    """The document of an error of HQL."""
+    """The document of an error of HQL. Of a bug of ours the server's log knows more than whoever
+    asked."""
     status = status_of(error)
+    detail = INTERNAL if isinstance(error, InternalError) else error.message
     return Problem(
         status,
         _members(
             status,
             error.code,
-            error.message,
+            detail,
             sqlstate=sqlstate,
             hint=error.hint,
             line=error.line,
