@@ -113,24 +113,20 @@ Observer = Callable[[Watched, float], None]
 
 
 class Elsewhere(Protocol):
-    """A statement that this process knows of and another one runs, or that waits for its turn."""
+    """A text that waits for its turn, or that another process runs for a session of this one."""
 
     number: int
+    session_number: int
+    author: str
     kind: str | None
     text: str
+    status: str
     at_us: int
+    seconds: float
     rows: int
 
     @property
-    def seconds(self) -> float: ...
-
-    @property
-    def status(self) -> str: ...
-
-    @property
-    def session(self) -> Session: ...
-
-    def cancel(self) -> None: ...
+    def cancel(self) -> Callable[[], object]: ...
 
 
 class Activity:

@@ -9,7 +9,7 @@ from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault, TransactionFault
 from hartonomous.hql.models.options import parameter
 from hartonomous.hql.result import Result
-from hartonomous.hql.watching_rights import may_see
+from hartonomous.hql.watching_rights import may_end
 from hartonomous.storage.errors import NotFound
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _session(number: int, own: Session) -> bool:
     if number == own.number:
         raise TransactionFault("KILL: this is the session itself", hint="close the connection")
     for session in own.activity.sessions():
-        if session.number == number and may_see(own, session.author):
+        if session.number == number and may_end(own, session.author):
             session.kill()
             return True
     return False
@@ -43,13 +43,13 @@ def _statement(number: int, own: Session) -> bool:
     for watched in own.activity.statements():
         session, limits = watched.session, watched.limits
         if watched.number == number and session is not None and limits is not None:
-            if may_see(own, session.author):
+            if may_end(own, session.author):
                 limits.cancel()
                 return True
             return False
     for source in own.activity.elsewhere:
         for statement in source():
-            if statement.number == number and may_see(own, statement.session.author):
+            if statement.number == number and may_end(own, statement.author):
                 statement.cancel()
                 return True
     return False

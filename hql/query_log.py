@@ -35,6 +35,8 @@ SLOW_RATE, SLOW_BURST = 50.0, 200
 FAST_RATE, FAST_BURST = 10.0, 200
 #: notes that wait
 WAITING_MAX: Final = 32
+#: texts run elsewhere whose runs without a record are counted
+ELSEWHERE_MAX: Final = 512
 
 
 @frozen
@@ -85,23 +87,43 @@ class QueryLog:
         self._slow = Bucket(SLOW_RATE, SLOW_BURST)
         self._fast = Bucket(FAST_RATE, FAST_BURST)
         self._waiting: list[tuple[Any, ...]] = []
+        self._elsewhere: dict[str, list[int]] = {}
         self._lock = threading.Lock()
 
     def note(self, watched: Watched, seconds: float) -> None:
         """A statement ended."""
-        session, skipped = watched.session, watched.prepared.skipped
+        session, prepared = watched.session, watched.prepared
         if session is None:
             return
-        is_slow = seconds >= SLOW_SECONDS or watched.error is not None
+        code = None if watched.error is None else watched.error.code
+        executions = self._executions(prepared.skipped, seconds, code)
+        if executions:
+            made = (watched.at_us, watched.kind, seconds, watched.rows, code, executions)
+            self._keep(session, prepared.text, *made)
+
+    def note_elsewhere(
+        self, session: Session, text: str, kind: str, seconds: float, rows: int, code: str | None
+    ) -> None:
+        """A statement of `session` ended that another process ran."""
+        with self._lock:
+            skipped = self._elsewhere.setdefault(text, [0, 0])
+            if len(self._elsewhere) > ELSEWHERE_MAX:
+                del self._elsewhere[next(iter(self._elsewhere))]
+        executions = self._executions(skipped, seconds, code)
+        if executions:
+            at_us = session.database.clock.now_us() - int(seconds * 1e6)
+            self._keep(session, text, at_us, kind, seconds, rows, code, executions)
+
+    def _executions(self, skipped: list[int], seconds: float, code: str | None) -> int:
+        """How many runs of its text a record would stand for, or 0 if there is to be none."""
+        is_slow = seconds >= SLOW_SECONDS or code is not None
         if not (self._slow if is_slow else self._fast).take():
             skipped[is_slow] += 1
-            return
+            return 0
         executions, skipped[is_slow] = 1 + skipped[is_slow], 0
-        error = None if watched.error is None else watched.error.code
-        made = (watched.at_us, watched.kind, seconds, watched.rows, error, executions)
-        self.keep(session, watched.prepared.text, *made)
+        return executions
 
-    def keep(
+    def _keep(
         self,
         session: Session,
         text: str,
@@ -109,8 +131,8 @@ class QueryLog:
         kind: str,
         seconds: float,
         rows: int,
-        error: str | None = None,
-        executions: int = 1,
+        error: str | None,
+        executions: int,
     ) -> None:
         """A note of a statement of `session`, unless the database's setting says no."""
         if session.database.settings.get(QUERY_LOG) == "OFF":

@@ -91,7 +91,7 @@ class Session(About):
         #: the files that its statements may read and write; None: all that the process may
         self.files: FileAccess | None = None
         #: called when KILL ends the session, in the thread of whoever says so
-        self.on_kill: Callable[[], None] | None = None
+        self.on_kill: Callable[[], object] | None = None
         self._was_killed = False
         self.autocommit = autocommit
         #: branch and autocommit as it was opened, for `reset`

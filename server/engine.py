@@ -144,6 +144,8 @@ class Engine:
 
         inner.on_kill = kill
         self.sessions[session.number] = session
+        loop = asyncio.get_running_loop()
+        inner.on_kill = lambda: loop.call_soon_threadsafe(session.expel, "ended by KILL")
         for observer in self.observers:
             observer.on_session(session, True)
         return session

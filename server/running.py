@@ -12,12 +12,12 @@ a door can send a whole answer at once.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hartonomous.hql.activity import next_number
 from hartonomous.hql.errors import InternalFault
 from hartonomous.server.events import Complete, Event, Finished, Notice, Progress, Rows
 from hartonomous.server.threads import Job
@@ -35,7 +35,6 @@ STEP_SECONDS = 0.01
 #: been between two pieces of work that can be stopped
 AGAIN_SECONDS = 0.02
 
-_NUMBERS = itertools.count(1)
 
 
 class Running:
@@ -52,7 +51,7 @@ class Running:
         may_route: bool,
         stepwise: bool = False,
     ) -> None:
-        self.number = next(_NUMBERS)
+        self.number = next_number()
         self.session, self.text, self.parameters = session, text, parameters
         self.started_at = time.monotonic()
         #: time.time() when it was taken, for people
@@ -60,6 +59,8 @@ class Running:
         self.rows = 0
         self.bytes = 0
         self.is_cancelled = False
+        #: whether its Complete was taken
+        self.is_complete = False
         #: where it runs, if not in this process
         self.worker: str | None = None
         #: W3C's trace context of whoever asked
@@ -165,6 +166,11 @@ class Running:
             if self._is_over:  # closed meanwhile
                 routed, self._routed = self._routed, None
                 if routed is not None:
+    @property
+    def has_begun(self) -> bool:
+        """Whether a thread of this process has begun it."""
+        return self._events is not None
+
                     await routed.aclose()
                 raise Cancelled("the statement was cancelled")
             if self._routed is not None:
@@ -232,10 +238,8 @@ class Running:
         elif kind is Notice:
             assert isinstance(event, Notice)
             self.play.note_taken(event)
-        # while a bulk result is sent, the next step of it is computed
-        if self._bulk and not self._ready and not self._is_computed and not self._is_over:
-            self._step()
-        return event
+        elif kind is Complete:
+            self.is_complete = True
 
     def _end(self) -> None:
         """Nothing more comes: how it ended."""

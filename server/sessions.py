@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -54,7 +53,6 @@ __all__ = [
 T = TypeVar("T")
 Door = Literal["wire", "http", "postgres", "worker"]
 Parameters = Mapping[str, Any] | Sequence[Any] | None
-_NUMBERS = itertools.count(1)
 
 
 class ServerSession:
@@ -72,7 +70,7 @@ class ServerSession:
         *,
         encodes: bool = False,
     ) -> None:
-        self.number = next(_NUMBERS)
+        self.number = session.number  # that of @@SPID and sys.sessions
         self.engine, self.door, self.peer, self.account = engine, door, peer, account
         self.encodes = encodes
         self.client = ""
@@ -85,6 +83,7 @@ class ServerSession:
         self._frames: dict[int, Frame] = {}
         self._jobs: deque[Job] = deque()
         self._is_busy = False
+        self._quick: dict[str, int] = {}  # version of the catalog by text
         self._turns: deque[asyncio.Future[None]] = deque()
 
     # --- what it is like ---
@@ -201,6 +200,34 @@ class ServerSession:
     def interrupt(self) -> None:
         """Stops what a thread does for the session now."""
         self._session.cancel()
+
+    def note_elsewhere(
+        self, text: str, kind: str, seconds: float, rows: int, code: str | None
+    ) -> None:
+        """A statement of this session ended that another process ran: QueryLog has it too."""
+        session = self._session
+        if not session.is_closed:
+            session.activity.log.note_elsewhere(session, text, kind, seconds, rows, code)
+
+    # --- texts that are quick ---
+
+    def may_run_at_once(self, text: str) -> bool:
+        """Whether a text may run on the event loop: it is known to be the work of a row or so, the
+        catalog is what it was then, nothing else is asked of the session, and no log has to be
+        followed first."""
+        known = self._quick.get(text)
+        if known is None or self._is_busy:
+            return False
+        return known == self._session.catalog_version and not self._session.read_only
+
+    def note_speed(self, text: str, is_quick: bool) -> None:
+        """What a text turned out to be."""
+        if not is_quick:
+            self._quick.pop(text, None)
+        elif len(text) <= QUICK_CHARACTERS_MAX:
+            self._quick[text] = self._session.catalog_version
+            if len(self._quick) > QUICK_TEXTS_MAX:
+                del self._quick[next(iter(self._quick))]
 
     # --- other work ---
 

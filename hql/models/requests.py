@@ -3,6 +3,7 @@
 One request is all calls of one function on one model in one statement: they are added up while the
 statement runs and kept when it ends (or fails: what was done until then counts). Requests stand
 beside the database, outside commits and branches, and only the last ones are kept: storage/logs.py.
+They wait in memory for others, so that many of them cost few writes.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ _lock = threading.Lock()
 
 
 def _keep(database: Database, request: Request) -> None:
-    database.log(LOG).append(request.pack())
+    database.log(LOG).keep(request.pack())
 
 
 #: what a statement asked of models up to some moment, by model and kind

@@ -22,7 +22,7 @@ def _sessions(context: Context) -> list[Row]:
 
     activity = context.session.activity
     running = {w.session.number for w in activity.statements() if w.session is not None}
-    running |= {s.session.number for source in activity.elsewhere for s in source()}
+    running |= {s.session_number for source in activity.elsewhere for s in source()}
     return [
         (
             s.number,
@@ -53,10 +53,10 @@ def _statements(context: Context) -> list[Row]:
                          "streaming" if w.is_paused else "running", w.rows, _share(w)))  # fmt: skip
     for source in activity.elsewhere:
         for s in source():
-            if not may_see(context.session, s.session.author):
+            if not may_see(context.session, s.author):
                 continue
             text = shorten(without_secrets(s.text))
-            rows.append((s.number, s.session.number, s.kind, text, moment(s.at_us), s.seconds * 1e3,
+            rows.append((s.number, s.session_number, s.kind, text, moment(s.at_us), s.seconds * 1e3,
                          s.status, s.rows, None))  # fmt: skip
     return rows
 
