@@ -5,9 +5,14 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
+
 from hartonomous.hql import connect
 from hartonomous.hql.shell.state import Settings, Shell
 from hartonomous.hql.shell.terminal import Terminal
+
+#: what a test reads of standard error
+Errors = pytest.CaptureFixture[str]
 
 #: something of every kind to look at
 DEFINITIONS = """

@@ -14,12 +14,10 @@ from typing import Any
 
 import pytest
 from crash.workload import arrow as rows
-from crash.workload import checkpoint, close_and_open, content, table_entry
+from crash.workload import checkpoint, close_and_open, content, run, table_entry
 from faulty_disk import FaultyDisk
 
-from hartonomous.storage.clock import FixedClock
 from hartonomous.storage.database import Database
-from hartonomous.storage.disk import Disk
 from hartonomous.storage.errors import DiskFault, HistoryGone
 
 pytestmark = pytest.mark.usefixtures("small_limits")
@@ -110,26 +108,10 @@ def everything(database: Database, *, with_past: bool = True) -> Everything:
     }
 
 
-def run(path: Path, disk: Disk, done: list[int], states: list[Everything] | None = None) -> None:
-    database = Database.open(path, disk=disk, clock=FixedClock(step_us=1))
-    try:
-        for number, step in enumerate(STEPS):
-            if step is close_and_open:
-                database.close()
-                database = Database.open(path, disk=disk, clock=FixedClock(step_us=1))
-            else:
-                step(database)
-            done.append(number)
-            if states is not None:
-                states.append(everything(database))
-    finally:
-        database.close()
-
-
 def fail_everywhere(folder: Path, every: int) -> None:
     disk = FaultyDisk()
     states: list[Everything] = []
-    run(folder / "whole", disk, [], states)
+    run(folder / "whole", disk, STEPS, [], lambda db: states.append(everything(db)))
     database = Database.open(folder / "whole")
     assert database.verify() == [] and everything(database) == states[-1]
     expected = [everything(Database.open(None)), *states]
@@ -137,7 +119,7 @@ def fail_everywhere(folder: Path, every: int) -> None:
         faulty = FaultyDisk(n, tear=n % 2 == 0)
         done: list[int] = []
         with contextlib.suppress(DiskFault):
-            run(folder / f"{n}", faulty, done)
+            run(folder / f"{n}", faulty, STEPS, done)
         faulty.cut_power(n)
         what = f"fault {n} {faulty.log[-1]} after step {len(done)}"
         database = Database.open(folder / f"{n}")

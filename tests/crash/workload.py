@@ -174,8 +174,15 @@ def reference(steps: list[Step]) -> list[Content]:
     return out
 
 
-def run(path: Path, disk: Disk, steps: list[Step], done: list[int]) -> None:
-    """All steps; `done` gets the number of each step that was acknowledged."""
+def run(
+    path: Path,
+    disk: Disk,
+    steps: list[Step],
+    done: list[int],
+    observe: Callable[[Database], object] = lambda database: None,
+) -> None:
+    """All steps; `done` gets the number of each step that was acknowledged, and then the database
+    is observed."""
     database = Database.open(path, disk=disk, clock=FixedClock(step_us=1))
     try:
         for number, step in enumerate(steps):
@@ -185,5 +192,6 @@ def run(path: Path, disk: Disk, steps: list[Step], done: list[int]) -> None:
             else:
                 step(database)
             done.append(number)
+            observe(database)
     finally:
         database.close()

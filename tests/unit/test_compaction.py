@@ -52,14 +52,26 @@ def segments(database: Database, table: TableEntry) -> TableState:
     return state
 
 
-def compacted(
-    database: Database, table: TableEntry, state: TableState, horizon: int, *, thorough: bool
-) -> tuple[TableState, list[Replacement]]:
-    done = [
+def replacements(
+    database: Database,
+    table: TableEntry,
+    state: TableState,
+    horizon: int | None = None,
+    *,
+    thorough: bool = True,
+) -> list[Replacement]:
+    """What compaction makes of a state, as of its newest commit if no horizon is given."""
+    horizon = state.sequence if horizon is None else horizon
+    return [
         compact(database.objects, table, group, horizon, state.sequence)
         for group in plan(state.chunks, horizon, thorough=thorough)
     ]
-    return replaced(state, done)
+
+
+def compacted(
+    database: Database, table: TableEntry, state: TableState, horizon: int, *, thorough: bool
+) -> tuple[TableState, list[Replacement]]:
+    return replaced(state, replacements(database, table, state, horizon, thorough=thorough))
 
 
 @pytest.mark.parametrize("thorough", [False, True])
@@ -83,10 +95,7 @@ def test_every_moment_since_the_horizon_stays(database: Database, thorough: bool
 def test_deaths_that_come_meanwhile_are_brought_over(database: Database) -> None:
     table = many_segments(database)
     before = segments(database, table)
-    done = [
-        compact(database.objects, table, group, before.sequence, before.sequence)
-        for group in plan(before.chunks, before.sequence, thorough=True)
-    ]
+    done = replacements(database, table, before)
     mine = database.begin()
     mine.delete(table.id, address_of(mine, table, 1, 1103))
     mine.update(table.id, address_of(mine, table, 3), rows((3, "changed")))
@@ -101,10 +110,7 @@ def test_deaths_that_come_meanwhile_are_brought_over(database: Database) -> None
 def test_what_was_changed_by_others_is_left(database: Database) -> None:
     table = many_segments(database)
     state = segments(database, table)
-    done = [
-        compact(database.objects, table, group, state.sequence, state.sequence)
-        for group in plan(state.chunks, state.sequence, thorough=True)
-    ]
+    done = replacements(database, table, state)
     other, _ = replaced(state, done)
     assert replaced(other, done) == (other, [])
 

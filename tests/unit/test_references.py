@@ -20,11 +20,6 @@ from hartonomous.storage.errors import Conflict, ConstraintFault
 from hartonomous.storage.references import find_children, references_of
 
 
-@pytest.fixture
-def db() -> Database:
-    return Database.open(None)
-
-
 def child_of(database: Database, parent: TableEntry) -> TableEntry:
     """A table whose names are names of the parent's rows."""
     transaction = database.begin()

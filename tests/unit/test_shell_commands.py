@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shells import DEFINITIONS, TestShell
+from shells import Errors, TestShell
 
 from hartonomous.hql.shell.commands import BY_NAME, COMMANDS, split
-
-Errors = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[TestShell]:
-    shell = TestShell(tmp_path / "d.hdb", columns=100)
-    yield shell
-    shell.close()
-    shell.connection.close()
-
-
-@pytest.fixture
-def full(shell: TestShell) -> TestShell:
-    assert shell.enter(DEFINITIONS)
-    return shell
-
 
 # --- taking texts apart --------------------------------------------------------------------------
 

@@ -2,27 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from shells import DEFINITIONS, TestShell
-
-Errors = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[TestShell]:
-    shell = TestShell(tmp_path / "d.hdb", columns=100)
-    yield shell
-    shell.close()
-    shell.connection.close()
-
-
-@pytest.fixture
-def full(shell: TestShell) -> TestShell:
-    assert shell.enter(DEFINITIONS)
-    return shell
+from shells import Errors, TestShell
 
 
 def test_describe_all(full: TestShell) -> None:

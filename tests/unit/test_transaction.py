@@ -26,11 +26,6 @@ from hartonomous.storage.errors import (
 from hartonomous.storage.state import TempStore
 
 
-@pytest.fixture
-def db() -> Database:
-    return Database.open(None)
-
-
 def test_own_changes_are_seen_by_oneself_alone_until_commit(db: Database) -> None:
     table = with_table(db, (1, "a"), (2, "b"))
     mine, before = db.begin(), db.snapshot()
