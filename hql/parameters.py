@@ -133,7 +133,7 @@ class ParameterSet:
         source = self.tables[name]
         if isinstance(source, pa.RecordBatchReader):
             self.consumed = True
-            return _read(name, source)
+            return read_batches(name, source)
         return iter(source.to_batches())
 
     def spool(self, name: str) -> pa.Table:
@@ -141,13 +141,13 @@ class ParameterSet:
         source = self.tables[name]
         if isinstance(source, pa.RecordBatchReader):
             self.consumed = True
-            source = pa.Table.from_batches(_read(name, source), source.schema)
+            source = pa.Table.from_batches(read_batches(name, source), source.schema)
         table = conform(source, self.table_fields[name])
         self.tables[name] = table
         return table
 
 
-def _read(name: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+def read_batches(name: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     """A caller's reader. What it raises is the caller's, and is no bug of ours."""
     schema = reader.schema
     while True:

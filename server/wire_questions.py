@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import TransactionFault
 from hartonomous.server.wire import Frame, take
+from hartonomous.server.wire_names import names
 from hartonomous.server.wire_values import encode
 
 if TYPE_CHECKING:
@@ -38,4 +39,14 @@ def values(session: Session, frames: Frames, asked: Frame) -> dict[str, Any]:
     return {name: encode(name, parameters.raw[name]) for name in names}
 
 
-QUESTIONS: dict[str, Question] = {"procedure": procedure, "values": values}
+def reset(session: Session, frames: Frames, asked: Frame) -> bool:
+    """Whether the session is as a new one, after its open results were closed."""
+    return not frames and session.reset()
+
+
+QUESTIONS: dict[str, Question] = {
+    "names": names,
+    "procedure": procedure,
+    "reset": reset,
+    "values": values,
+}

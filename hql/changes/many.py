@@ -35,7 +35,7 @@ def execute_many(session: Session, text: str, rows: Iterable[Given], messages: l
     """The number of rows changed, or -1 if no statement says. All or nothing: inside an open
     transaction what was done is undone by a savepoint, outside there is a transaction for it."""
     statements = session.prepare(text)
-    chunks = _chunks(text, rows)
+    chunks = chunks_of(text, rows, SETS_MAX)
     if session.in_transaction or not session.autocommit:
         if not session.in_transaction:
             session.begin()
@@ -53,13 +53,13 @@ def execute_many(session: Session, text: str, rows: Iterable[Given], messages: l
     return changed
 
 
-def _chunks(text: str, rows: Iterable[Given]) -> Iterator[list[Given]]:
-    """The caller's sets, many at a time. What making them raises is the caller's fault, not
+def chunks_of(text: str, rows: Iterable[Given], count: int) -> Iterator[list[Given]]:
+    """The caller's sets, `count` at a time. What making them raises is the caller's fault, not
     ours."""
     marks = text.count("?")
     try:
         source = iter(rows)
-        while chunk := list(itertools.islice(source, SETS_MAX)):
+        while chunk := list(itertools.islice(source, count)):
             # asked of all at once first: sets are many
             if not set(map(type, chunk)) <= {tuple, list} or max(map(len, chunk)) > marks:
                 for given in chunk:

@@ -137,20 +137,9 @@ class Names:
     def columns(self, relation: Relation, reach: Reach) -> list[Name]:
         """The columns of a relation in FROM: what binding `SELECT * FROM` it says. None where the
         text around it cannot be bound yet."""
-        from hartonomous.hql.syntax.print_expressions import quote
+        return columns_named(self.fields(query_of(relation, reach)), relation)
 
-        common = ", ".join(text for _, text in reach.common)
-        with_clause = f"WITH RECURSIVE {common} " if common else ""
-        alias = f" AS __r {relation.columns}" if relation.columns else " AS __r"
-        found = self._bound(f"{with_clause}SELECT * FROM {relation.source}{alias}")
-        if not found and relation.function:
-            from hartonomous.hql.functions import find
-
-            function = find(relation.function)
-            found = [] if function is None else [(n, str(t)) for n, t in function.columns]
-        return [Name(quote(name), type_) for name, type_ in found]
-
-    def _bound(self, text: str) -> list[tuple[str, str]]:
+    def fields(self, text: str) -> list[tuple[str, str]]:
         """Names and types of a query's columns; none if it cannot be bound."""
         from hartonomous.hql.bind import BindContext, bind_query
         from hartonomous.hql.syntax.parse import parse_query
@@ -193,6 +182,28 @@ class Names:
 
 
 # --- what does not depend on a session -----------------------------------------------------------
+
+
+def query_of(relation: Relation, reach: Reach) -> str:
+    """A query whose columns are those of a relation in FROM."""
+    common = ", ".join(text for _, text in reach.common)
+    with_clause = f"WITH RECURSIVE {common} " if common else ""
+    alias = f" AS __r {relation.columns}" if relation.columns else " AS __r"
+    return f"{with_clause}SELECT * FROM {relation.source}{alias}"
+
+
+def columns_named(found: list[tuple[str, str]], relation: Relation) -> list[Name]:
+    """Columns by name and type; of a table function that cannot be bound yet, those that it
+    always has."""
+    from hartonomous.hql.syntax.print_expressions import quote
+
+    if not found and relation.function:
+        from hartonomous.hql.functions import find
+
+        function = find(relation.function)
+        found = [] if function is None else [(n, str(t)) for n, t in function.columns]
+    return [Name(quote(name), type_) for name, type_ in found]
+
 
 #: system tables whose names are not as they are looked up
 _SHOWN = {
