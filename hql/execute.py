@@ -19,6 +19,8 @@ from hartonomous.hql.frozen import frozen
 from hartonomous.hql.lower import lower
 from hartonomous.hql.lower.normalise import normalise
 from hartonomous.hql.operators.base import Execution, Measured, Operator, Source
+from hartonomous.hql.operators.sought_rows import SoughtRows
+from hartonomous.hql.operators.values import SimpleValues
 from hartonomous.hql.rules import apply_rules
 from hartonomous.hql.rules.simple import is_simple, value_of
 
@@ -101,6 +103,15 @@ class PreparedPlan:
             execution.close()
             raise
         return Stream(self.plan.fields, batches, execution)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it is the work of a row or so, whatever its parameters: a row of values, a row by
+        its key."""
+        operator = self.operator
+        if isinstance(operator, SoughtRows):
+            return operator.scan.scan.lookup is not None
+        return isinstance(operator, SimpleValues) and len(operator.rows) == 1
 
     def tighten(self, limits: Limits, parameters: Mapping[str, Any]) -> None:
         """Brings the limits down to those of OPTION."""

@@ -51,6 +51,7 @@ def start_query(
 
 def start_plan(context: Context, prepared: PreparedPlan, tables: Given | None = None) -> Result:
     """Starts a plan in the context's transaction."""
+    context.session.is_bounded = prepared.is_bounded
     stream = prepared.start(
         source_of(context),
         values_for(context, prepared.bound),

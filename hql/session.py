@@ -103,6 +103,8 @@ class Session(About):
         #: last is certainly the last one
         self.title: str | None = None
         self.is_last = False
+        #: whether the query that began last is the work of a row or so, whatever its parameters
+        self.is_bounded = False
         self.status: Status = Status()
         self.settings = Settings()
         self.cursors: dict[str, Cursor] = {}  # GLOBAL ones, by folded name
@@ -188,8 +190,10 @@ class Session(About):
                     for result in self._play(prepared, frame, messages):
                         yield result
                 else:
+                    self.is_bounded = False
                     result = self.run(prepared, frame, messages)
                     self.is_last = prepared is statements[-1]
+                    self.is_bounded &= prepared.statement.effect == "reads"
                     yield result
         except Return:
             return

@@ -21,6 +21,11 @@ class About(Transactions):
         return self.database.read_only
 
     @property
+    def catalog_version(self) -> int:
+        """Of the newest catalog of main: the same number, the same definitions."""
+        return self.database.published.catalog.version
+
+    @property
     def address(self) -> str:
         """What `connect` takes to come to the database again."""
         return ":memory:" if self.database.path is None else str(self.database.path)

@@ -49,18 +49,21 @@ class Play:
         self.timeout, self.memory, self.encodes = timeout, memory, encodes
         self.notice_bytes_max = notice_bytes_max
         self.title: str | None = None
+        #: whether the text turned out to be one query that is the work of a row or so
+        self.is_bounded = False
         self._noticed = self._taken = 0  # bytes said, and taken by the client
 
     def events(self, say: Callable[[Event], object]) -> Iterator[Event]:
         """The text's events, Complete last. Raises Error."""
         session, heard = self.session, _Heard(self, say)
         began, commit_before, rows = time.perf_counter(), session.last_commit, 0
-        results = iter(self._results(heard))
+        results, count = iter(self._results(heard)), 0
         while True:
             session.timeout, session.memory = self.timeout, self.memory
             result = next(results, None)
             if result is None:
                 break
+            count += 1
             if self.title is None:
                 self.title = session.title
             if not result.has_rows:
@@ -79,6 +82,7 @@ class Play:
                 result.close()
             yield Finished(result.row_count, True)
         commit = session.last_commit if session.last_commit != commit_before else None
+        self.is_bounded = count == 1 and session.is_last and session.is_bounded
         yield Complete(rows, (time.perf_counter() - began) * 1000, commit, self.state())
 
     def _results(self, heard: list[str]) -> Iterable[Result]:

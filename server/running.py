@@ -34,7 +34,8 @@ STEP_SECONDS = 0.01
 #: seconds after which a statement that was cancelled and still runs is told again: it may have
 #: been between two pieces of work that can be stopped
 AGAIN_SECONDS = 0.02
-
+#: a text that took longer is passed to a thread
+QUICK_SECONDS = 0.005
 
 
 class Running:
@@ -105,6 +106,34 @@ class Running:
         """An event that is ready now, else None."""
         return self._pop() if self._ready else None
 
+    def at_once(self) -> list[Event] | None:
+        """All events, computed here and now; None if that might take a while, or is not its turn.
+        Raises Error if the text failed. Passing work to a thread and back takes longer than a row
+        of constants, or a row by its key, and for those alone it is saved: what a text's plan was
+        when it last ran (and how long it took) says whether it is one of them."""
+        if self._is_begun or not self.session.may_run_at_once(self.text):
+            return None
+        self._is_begun = True
+        while not self._is_computed:
+            self._compute()
+        events = list(self._ready)
+        self._ready.clear()
+        for event in events:
+            self._note(event)
+        self._note_speed()
+        error, self._error = self._error, None
+        self._is_over = True
+        self.session.engine.end(self, error)
+        self.session.forget(self)
+        if error is not None:
+            raise error
+        return events
+
+    def _note_speed(self) -> None:
+        """Whether the text may run at once from now on."""
+        is_quick = self.play.is_bounded and self.elapsed < QUICK_SECONDS
+        self.session.note_speed(self.text, is_quick)
+
     async def close(self) -> None:
         """Stops it, if it is not over, and lets go of its snapshot. Idempotent."""
         if self._is_over:
@@ -139,6 +168,11 @@ class Running:
         return self._is_over
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a thread of this process has begun it."""
+        return self._events is not None
+
+    @property
     def is_computing(self) -> bool:
         """Whether a thread is at it now."""
         return self._in_step
@@ -166,11 +200,6 @@ class Running:
             if self._is_over:  # closed meanwhile
                 routed, self._routed = self._routed, None
                 if routed is not None:
-    @property
-    def has_begun(self) -> bool:
-        """Whether a thread of this process has begun it."""
-        return self._events is not None
-
                     await routed.aclose()
                 raise Cancelled("the statement was cancelled")
             if self._routed is not None:
@@ -230,6 +259,14 @@ class Running:
 
     def _pop(self) -> Event:
         event = self._ready.popleft()
+        self._note(event)
+        # while a bulk result is sent, the next step of it is computed
+        if self._bulk and not self._ready and not self._is_computed and not self._is_over:
+            self._step()
+        return event
+
+    def _note(self, event: Event) -> None:
+        """Counts what is given."""
         kind = type(event)
         if kind is Rows:
             assert isinstance(event, Rows)
@@ -245,6 +282,8 @@ class Running:
         """Nothing more comes: how it ended."""
         error, self._error = self._error, None
         if not self._is_over:
+            if self.play.is_bounded and error is None:
+                self._note_speed()
             self._is_over = True
             self.session.engine.end(self, error)
             self.session.forget(self)

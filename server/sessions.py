@@ -51,6 +51,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+#: texts of a session that are known to be quick, and how long one may be
+QUICK_TEXTS_MAX, QUICK_CHARACTERS_MAX = 256, 2_000
 Door = Literal["wire", "http", "postgres", "worker"]
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 

@@ -62,8 +62,13 @@ class Statement:
 class WireConnection:
     """A client that has been welcomed."""
 
-    def __init__(self, socket: web.WebSocketResponse, session: ServerSession) -> None:
-        self.socket, self.session = socket, session
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        session: ServerSession,
+    ) -> None:
+        self.socket, self.transport, self.session = socket, transport, session
         self.settings = session.engine.settings
         self.uploads = Uploads(self.settings.upload_bytes_max)
         self._statements: dict[int, Statement] = {}
@@ -128,9 +133,17 @@ class WireConnection:
         except WireFault:
             raise
         except Error as error:
-            self._answer_later(number, error)
+            self._answer_error(number, error)
             return
-        self._follow(Statement(number, running, min(credit, CREDIT_MAX), stepwise))
+        try:
+            events = running.at_once() if credit > 0 else None
+        except Error as error:
+            self._write(wire.pack(wire.error_frame(error, number, self.session.state)))
+            return
+        if events is None:
+            self._follow(Statement(number, running, min(credit, CREDIT_MAX), stepwise))
+        else:
+            self._write(b"".join([self._writer.write(number, event) for event in events]))
 
     def _many(self, frame: Frame) -> None:
         number = self._new_number(frame)
@@ -142,7 +155,7 @@ class WireConnection:
         except WireFault:
             raise
         except Error as error:
-            self._answer_later(number, error)
+            self._answer_error(number, error)
             return
         self._follow(Statement(number, running, CREDIT, False))
 
@@ -161,10 +174,25 @@ class WireConnection:
             raise WireFault(f"statement {number} is open already")
         return number
 
-    def _answer_later(self, number: int, error: Error) -> None:
-        self._go(self._send_frame(wire.error_frame(error, number, self.session.state)))
+    def _answer_error(self, number: int, error: Error) -> None:
+        self._write(wire.pack(wire.error_frame(error, number, self.session.state)))
 
     # --- sending ---
+
+    def _write(self, message: bytes) -> None:
+        """Sends a small message now, without a task: a WebSocket frame, binary and whole."""
+        if self.transport.get_write_buffer_size() > 0:
+            self._go(self.socket.send_bytes(message))
+            return
+        size = len(message)
+        if size < 126:
+            head = bytes((0x82, size))
+        elif size < 1 << 16:
+            head = b"\x82\x7e" + size.to_bytes(2, "big")
+        else:
+            head = b"\x82\x7f" + size.to_bytes(8, "big")
+        if not self.transport.is_closing():
+            self.transport.write(head + message)
 
     def _follow(self, statement: Statement) -> None:
         self._statements[statement.number] = statement
@@ -350,7 +378,7 @@ class WireConnection:
     # --- life ---
 
     def _ping(self, frame: Frame) -> None:
-        self._go(self._send_frame({"type": "pong", "id": take(frame, "id", int, None)}))
+        self._write(wire.pack({"type": "pong", "id": take(frame, "id", int, None)}))
 
     def _bye(self, frame: Frame) -> None:
         self._is_leaving = True

@@ -58,8 +58,8 @@ class WireDoor:
                 raise WireFault(f"the subprotocol is {wire.SUBPROTOCOL}")
             async with asyncio.timeout(self.engine.settings.login_timeout):
                 session = await self._welcome(socket, peer)
-            if session is not None:
-                await WireConnection(socket, session).serve()
+            if session is not None and request.transport is not None:
+                await WireConnection(socket, request.transport, session).serve()
         except TimeoutError:
             code = WSCloseCode.POLICY_VIOLATION
         except Error as error:
