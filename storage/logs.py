@@ -12,8 +12,10 @@ there are LATE_BYTES of them or the database is closed.
 
 from __future__ import annotations
 
+import math
 import struct
 import threading
+import time
 from collections import deque
 from pathlib import Path
 from typing import Final
@@ -46,6 +48,7 @@ class Log:
         self._kept: deque[bytes] = deque()
         self._kept_bytes = 0
         self._end: int | None = None
+        self._written_at = -math.inf
         self._lock = threading.Lock()
 
     def append(self, record: bytes) -> None:
@@ -55,12 +58,14 @@ class Log:
             if self._writable:
                 self._write()
 
-    def keep(self, record: bytes) -> None:
+    def keep(self, record: bytes, *, quiet_seconds: float | None = None) -> None:
         """As `append`, but the record may wait in memory for others, and is lost if the process is
-        killed meanwhile."""
+        killed meanwhile. It does not wait if nothing was written for `quiet_seconds`."""
         with self._lock:
             self._keep(record)
-            if self._writable and self._kept_bytes >= LATE_BYTES:
+            quiet = time.monotonic() - self._written_at
+            is_quiet = quiet_seconds is not None and quiet >= quiet_seconds
+            if self._writable and (is_quiet or self._kept_bytes >= LATE_BYTES):
                 self._write()
 
     def flush(self) -> None:
@@ -86,6 +91,7 @@ class Log:
 
     def _write(self) -> None:
         """All that is kept goes to the file, or stays kept if the disk refuses."""
+        self._written_at = time.monotonic()
         frames = b"".join(_HEAD.pack(len(r), xxhash.xxh3_64_intdigest(r)) + r for r in self._kept)
         try:
             file, end = self._open(len(frames))

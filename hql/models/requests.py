@@ -3,7 +3,7 @@
 One request is all calls of one function on one model in one statement: they are added up while the
 statement runs and kept when it ends (or fails: what was done until then counts). Requests stand
 beside the database, outside commits and branches, and only the last ones are kept: storage/logs.py.
-They wait in memory for others, so that many of them cost few writes.
+Where they are many they wait in memory for others, so that they cost few writes.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: what the log is called
 LOG = "inference"
+#: requests that come within so long after one that was written wait for others
+QUIET_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -117,7 +119,7 @@ _lock = threading.Lock()
 
 
 def _keep(database: Database, request: Request) -> None:
-    database.log(LOG).keep(request.pack())
+    database.log(LOG).keep(request.pack(), quiet_seconds=QUIET_SECONDS)
 
 
 #: what a statement asked of models up to some moment, by model and kind

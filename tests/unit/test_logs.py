@@ -6,7 +6,7 @@ import pytest
 
 from hartonomous.storage.disk import Disk, File
 from hartonomous.storage.errors import DiskFault
-from hartonomous.storage.logs import Log
+from hartonomous.storage.logs import LATE_BYTES, Log
 
 
 def log(folder: Path | None, disk: Disk | None = None, **more: object) -> Log:
@@ -83,3 +83,22 @@ def test_what_cannot_be_written_waits(tmp_path: Path) -> None:
     disk.is_full = False
     mine.append(b"d")
     assert log(tmp_path, writable=False).records() == [b"a", b"b", b"c", b"d"]
+
+
+def test_records_that_may_wait_are_written_together(tmp_path: Path) -> None:
+    """At LATE_BYTES, at a flush, or with the next one that may not; nothing is lost meanwhile."""
+    mine, other = log(tmp_path), log(tmp_path, writable=False)
+    mine.keep(b"a")
+    mine.keep(b"b")
+    assert mine.records() == [b"a", b"b"] and other.records() == []
+    mine.append(b"c")
+    assert other.records() == [b"a", b"b", b"c"]
+    mine.keep(b"d" * LATE_BYTES)
+    assert len(other.records()) == 4
+    mine.keep(b"e")
+    mine.flush()
+    assert other.records() == mine.records() and len(other.records()) == 5
+    mine.keep(b"f", quiet_seconds=0.0)
+    assert other.records()[-1] == b"f"
+    mine.keep(b"g", quiet_seconds=3_600.0)
+    assert other.records()[-1] == b"f" and mine.records()[-1] == b"g"
