@@ -20,7 +20,7 @@ from hartonomous.server.running import Running
 from hartonomous.server.wire import EventWriter, Frame, take
 from hartonomous.server.wire_parameters import Uploads, given_parameters, given_sets
 from hartonomous.server.wire_questions import QUESTIONS
-from hartonomous.storage.errors import Error
+from hartonomous.storage.errors import Cancelled, Error
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -54,9 +54,11 @@ class Statement:
             waiter.set_result(None)
 
     async def wait(self) -> None:
-        """Returns when something came."""
+        """Returns when something came. Raises Cancelled if it was cancelled meanwhile."""
         self.waiter = asyncio.get_running_loop().create_future()
         await self.waiter
+        if self.running.is_cancelled:
+            raise Cancelled("the statement was cancelled")
 
 
 class WireConnection:
@@ -227,7 +229,7 @@ class WireConnection:
                     f"{self.settings.statements_max} statements of this session are open",
                     hint="read or close the others first",
                 )
-            while not statement.is_closed:
+            while True:
                 event = running.take()
                 if event is None or size >= MESSAGE_BYTES:
                     if parts:
@@ -238,10 +240,10 @@ class WireConnection:
                         if event is None:
                             return
                 if type(event) is Rows:
-                    while statement.credit <= 0 and not statement.is_closed:
-                        if parts:
-                            await self.socket.send_bytes(b"".join(parts))
-                            parts, size = [], 0
+                    if statement.credit <= 0 and parts:
+                        await self.socket.send_bytes(b"".join(parts))
+                        parts, size = [], 0
+                    while statement.credit <= 0:
                         await statement.wait()
                     statement.credit -= 1
                 parts.append(self._writer.write(number, event))
@@ -249,14 +251,15 @@ class WireConnection:
                 if type(event) is Finished and statement.steps is not None:
                     await self.socket.send_bytes(b"".join(parts))
                     parts, size = [], 0
-                    while statement.steps <= 0 and not statement.is_closed:
+                    while statement.steps <= 0:
                         await statement.wait()
                     statement.steps -= 1
-            await running.close()
-            await self._send_frame(self._done(number))
         except Error as error:
-            parts.append(wire.pack(wire.error_frame(error, number, self.session.state)))
-            await self.socket.send_bytes(b"".join(parts))
+            await running.close()
+            last = wire.error_frame(error, number, self.session.state)
+            if statement.is_closed:
+                parts, last = [], self._done(number)
+            await self.socket.send_bytes(b"".join((*parts, wire.pack(last))))
         finally:
             self._statements.pop(number, None)
             if not running.is_over:
@@ -293,6 +296,7 @@ class WireConnection:
         statement = self._statements.get(number)
         if statement is not None:
             statement.running.cancel()
+            statement.wake()
 
     def _close(self, frame: Frame) -> None:
         statement = self._statements.get(take(frame, "id", int))
