@@ -219,7 +219,7 @@ def test_log_ins_and_the_audit(server: HttpServer) -> None:
     text = "SELECT event, account, detail FROM sys.audit WHERE event LIKE 'LOGIN%'"
     noted = server.query(text, Authorization=token)["results"][0]["rows"]
     assert noted == [
-        ["LOGIN", "anna", None],
+        ["LOGIN", "anna", ""],
         *[["LOGIN_FAILED", "berta", "AUTH"]] * 3,
         ["LOGIN_FAILED", "berta", "LOGIN_LIMIT"],
     ]
