@@ -265,7 +265,7 @@ def _identifiers(array: pa.Array) -> list[Any]:
 
 
 def _vectors(array: pa.Array) -> list[Any]:
-    from hartonomous.hql.functions.vector_kernels import matrix_of, valid_rows
+    from hartonomous.hql.functions.vector_arrays import matrix_of, valid_rows
 
     if not str(array.type).startswith("fixed_size_list"):  # lengths may differ
         return [None if v is None else np.array(v, np.float32) for v in array.to_pylist()]

@@ -147,7 +147,7 @@ def _embedded(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from hartonomous.hql.functions.vector_kernels import array_of, valid_rows, with_nulls
+    from hartonomous.hql.functions.vector_arrays import array_of, valid_rows, with_nulls
 
     if isinstance(texts, pa.Scalar):
         texts = pa.array([texts.as_py()], pa.string())

@@ -79,7 +79,7 @@ def _probabilities(models: Models, model: Any, *features: Any) -> pa.Array:
     import numpy as np
     import pyarrow as pa
 
-    from hartonomous.hql.functions.vector_kernels import array_of, with_nulls
+    from hartonomous.hql.functions.vector_arrays import array_of, with_nulls
     from hartonomous.hql.models.inference.feed_forward import predict
 
     rows = rows_of([model, *features])
@@ -121,7 +121,7 @@ def _matrix(
     import numpy as np
     import pyarrow as pa
 
-    from hartonomous.hql.functions.vector_kernels import matrix_of
+    from hartonomous.hql.functions.vector_arrays import matrix_of
 
     rows = len(columns[0])
     is_valid = np.ones(rows, np.bool_)
@@ -164,7 +164,7 @@ def _read(of_matrix: str, type_: Type, values: Any) -> pa.Array:
     import numpy as np
     import pyarrow as pa
 
-    from hartonomous.hql.functions.vector_kernels import matrix_of, valid_rows, with_nulls
+    from hartonomous.hql.functions.vector_arrays import matrix_of, valid_rows, with_nulls
 
     values = _column(values, 1)
     if values.null_count == len(values):

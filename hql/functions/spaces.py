@@ -85,7 +85,7 @@ def _project(space: Space, vectors: Any, name: Any = None) -> pa.Array:
     """The kernel of fn_ProjectTo3D in one space."""
     import pyarrow as pa
 
-    from hartonomous.hql.functions.vector_kernels import matrix_of, valid_rows, with_nulls
+    from hartonomous.hql.functions.vector_arrays import matrix_of, valid_rows, with_nulls
 
     vectors = _array(vectors)
     if vectors.null_count == len(vectors):

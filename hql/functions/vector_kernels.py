@@ -10,6 +10,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import ExecutionFault
+from hartonomous.hql.functions.vector_arrays import (
+    array_of,
+    is_scalar,
+    lengths_fault,
+    matrix_of,
+    plain,
+    valid_rows,
+    vector_of,
+    with_nulls,
+)
 from hartonomous.hql.functions.vector_lengths import by_length, groups_by_length
 
 if TYPE_CHECKING:
@@ -17,85 +27,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    Matrix = npt.NDArray[np.float32]
-    Mask = npt.NDArray[np.bool_]
+    from hartonomous.hql.functions.vector_arrays import Mask, Matrix
 
 _NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
 #: a string that is a vector
 VECTOR_PATTERN = rf"^\s*\[{_NUMBER}(,{_NUMBER})*\]\s*$"
-
-
-# --- between Arrow and NumPy ---------------------------------------------------------------------
-
-
-def _plain(value: Any) -> Any:
-    """A chunked array as an array."""
-    import pyarrow as pa
-
-    return value.combine_chunks() if isinstance(value, pa.ChunkedArray) else value
-
-
-def _is_scalar(value: Any) -> bool:
-    import pyarrow as pa
-
-    return isinstance(value, pa.Scalar)
-
-
-def valid_rows(array: pa.Array) -> Mask | None:
-    """bool[N]: which values are not NULL; None if all are."""
-    if array.null_count == 0:
-        return None
-    mask: Mask = array.is_valid().to_numpy(zero_copy_only=False)
-    return mask
-
-
-def matrix_of(array: pa.Array) -> Matrix:
-    """float32[N,D] of an array of vectors without NULLs; BAD_VALUE if lengths differ."""
-    import numpy as np
-    import pyarrow as pa
-
-    if pa.types.is_fixed_size_list(array.type):
-        width = array.type.list_size
-    else:
-        lengths = np.diff(array.offsets.to_numpy())
-        width = int(lengths[0]) if len(lengths) else 0
-        if (lengths != width).any():
-            other = int(lengths[lengths != width][0])
-            raise _lengths(width, other)
-    flat = array.flatten()
-    if flat.null_count:
-        raise ExecutionFault("a vector has an element that is NULL", code="BAD_VALUE")
-    matrix: Matrix = flat.to_numpy(zero_copy_only=False).reshape(len(array), width)
-    return matrix
-
-
-def vector_of(scalar: pa.Scalar) -> Matrix:
-    """float32[D] of one vector that is not NULL."""
-    import numpy as np
-
-    values: Matrix = np.asarray(scalar.values.to_numpy(zero_copy_only=False), np.float32)
-    return values
-
-
-def array_of(matrix: Matrix) -> pa.Array:
-    """float32[N,D] as an array of vectors, without a copy."""
-    import numpy as np
-    import pyarrow as pa
-
-    flat = np.ascontiguousarray(matrix, np.float32).reshape(-1)
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), matrix.shape[1])
-
-
-def with_nulls(array: pa.Array, valid: Mask | None) -> pa.Array:
-    """The values of `array` put where `valid` is true, NULL elsewhere."""
-    import numpy as np
-    import pyarrow as pa
-
-    if valid is None:
-        return array
-    places = np.full(len(valid), -1, np.int64)
-    places[valid] = np.arange(len(array))
-    return array.take(pa.array(places, mask=~valid))
 
 
 def _nulls(count: int, type_: pa.DataType) -> pa.Array:
@@ -104,35 +40,29 @@ def _nulls(count: int, type_: pa.DataType) -> pa.Array:
     return pa.nulls(count, type_)
 
 
-def _lengths(one: int, other: int) -> ExecutionFault:
-    return ExecutionFault(
-        f"a vector of {one} and one of {other} dimensions do not go together", code="BAD_VALUE"
-    )
-
-
 def _pair(a: Any, b: Any) -> tuple[Any, Any, Mask | None, int] | None:
     """Both sides without the rows where one is NULL, which rows those are, and how many rows there
     were. Sides are matrices or single vectors; None if one side is a NULL scalar."""
-    a, b = _plain(a), _plain(b)
-    count = next((len(x) for x in (a, b) if not _is_scalar(x)), 1)
-    if any(_is_scalar(x) and not x.is_valid for x in (a, b)):
+    a, b = plain(a), plain(b)
+    count = next((len(x) for x in (a, b) if not is_scalar(x)), 1)
+    if any(is_scalar(x) and not x.is_valid for x in (a, b)):
         return None
-    masks = [m for m in (valid_rows(x) for x in (a, b) if not _is_scalar(x)) if m is not None]
+    masks = [m for m in (valid_rows(x) for x in (a, b) if not is_scalar(x)) if m is not None]
     valid = None
     if masks:
         import pyarrow as pa
 
         valid = masks[0] if len(masks) == 1 else masks[0] & masks[1]
         keep = pa.array(valid)
-        a, b = (x if _is_scalar(x) else x.filter(keep) for x in (a, b))
+        a, b = (x if is_scalar(x) else x.filter(keep) for x in (a, b))
     return a, b, valid, count
 
 
 def _both(a: Any, b: Any) -> tuple[Matrix, Matrix]:
     """float32[N,D] and float32[N,D] or float32[D], of equal D."""
-    left, right = (vector_of(x) if _is_scalar(x) else matrix_of(x) for x in (a, b))
+    left, right = (vector_of(x) if is_scalar(x) else matrix_of(x) for x in (a, b))
     if len(left) and len(right) and left.shape[-1] != right.shape[-1]:
-        raise _lengths(left.shape[-1], right.shape[-1])
+        raise lengths_fault(left.shape[-1], right.shape[-1])
     return left, right
 
 
@@ -147,7 +77,7 @@ def distance(metric: Any, a: Any, b: Any) -> pa.Array:
 
     from hartonomous.kernels.distance import distances
 
-    name = metric.as_py() if _is_scalar(metric) else _plain(metric)[0].as_py()
+    name = metric.as_py() if is_scalar(metric) else plain(metric)[0].as_py()
     pair = _pair(a, b)
     if pair is None:
         return _nulls(_count(a, b), pa.float64())
@@ -166,13 +96,13 @@ def distance(metric: Any, a: Any, b: Any) -> pa.Array:
 
 
 def _count(*values: Any) -> int:
-    return next((len(v) for v in values if not _is_scalar(v)), 1)
+    return next((len(v) for v in values if not is_scalar(v)), 1)
 
 
 def _each(value: Any, compute: Callable[[Matrix], Any], null: Callable[[Any], Any]) -> pa.Array:
     """`compute` over the rows that are not NULL; `null` gives the result's type."""
-    value = _plain(value)
-    if _is_scalar(value):
+    value = plain(value)
+    if is_scalar(value):
         import pyarrow as pa
 
         value = pa.array([value.as_py()], value.type)
@@ -211,8 +141,8 @@ def dimensions(value: Any) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    value = _plain(value)
-    if _is_scalar(value):
+    value = plain(value)
+    if is_scalar(value):
         value = pa.array([value.as_py()], value.type)
     return pc.cast(pc.list_value_length(value), pa.int32())
 
@@ -225,8 +155,8 @@ def make(*numbers: Any) -> pa.Array:
     count = _count(*numbers)
     matrix = np.empty((count, len(numbers)), np.float32)
     valid = np.ones(count, np.bool_)
-    for i, given in enumerate(map(_plain, numbers)):
-        if _is_scalar(given):
+    for i, given in enumerate(map(plain, numbers)):
+        if is_scalar(given):
             if not given.is_valid:
                 return _nulls(count, pa.list_(pa.float32(), len(numbers)))
             column: Any = np.float64(given.as_py())
@@ -257,7 +187,7 @@ def _elementwise(a: Any, b: Any, operation: str) -> pa.Array:
     sides = [_side(x) for x in pair[:2]]
     shapes = {s.shape[-1] for s in sides if s.ndim and s.size and s.shape[-1] != 1}
     if len(shapes) > 1:
-        raise _lengths(*sorted(shapes)[:2])
+        raise lengths_fault(*sorted(shapes)[:2])
     with np.errstate(over="ignore", invalid="ignore"):
         result = getattr(np, operation)(sides[0], sides[1]).astype(np.float32)
     return with_nulls(array_of(np.atleast_2d(result)), pair[2])
@@ -269,8 +199,8 @@ def _side(value: Any) -> Any:
     import pyarrow as pa
 
     if pa.types.is_nested(value.type):
-        return vector_of(value) if _is_scalar(value) else matrix_of(value)
-    if _is_scalar(value):
+        return vector_of(value) if is_scalar(value) else matrix_of(value)
+    if is_scalar(value):
         return np.float64(value.as_py())
     return value.to_numpy(zero_copy_only=False)[:, None]
 
@@ -307,10 +237,10 @@ def to_vector(value: Any, size: Any, lenient: Any) -> pa.Array:
     """CAST of a string, or of a vector of another length, to VECTOR(size)."""
     import pyarrow as pa
 
-    width = size.as_py() if _is_scalar(size) else _plain(size)[0].as_py()
-    try_ = lenient.as_py() if _is_scalar(lenient) else _plain(lenient)[0].as_py()
-    value = _plain(value)
-    if _is_scalar(value):
+    width = size.as_py() if is_scalar(size) else plain(size)[0].as_py()
+    try_ = lenient.as_py() if is_scalar(lenient) else plain(lenient)[0].as_py()
+    value = plain(value)
+    if is_scalar(value):
         value = pa.array([value.as_py()], value.type)
     target = pa.list_(pa.float32(), -1 if width is None else width)
     if pa.types.is_null(value.type):
@@ -383,8 +313,8 @@ def from_vector(value: Any) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    value = _plain(value)
-    if _is_scalar(value):
+    value = plain(value)
+    if is_scalar(value):
         value = pa.array([value.as_py()], value.type)
     lists = pc.cast(value, pa.list_(pa.float32()))
     words = pa.ListArray.from_arrays(
@@ -419,7 +349,7 @@ def _reduce(values: Any, offsets: npt.NDArray[np.int64], mean: bool) -> pa.Array
 
     from hartonomous.kernels.vector import group_sums
 
-    values = _plain(values)
+    values = plain(values)
     valid = valid_rows(values)
     if valid is not None:
         kept = np.concatenate([[0], np.cumsum(valid)])

@@ -20,7 +20,7 @@ import pyarrow as pa
 from hartonomous.hql import plan as p
 from hartonomous.hql.engine import relational
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.functions.vector_kernels import vector_of
+from hartonomous.hql.functions.vector_arrays import vector_of
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.evaluate import call_kernel, evaluate, rows_at_once
 from hartonomous.hql.operators.stored import Stored

@@ -210,7 +210,7 @@ def _of_query(
 
 
 def _vectors(rows: pa.Array) -> Candidates:
-    from hartonomous.hql.functions.vector_kernels import matrix_of
+    from hartonomous.hql.functions.vector_arrays import matrix_of
 
     matrix = matrix_of(rows)
     finite = np.isfinite(matrix).all(axis=1)
@@ -260,7 +260,7 @@ def _keep_landmarks(
     context: Context, space: Space, given: Candidates, rows: npt.NDArray[np.int64]
 ) -> None:
     """The landmarks as rows of SpatialLandmarks, numbered in the order they were chosen."""
-    from hartonomous.hql.functions.vector_kernels import array_of
+    from hartonomous.hql.functions.vector_arrays import array_of
     from hartonomous.hql.system_schema.spaces import DIMENSIONS
     from hartonomous.hql.types import vector
 

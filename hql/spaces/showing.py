@@ -57,7 +57,7 @@ def _over_atoms(space: Space, context: Context) -> dict[str, Any] | None:
     """Measured over a sample of the atoms' embeddings; None for fewer than two."""
     import numpy as np
 
-    from hartonomous.hql.functions.vector_kernels import matrix_of
+    from hartonomous.hql.functions.vector_arrays import matrix_of
     from hartonomous.kernels.landmarks import sample_keys
 
     table = find(context, "Atoms")

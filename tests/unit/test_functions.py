@@ -101,7 +101,7 @@ def test_families_are_the_files() -> None:
     folder = Path(str(importlib.import_module("hartonomous.hql.functions").__file__)).parent
     helpers = {"__init__", "base", "casts", "coerce", "document", "resolve", "vector_kernels"}
     helpers |= {"native_form", "geometry_kernels", "geometry_methods", "geometry_forms"}
-    helpers |= {"models", "native_table", "vector_lengths"}
+    helpers |= {"models", "native_table", "vector_arrays", "vector_lengths"}
     helpers |= {"by_value", "format_dates", "format_numbers", "styles"}
     helpers |= {"json_values", "unnest", "windows_zones"}
     assert {p.stem for p in folder.glob("*.py")} - helpers == {
