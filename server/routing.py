@@ -165,8 +165,8 @@ class Relay:
 
     async def _ask(self) -> NotMine | None:
         running, database = self._running, self._router.engine.database
-        session = running.session
-        branch, account = session.branch, session.account
+        session = running.play.session
+        branch, account = session.branch, session.account  # which EXECUTE AS may have changed
         ask = Ask(
             self._number,
             running.text,

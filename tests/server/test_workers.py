@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,14 @@ from server_workers import Served
 from unit.test_elsewhere import ANYWHERE, HERE, SCHEMA
 
 from hartonomous import hql
-from hartonomous.hql.errors import ConfigurationFault, ExecutionFault, RaisedFault, WorkerFault
+from hartonomous.hql.errors import (
+    AuthFault,
+    ConfigurationFault,
+    ExecutionFault,
+    RaisedFault,
+    WorkerFault,
+)
+from hartonomous.hql.security.accounts import Accounts
 from hartonomous.server.engine import Engine
 from hartonomous.server.events import Columns, Complete, Finished, Rows
 from hartonomous.server.routing import start_workers
@@ -236,6 +244,62 @@ def test_rows_wait_until_their_commit_is_shown_here(
     monkeypatch.setattr(database, "shows", shows)
     assert served.run(session, "SELECT COUNT(*) FROM t") == [(3,)]
     assert served.was_routed and asked == 6
+
+
+# --- whose rows ----------------------------------------------------------------------------------
+
+
+def test_rights_and_row_filters_hold_in_workers(tmp_path: Path) -> None:
+    served = Served(tmp_path / "db", workers=1)
+    try:
+        check_rights(served)
+    finally:
+        served.stop()
+
+
+def check_rights(served: Served) -> None:
+    accounts = Accounts.of(served.engine.database)
+    opened = served.session(account=accounts.open_account())
+    served.run(
+        opened,
+        """
+        CREATE TABLE notes (author NVARCHAR(50), body NVARCHAR(50));
+        INSERT INTO notes VALUES ('anna', 'mine'), ('boss', 'not hers');
+        CREATE TABLE closed (a INT); INSERT INTO closed VALUES (1);
+        """,
+    )
+    read = "SELECT body FROM notes"
+    assert len(served.run(opened, read)) == 2 and served.was_routed
+    served.run(opened, "CREATE USER boss WITH PASSWORD = 'correct horse'")
+    boss = served.session(account=accounts.find("boss"))
+    served.run(
+        boss,
+        """
+        CREATE USER anna WITH PASSWORD = 'battery staple';
+        GRANT SELECT ON notes TO anna;
+        CREATE POLICY own ON notes TO public USING (author = USER_NAME());
+        """,
+    )
+    with pytest.raises(AuthFault):
+        served.run(opened, read)
+    assert not served.was_routed, "nobody's account is nobody's any more"
+    anna = served.session(account=accounts.find("anna"))
+    for session, bodies in ((boss, ["mine", "not hers"]), (anna, ["mine"])):
+        assert sorted(b for (b,) in served.run(session, read)) == bodies
+        assert served.was_routed
+    with pytest.raises(Error) as caught:
+        served.run(anna, "SELECT a FROM closed")
+    assert caught.value.code == "UNKNOWN_TABLE"
+    served.run(boss, "EXECUTE AS USER = 'anna'")
+    assert served.run(boss, read) == [("mine",)] and served.was_routed
+    served.run(boss, "EXECUTE AS CALLER; REVOKE SELECT ON notes FROM anna")
+    assert len(served.run(boss, read)) == 2 and served.was_routed
+    with pytest.raises(Error) as caught:
+        served.run(anna, read)
+    assert caught.value.code == "UNKNOWN_TABLE" and not served.was_routed
+    served.run(boss, "DROP USER anna")
+    with pytest.raises(AuthFault):
+        served.run(anna, read)
 
 
 # --- ends ----------------------------------------------------------------------------------------
