@@ -216,11 +216,16 @@ _COUNT: Final = _pack("count")
 _ARROW: Final = _pack("arrow") + b"\xc6"  # bin 32
 
 
-def rows_frame(number: int, rows: Rows) -> bytes:
-    """The frame of rows, whose Arrow bytes are copied once."""
+def rows_parts(number: int, rows: Rows) -> tuple[bytes, memoryview]:
+    """The frame of rows in two parts: all but its Arrow bytes, and these."""
     encoded = memoryview(rows.encoded)
-    head = (_ROWS_HEAD, _pack(number), _COUNT, _pack(rows.count), _ARROW)
-    return b"".join((*head, len(encoded).to_bytes(4, "big"), encoded))
+    size = len(encoded).to_bytes(4, "big")
+    return b"".join((_ROWS_HEAD, _pack(number), _COUNT, _pack(rows.count), _ARROW, size)), encoded
+
+
+def rows_frame(number: int, rows: Rows) -> bytes:
+    """The frame of rows."""
+    return b"".join(rows_parts(number, rows))
 
 
 # --- errors --------------------------------------------------------------------------------------

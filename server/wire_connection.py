@@ -32,6 +32,8 @@ CREDIT = 4
 CREDIT_MAX = 1 << 20
 #: bytes that are gathered into one message
 MESSAGE_BYTES = 64 << 10
+#: bytes that may wait for a slow client before its statements wait too
+WAITING_BYTES = 1 << 20
 Handler = Callable[["WireConnection", Frame], None]
 
 
@@ -61,6 +63,44 @@ class Statement:
             raise Cancelled("the statement was cancelled")
 
 
+class Gathered:
+    """Frames on their way: small ones leave as one message, large rows as one of their own whose
+    Arrow bytes are not copied."""
+
+    __slots__ = ("_parts", "_send", "_size")
+
+    def __init__(self, send: Callable[..., Awaitable[None]]) -> None:
+        self._send = send
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    async def add(self, frame: bytes) -> None:
+        """One more frame."""
+        self._parts.append(frame)
+        self._size += len(frame)
+        if self._size >= MESSAGE_BYTES:
+            await self.flush()
+
+    async def add_rows(self, number: int, rows: Rows) -> None:
+        """Rows of the statement `number`."""
+        head, encoded = wire.rows_parts(number, rows)
+        if len(encoded) < MESSAGE_BYTES:
+            await self.add(head + bytes(encoded))
+            return
+        await self.flush()
+        await self._send(head, encoded)
+
+    async def flush(self) -> None:
+        """Sends what is there."""
+        if self._parts:
+            parts, self._parts, self._size = self._parts, [], 0
+            await self._send(b"".join(parts))
+
+    def clear(self) -> None:
+        """Forgets what was not sent."""
+        self._parts, self._size = [], 0
+
+
 class WireConnection:
     """A client that has been welcomed."""
 
@@ -68,9 +108,12 @@ class WireConnection:
         self,
         socket: web.WebSocketResponse,
         transport: asyncio.Transport,
+        drain: Callable[[], Awaitable[None]],
         session: ServerSession,
     ) -> None:
         self.socket, self.transport, self.session = socket, transport, session
+        transport.set_write_buffer_limits(WAITING_BYTES)
+        self._drain = drain
         self.settings = session.engine.settings
         self.uploads = Uploads(self.settings.upload_bytes_max)
         self._statements: dict[int, Statement] = {}
@@ -184,17 +227,20 @@ class WireConnection:
     def _write(self, message: bytes) -> None:
         """Sends a small message now, without a task: a WebSocket frame, binary and whole."""
         if self.transport.get_write_buffer_size() > 0:
-            self._go(self.socket.send_bytes(message))
-            return
-        size = len(message)
-        if size < 126:
-            head = bytes((0x82, size))
-        elif size < 1 << 16:
-            head = b"\x82\x7e" + size.to_bytes(2, "big")
-        else:
-            head = b"\x82\x7f" + size.to_bytes(8, "big")
-        if not self.transport.is_closing():
-            self.transport.write(head + message)
+            self._go(self._send(message))
+        elif not self.transport.is_closing():
+            self.transport.write(_head(len(message)) + message)
+
+    async def _send(self, *parts: bytes | memoryview) -> None:
+        """Sends a message of these parts, copying none of them, and waits while too much waits for
+        the client. Raises ConnectionError."""
+        if self.transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        self.transport.write(_head(sum(map(len, parts))) + parts[0])
+        for part in parts[1:]:
+            self.transport.write(part)
+        if self.transport.get_write_buffer_size() > WAITING_BYTES:
+            await self._drain()
 
     def _follow(self, statement: Statement) -> None:
         self._statements[statement.number] = statement
@@ -221,8 +267,7 @@ class WireConnection:
     async def _pump(self, statement: Statement) -> None:
         """Sends what a statement gives, to its end; the last frame is complete, error or done."""
         number, running = statement.number, statement.running
-        parts: list[bytes] = []
-        size = 0
+        out = Gathered(self._send)
         try:
             if len(self._statements) > self.settings.statements_max:
                 raise Busy(
@@ -231,26 +276,22 @@ class WireConnection:
                 )
             while True:
                 event = running.take()
-                if event is None or size >= MESSAGE_BYTES:
-                    if parts:
-                        await self.socket.send_bytes(b"".join(parts))
-                        parts, size = [], 0
+                if event is None:
+                    await out.flush()
+                    event = await anext(running, None)
                     if event is None:
-                        event = await anext(running, None)
-                        if event is None:
-                            return
+                        return
                 if type(event) is Rows:
-                    if statement.credit <= 0 and parts:
-                        await self.socket.send_bytes(b"".join(parts))
-                        parts, size = [], 0
-                    while statement.credit <= 0:
-                        await statement.wait()
+                    if statement.credit <= 0:
+                        await out.flush()
+                        while statement.credit <= 0:
+                            await statement.wait()
                     statement.credit -= 1
-                parts.append(self._writer.write(number, event))
-                size += len(parts[-1])
+                    await out.add_rows(number, event)
+                    continue
+                await out.add(self._writer.write(number, event))
                 if type(event) is Finished and statement.steps is not None:
-                    await self.socket.send_bytes(b"".join(parts))
-                    parts, size = [], 0
+                    await out.flush()
                     while statement.steps <= 0:
                         await statement.wait()
                     statement.steps -= 1
@@ -258,15 +299,17 @@ class WireConnection:
             await running.close()
             last = wire.error_frame(error, number, self.session.state)
             if statement.is_closed:
-                parts, last = [], self._done(number)
-            await self.socket.send_bytes(b"".join((*parts, wire.pack(last))))
+                out.clear()
+                last = self._done(number)
+            await out.add(wire.pack(last))
+            await out.flush()
         finally:
             self._statements.pop(number, None)
             if not running.is_over:
                 await running.close()
 
     async def _send_frame(self, frame: Frame) -> None:
-        await self.socket.send_bytes(wire.pack(frame))
+        await self._send(wire.pack(frame))
 
     def _done(self, number: int) -> Frame:
         return {"type": "done", "id": number, "state": wire.state_fields(self.session.state)}
@@ -426,3 +469,12 @@ def _begin(session: Any) -> None:
             "a transaction is open already", hint="use SAVE TRAN inside a transaction"
         )
     session.begin()
+
+
+def _head(size: int) -> bytes:
+    """The head of a WebSocket frame: a whole binary message of the server's."""
+    if size < 126:
+        return bytes((0x82, size))
+    if size < 1 << 16:
+        return b"\x82\x7e" + size.to_bytes(2, "big")
+    return b"\x82\x7f" + size.to_bytes(8, "big")

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from hartonomous.server.engine import Engine
     from hartonomous.server.sessions import ServerSession
 
-#: bytes that may wait for a slow client before its statements wait too
-WAITING_BYTES = 256 << 10
 #: longest name that a client gives itself
 CLIENT_CHARACTERS_MAX = 200
 
@@ -47,7 +45,6 @@ class WireDoor:
             max_msg_size=self.engine.settings.message_bytes_max,
             compress=False,
             protocols=(wire.SUBPROTOCOL,),
-            writer_limit=WAITING_BYTES,
             timeout=1.0,
         )
         await socket.prepare(request)
@@ -59,7 +56,9 @@ class WireDoor:
             async with asyncio.timeout(self.engine.settings.login_timeout):
                 session = await self._welcome(socket, peer)
             if session is not None and request.transport is not None:
-                await WireConnection(socket, request.transport, session).serve()
+                # aiohttp tells its protocol when a client takes nothing, and nobody else
+                drain = request.protocol._drain_helper
+                await WireConnection(socket, request.transport, drain, session).serve()
         except TimeoutError:
             code = WSCloseCode.POLICY_VIOLATION
         except Error as error:
