@@ -27,6 +27,6 @@ class CloseCursor(Statement):
 
     def run(self, context: Context) -> Result:
         """Lets the rows go."""
-        from hartonomous.hql.scripts.cursors import run_close
+        from hartonomous.hql.scripts.cursor_statements import run_close
 
         return run_close(self.cursor, context)

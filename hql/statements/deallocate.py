@@ -27,6 +27,6 @@ class Deallocate(Statement):
 
     def run(self, context: Context) -> Result:
         """Closes the cursor and frees its name."""
-        from hartonomous.hql.scripts.cursors import run_deallocate
+        from hartonomous.hql.scripts.cursor_statements import run_deallocate
 
         return run_deallocate(self.cursor, context)

@@ -35,6 +35,6 @@ class DeclareCursor(Statement):
 
     def run(self, context: Context) -> Result:
         """Makes the cursor; its query runs when it is opened."""
-        from hartonomous.hql.scripts.cursors import run_declare_cursor
+        from hartonomous.hql.scripts.cursor_statements import run_declare_cursor
 
         return run_declare_cursor(self, context)

@@ -47,7 +47,7 @@ class Fetch(Statement):
 
     def run(self, context: Context) -> Result:
         """Goes to a row, whose values are the result or go into the variables."""
-        from hartonomous.hql.scripts.cursors import run_fetch
+        from hartonomous.hql.scripts.cursor_statements import run_fetch
 
         return run_fetch(self, context)
 

@@ -27,6 +27,6 @@ class OpenCursor(Statement):
 
     def run(self, context: Context) -> Result:
         """Begins the query."""
-        from hartonomous.hql.scripts.cursors import run_open
+        from hartonomous.hql.scripts.cursor_statements import run_open
 
         return run_open(self.cursor, context)
