@@ -22,6 +22,7 @@ from hartonomous.hql.security.accounts import Accounts
 from hartonomous.server.auth import Authenticator, check_listening
 from hartonomous.server.engine import Engine
 from hartonomous.server.http_door import HttpDoor, guard, protocol_options, sign
+from hartonomous.server.listening import Site
 from hartonomous.server.login_audit import LoginAudit
 from hartonomous.server.origins import doorkeeper
 from hartonomous.server.tls import Certificates, TLSFiles, reload_now, watch
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from hartonomous.server.postgres.door import PostgresDoor
     from hartonomous.server.settings import ServerSettings
     from hartonomous.server.workers import Workers
-
-#: connections that wait to be accepted
-BACKLOG = 1_024
 
 
 class Server:
@@ -55,7 +53,7 @@ class Server:
         self._authenticator: Authenticator | None = None
         self._http: HttpDoor | None = None
         self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
+        self._site: Site | None = None
         self._watching: asyncio.Task[None] | None = None
         self._is_stopped = False
 
@@ -124,12 +122,13 @@ class Server:
         options: dict[str, Any] = protocol_options(settings.request_timeout)
         runner = web.AppRunner(application, handle_signals=False, shutdown_timeout=1.0, **options)
         await runner.setup()
-        self._site = web.TCPSite(
+        self._site = Site(
             runner,
             settings.host,
             settings.port,
-            ssl_context=None if self.certificates is None else self.certificates.context,
-            backlog=BACKLOG,
+            connections_max=settings.connections_max,
+            handshake_seconds=settings.login_timeout,
+            context=None if self.certificates is None else self.certificates.context,
         )
         try:
             await _listening(self._site.start(), settings)

@@ -54,6 +54,8 @@ class ServerSettings:
 
     # --- sessions ---
     sessions_max: int = 1_000
+    #: connections for WebSockets and HTTP, those that have not logged in included; more are closed
+    connections_max: int = 4_000
     #: a session that neither asks nor runs anything for so long is closed
     idle_timeout: float | None = 3_600.0
     #: statements of one session that are open at once, their rows not all taken
