@@ -43,7 +43,7 @@ from hartonomous.server.client_schemas import Schemas
 from hartonomous.server.client_stream import CREDIT, RemoteAdvance, Stream
 from hartonomous.server.transport import Transport
 from hartonomous.server.wire import Frame
-from hartonomous.storage.errors import Error
+from hartonomous.storage.errors import Cancelled
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,7 +101,7 @@ class RemoteSession:
         self._running: int | None = None  # the text that `cancel` means
         self._advance: RemoteAdvance | None = None
         self._is_closed = False
-        self._lost: Error | None = None
+        self._is_gathering = self._was_cancelled = False  # parameters, of a text not sent yet
         self._keeps = False  # the session may have something of its own
         self._wants: tuple[str | None, bool] = (
             options.get("branch"),
@@ -281,11 +281,11 @@ class RemoteSession:
     ) -> int:
         """See session_interface.py."""
         self.check_open()
-        pieces = list(encode_sets(text, rows))
         with self._turn:
+            pieces = self._gathered(encode_sets(text, rows))
             self._come_back_if_lost()
             stream = self._send(
-                {"type": "many", "text": text, "upload": self._upload(iter(pieces))}
+                {"type": "many", "text": text, "upload": self._send_upload(pieces)}
                 | self._own_limits(),
                 messages,
             )
@@ -423,15 +423,36 @@ class RemoteSession:
             raise
         return stream
 
+    def _gathered(self, pieces: Iterator[bytes]) -> list[bytes]:
+        """What is to be uploaded, made whole before any is sent: making it may fail. Raises
+        Cancelled, and ParameterFault if it is more than the server takes."""
+        self._is_gathering, self._was_cancelled = True, False
+        gathered, size = [], 0
+        try:
+            for piece in pieces:
+                if self._was_cancelled:
+                    raise Cancelled("the statement was cancelled")
+                gathered.append(piece)
+                size += len(piece)
+                if size > self.limits["upload_bytes"]:
+                    raise ParameterFault(
+                        f"the parameters are more than the {self.limits['upload_bytes']:,} bytes "
+                        "that the server takes at once",
+                        hint="hand them over in parts, inside one transaction",
+                    )
+        finally:
+            self._is_gathering = False
+        return gathered
+
     def _upload(self, pieces: Iterator[bytes]) -> int:
-        """Sends what a later frame names, piece by piece; its number."""
+        """Sends what a later frame names, in pieces; its number. Raises as _gathered does."""
+        return self._send_upload(self._gathered(pieces))
+
+    def _send_upload(self, pieces: Sequence[bytes]) -> int:
         number = next(self._uploads)
-        before: bytes | None = None
-        for piece in pieces:
-            if before is not None:
-                self.steer({"type": "upload", "upload": number, "data": before})
-            before = piece
-        self.steer({"type": "upload", "upload": number, "data": before or b"", "last": True})
+        for i, piece in enumerate(pieces, 1):
+            is_last = i == len(pieces)
+            self.steer({"type": "upload", "upload": number, "data": piece, "last": is_last})
         return number
 
     def steer(self, frame: Frame) -> None:
@@ -494,6 +515,7 @@ class RemoteSession:
 
     def cancel(self) -> None:
         """See session_interface.py."""
+        self._was_cancelled = self._is_gathering
         number = self._running
         if number is not None and number in self._streams and not self._transport.is_broken:
             self.steer({"type": "cancel", "id": number})

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from hartonomous.hql.errors import WireFault
 from hartonomous.hql.plan import Field, schema_of
-from hartonomous.hql.types import parse_type
+from hartonomous.hql.types import NULL, parse_type
 from hartonomous.server.play import NOCASE_KEY, SPACE_KEY, TYPE_KEY
 from hartonomous.server.wire import Frame
 
@@ -51,7 +51,8 @@ def _read(data: bytes) -> Known:
 
 def _field(column: pa.Field) -> Field:
     about: Mapping[bytes, bytes] = column.metadata or {}
-    type_ = parse_type(about[TYPE_KEY].decode())
+    name = about[TYPE_KEY].decode()
+    type_ = NULL if name == "NULL" else parse_type(name)  # which no text can name
     if SPACE_KEY in about:
         type_ = replace(type_, space=about[SPACE_KEY].decode())
     return Field(column.name, type_, NOCASE_KEY in about)

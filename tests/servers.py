@@ -1,4 +1,4 @@
-"""A server in a thread of the test's process, on a port that the system picks."""
+"""Servers in the test's process, on ports that the system picks: their event loop is a thread's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,25 +18,26 @@ T = TypeVar("T")
 PATIENCE = 30.0
 
 
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """The loop of all servers; it ends with the process."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="test servers", daemon=True).start()
+    return loop
+
+
 class ServerThread:
-    """A server and its event loop. `url` is its address."""
+    """A server. `url` is its address."""
 
     def __init__(self, database: str | Path | None = None, **settings: Any) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="test server")
-        self._thread.start()
         path = None if database is None else str(database)
-        self.server = Server(path, ServerSettings(**{"port": 0, **settings}))
-        try:
-            self.do(self.server.start())
-        except BaseException:
-            self._end_loop()
-            raise
+        self.server = self.call(lambda: Server(path, _settings(settings)))
+        self.do(self.server.start())
         self.url = self.server.address
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """What a coroutine gives that runs on the server's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+        return asyncio.run_coroutine_threadsafe(work, _loop()).result(PATIENCE)
 
     def call(self, work: Callable[[], T]) -> T:
         """What a function gives that runs on the server's loop."""
@@ -46,15 +48,12 @@ class ServerThread:
         return self.do(called())
 
     def stop(self, grace: float = 0.0) -> None:
-        try:
-            self.do(self.server.stop(grace))
-        finally:
-            self._end_loop()
+        """Stops it; what runs has `grace` seconds. Idempotent."""
+        self.do(self.server.stop(grace))
 
-    def _end_loop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(PATIENCE)
-        self._loop.close()
+
+def _settings(given: dict[str, Any]) -> ServerSettings:
+    return ServerSettings(**{"port": 0, "log_level": "error", **given})
 
 
 @contextmanager

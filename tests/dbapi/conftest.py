@@ -1,4 +1,5 @@
-"""What the tests of PEP 249 begin with: connections in a transaction, a table of drinks."""
+"""What the tests of the Python interface begin with: a door, through which `hql.connect` goes;
+connections in a transaction, a table of drinks."""
 
 from __future__ import annotations
 
@@ -7,8 +8,29 @@ from typing import Any
 
 import pytest
 from booze import SAMPLES
+from doors import DOORS, Embedded, Wire
 
 from hartonomous import hql
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test that connects runs through every door that its module names (DOORS; else
+    embedded and wire), but for those marked `embedded`."""
+    if "door" not in metafunc.fixturenames:
+        return
+    names = getattr(metafunc.module, "DOORS", ("embedded", "wire"))
+    if metafunc.definition.get_closest_marker("embedded"):
+        names = ("embedded",)
+    metafunc.parametrize("door", names, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    opened: Embedded | Wire = DOORS[request.param]()
+    monkeypatch.setattr(hql, "connect", opened.connect)
+    monkeypatch.setattr(hql, "connect_async", opened.connect_async)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

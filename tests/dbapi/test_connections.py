@@ -348,6 +348,7 @@ def test_an_error_leaves_the_connection_usable(db: Any) -> None:
     assert db.execute("SELECT 1").fetchall() == [(1,)]
 
 
+@pytest.mark.embedded  # what an error's cause was stays at the server
 def test_our_bugs_close_the_session(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from hartonomous.hql.statements.truncate_table import TruncateTable
 
@@ -433,6 +434,7 @@ def test_read_only(tmp_path: Path) -> None:
         assert db.execute("SELECT a FROM #mine").fetchall() == [(1,)]
 
 
+@pytest.mark.embedded
 def test_options_of_servers_are_refused_where_there_is_none() -> None:
     with pytest.raises(errors.InterfaceFault):
         hql.connect(":memory:", token="x")

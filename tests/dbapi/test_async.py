@@ -249,8 +249,8 @@ def test_errors_are_those_of_statements() -> None:
         with pytest.raises(Error, match="closed"):
             await db.execute("SELECT 1")
         await db.close()  # again
-        with pytest.raises(errors.NotSupported):
-            await hql.connect_async("hql://127.0.0.1/")
+        with pytest.raises(errors.InterfaceFault):
+            await hql.connect_async("hql://nobody@/")
 
     run(main())
 
