@@ -9,14 +9,16 @@ there is the form without constants (hql/normal_text.py).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import queue
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
+from logging.handlers import QueueHandler, RotatingFileHandler
 from typing import Any, Final
 
 from hartonomous.hql.errors import ConfigurationFault, FileFault
@@ -28,6 +30,8 @@ FILE_BYTES: Final = 64 << 20
 #: older files that are kept
 FILES: Final = 4
 LINES_MAX: Final = 10_000
+#: seconds that lines have to be written at the end
+CLOSE_SECONDS: Final = 3.0
 #: the longest text in a line
 CHARACTERS_MAX: Final = 2_000
 
@@ -45,10 +49,11 @@ class ServerLog:
         self._logger = logging.Logger(NAME, level.upper())
         self._handler = _handler(path, lost)
         self._handler.setFormatter(JsonLines())
-        waiting: queue.Queue[Any] = queue.Queue(LINES_MAX)
+        waiting: queue.Queue[logging.LogRecord | None] = queue.Queue(LINES_MAX)
         self._logger.addHandler(_Queued(waiting, lost))
-        self._listener = QueueListener(waiting, self._handler)
-        self._listener.start()
+        self._waiting = waiting
+        self._thread = threading.Thread(target=self._work, name="hql-log", daemon=True)
+        self._thread.start()
 
     def write(
         self, level: str, event: str, fault: BaseException | None = None, **values: Any
@@ -63,10 +68,18 @@ class ServerLog:
         return self._logger.isEnabledFor(logging.getLevelNamesMapping()[level.upper()])
 
     def close(self) -> None:
-        """Writes what waits, and ends."""
-        self._listener.stop()
+        """Writes what waits, and ends; what is not written by then (nobody reads standard error)
+        is given up after CLOSE_SECONDS."""
+        with contextlib.suppress(queue.Full):
+            self._waiting.put(None, timeout=CLOSE_SECONDS)
+        self._thread.join(CLOSE_SECONDS)
+
+    def _work(self) -> None:
+        while (record := self._waiting.get()) is not None:
+            self._handler.handle(record)
         if isinstance(self._handler, RotatingFileHandler):
-            self._handler.close()
+            with contextlib.suppress(OSError):  # of a line that is counted as lost already
+                self._handler.close()
 
 
 class JsonLines(logging.Formatter):
