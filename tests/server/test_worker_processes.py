@@ -1,0 +1,137 @@
+"""Worker processes under load and beside a server that is killed: nothing wrong is answered, and
+nothing stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from server_workers import Served
+
+from hartonomous import hql
+from hartonomous.hql.errors import WorkerFault
+
+pytestmark = pytest.mark.slow
+
+SECONDS = 4.0
+CLIENTS = 6
+
+
+def test_own_writes_are_read_while_workers_are_killed(tmp_path: Path) -> None:
+    served = Served(tmp_path / "db", workers=2)
+    setup = served.session()
+    served.run(setup, "CREATE TABLE log (client INT, n INT, PRIMARY KEY (client, n))")
+    routed = failed = 0
+    until = time.monotonic() + SECONDS
+    chance = random.Random(5)
+
+    async def client(number: int) -> int:
+        nonlocal routed, failed
+        session = await served.engine.open_session(None, "wire", "test", encodes=True)
+        n = seen = 0
+        while time.monotonic() < until:
+            n += 1
+            await served.rows(session, "INSERT INTO log VALUES (@c, @n)", {"c": number, "n": n})
+            text = "SELECT COUNT(*), MAX(n), (SELECT COUNT(*) FROM log) FROM log WHERE client = @c"
+            running = session.run(text, {"c": number})
+            try:
+                found = [e async for e in running]
+            except WorkerFault:
+                failed += 1
+                continue
+            count, greatest, total = (c[0].as_py() for c in found[1].batch.columns)
+            assert count == greatest == n <= total
+            assert total >= seen, "what was seen once is seen again"
+            seen = total
+            routed += running.worker is not None
+        return n
+
+    async def killer() -> None:
+        while time.monotonic() < until:
+            await asyncio.sleep(chance.random())
+            pids = served.pids
+            if pids:
+                os.kill(chance.choice(pids), signal.SIGKILL)
+
+    async def all_of_it() -> int:
+        clients = [client(number) for number in range(CLIENTS)]
+        *counts, _ = await asyncio.gather(*clients, killer())
+        return sum(c for c in counts if c is not None)
+
+    written = served.do(all_of_it())
+    assert served.run(setup, "SELECT COUNT(*) FROM log") == [(written,)]
+    assert routed > 0 and served.workers.restarts > 0, (routed, failed)
+    served.do(served.workers.wait_ready())
+    pids = served.pids
+    served.stop()
+    assert not any(map(is_there, pids))
+
+
+def test_a_server_that_is_killed_leaves_no_worker(tmp_path: Path) -> None:
+    server, workers, folders = serve(tmp_path)
+    server.kill()
+    server.wait()
+    wait_for(lambda: not any(map(is_there, workers)))
+    wait_for(lambda: not any(f.exists() for f in folders))
+    with hql.connect(tmp_path / "db") as db:
+        assert db.execute("SELECT a FROM t").fetchall() == [(1,)]
+    assert list((tmp_path / "db" / "readers").iterdir()) == []
+
+
+def test_ctrl_c_ends_server_and_workers_in_order(tmp_path: Path) -> None:
+    server, workers, folders = serve(tmp_path)
+    os.killpg(server.pid, signal.SIGINT)  # the terminal tells all of them
+    assert server.wait(30) == 0
+    assert server.stderr is not None and "Traceback" not in server.stderr.read()
+    assert not any(map(is_there, workers)) and not any(f.exists() for f in folders)
+
+
+def serve(tmp_path: Path) -> tuple[subprocess.Popen[str], list[int], list[Path]]:
+    """A server, its workers, which have answered something, and their folders."""
+    command = [sys.executable, "-m", "hartonomous.hql.shell.main", "serve", str(tmp_path / "db")]
+    server = subprocess.Popen(
+        [*command, "--port", "0", "--workers", "2", "--log-level", "error"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert server.stderr is not None
+    found = re.search(r"hql://\S+", server.stderr.readline())
+    assert found is not None
+    with hql.connect(found[0]) as db:
+        db.execute("CREATE TABLE t (a INT); INSERT INTO t VALUES (1)")
+        wait_for(lambda: len(workers_of(server.pid)) == 2)
+        assert db.execute("SELECT a FROM t").fetchall() == [(1,)]
+    return server, workers_of(server.pid), list(tmp_path.glob("hartonomous-worker-*"))
+
+
+def workers_of(pid: int) -> list[int]:
+    found = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (thread / "children").read_text().split()]
+    return found
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process runs; one that has ended and was not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
