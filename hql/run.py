@@ -7,7 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.context import Context, Memory
-from hartonomous.hql.errors import ExecutionFault, InternalFault, ResourceFault
+from hartonomous.hql.errors import (
+    ExecutionFault,
+    InternalFault,
+    PermissionFault,
+    ResourceFault,
+)
 from hartonomous.hql.frozen import frozen
 from hartonomous.storage.errors import Cancelled, Conflict, Error
 
@@ -60,13 +65,9 @@ class Run:
     limits: Limits
 
     def context(self, session: Session, transaction: Transaction) -> Context:
-        """What the statement may use when it runs in a transaction. The session's account is now
-        what it is now. AUTH if it is gone."""
-        if session.account is not None:
-            from hartonomous.hql.security.accounts import Accounts
-
-            session.account = Accounts.of(session.database).current(session.account)
-        return Context(
+        """What the statement may use when it runs in a transaction. PERMISSION if it may not run,
+        AUTH if the session's account is gone."""
+        context = Context(
             session,
             transaction,
             self.frame,
@@ -76,16 +77,20 @@ class Run:
             self.messages,
             self.prepared,
         )
+        if session.account is not None:
+            from hartonomous.hql.security.checking import begin
+
+            begin(context, self.prepared.statement)
+        return context
 
     def start(self, session: Session, transaction: Transaction) -> Result:
         """Runs the statement in a transaction."""
-        context = self.context(session, transaction)
         if session.account is None:
-            return self._start(context)
+            return self._start(self.context(session, transaction))
         from hartonomous.hql.security.checking import watched
 
-        with watched(context, self.prepared.statement):
-            return self._start(context)
+        with watched(session, self.prepared.statement):
+            return self._start(self.context(session, transaction))
 
     def _start(self, context: Context) -> Result:
         transaction = context.transaction
@@ -97,7 +102,7 @@ class Run:
         if transaction.broken:
             from hartonomous.hql.changes.references import settle
 
-            settle(context if context.account is None else context.trusted())
+            settle(context)
         if self.frame.rows is not None and self.limits.memory_bytes is not None:
             self.limits.account(self.frame.rows.bytes)
         return result
@@ -136,6 +141,10 @@ class Guard:
 
     def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> None:
         if error is None or isinstance(error, (Error, GeneratorExit)):
+            if isinstance(error, PermissionFault):
+                from hartonomous.hql.security.checking import note_denied
+
+                note_denied(self.session, error)
             return
         if not isinstance(error, Exception):
             return  # KeyboardInterrupt, SystemExit

@@ -166,9 +166,11 @@ class Offence:
 
 
 class ConstraintFault(IntegrityError):
-    """A row breaks a constraint; `code` says which kind."""
+    """A row breaks a constraint; `code` says which kind. `tables`: numbers of those that the
+    message names."""
 
     code = "CONSTRAINT_VIOLATION"
+    tables: tuple[int, ...] = ()
 
     def __init__(
         self,

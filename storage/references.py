@@ -312,7 +312,9 @@ def violation(
         hint = f'delete or change the rows of "{child.name}" first'
         names = tuple(c.name for c in reference.key.columns)
     offence = Offence(child if kind == "MISSING" else parent, names, row)
-    return ConstraintFault(message, code="FOREIGN_KEY_VIOLATION", hint=hint, offence=offence)
+    fault = ConstraintFault(message, code="FOREIGN_KEY_VIOLATION", hint=hint, offence=offence)
+    fault.tables = child.id, parent.id
+    return fault
 
 
 def refuse_lost_key(transaction: Transaction, table: TableEntry) -> None:

@@ -49,6 +49,7 @@ class Account:
     policies: Mapping[str, tuple[Policy, ...]]  # all of a table's, by its key
     version: int
     is_open: bool = False
+    made_us: int = 0  # when the user was: another of the same name is another
 
     @property
     def is_owner(self) -> bool:
@@ -139,7 +140,9 @@ class Accounts:
     def _make(self, user: User, directory: Directory) -> Account:
         roles = directory.roles_of(user.name)
         rights = directory.rights_of((fold(user.name), *roles))
-        return Account(user.name, roles, rights, _by_table(directory), self._version)
+        return Account(
+            user.name, roles, rights, _by_table(directory), self._version, False, user.at_us
+        )
 
     def open_account(self) -> Account:
         """The account of whoever comes in while there are no users."""
@@ -155,7 +158,7 @@ class Accounts:
         if account.version == self.version:
             return account
         found = self.find(account.name)
-        if found is None:
+        if found is None or found.made_us != account.made_us:
             raise AuthFault("the account is gone", hint="connect again")
         return found
 

@@ -15,11 +15,13 @@ from hartonomous.hql.errors import PermissionFault
 from hartonomous.hql.security.accounts import Account, Accounts
 from hartonomous.hql.security.visible import noun_of, system_key, visible, where_of, whole_of
 from hartonomous.storage.catalog import Catalog, Entry, TableEntry
+from hartonomous.storage.errors import ConstraintFault
 
 if TYPE_CHECKING:
     from hartonomous.hql.ast import Node, Span
     from hartonomous.hql.bind.context import BindContext
     from hartonomous.hql.context import Context
+    from hartonomous.hql.session import Session
     from hartonomous.hql.statements.base import Statement
 
 #: what rights let somebody use a function or a model
@@ -35,32 +37,52 @@ def denied(what: str, place: Node | Span | None = None, hint: str | None = None)
     return fault
 
 
-@contextmanager
-def watched(context: Context, statement: Statement) -> Iterator[None]:
-    """Around the run of a statement of a session with an account: the statement's own right, the
-    check of policies on new rows, and the audit of what is denied."""
+def begin(context: Context, statement: Statement) -> None:
+    """Before a statement of a session with an account runs: the account as it is now, the
+    statement's own right, and what is asked about rows that it brings."""
     from hartonomous.hql.security.rows import row_check
 
-    transaction = context.transaction
-    before = transaction.row_check
+    session = context.session
+    assert session.account is not None
+    session.account = Accounts.of(session.database).current(session.account)
+    require(context, statement.right, statement.title, statement)
+    context.transaction.row_check = row_check(context)
+
+
+@contextmanager
+def watched(session: Session, statement: Statement) -> Iterator[None]:
+    """Around the run of a statement of a session with an account: what was denied goes to the
+    audit, and errors name no tables that the account does not see."""
     try:
-        require(context, statement.right, statement.title, statement)
-        transaction.row_check = row_check(context)
         yield
     except PermissionFault as error:
-        note_denied(context, statement, error)
+        note_denied(session, error, statement.title)
         raise
-    finally:
-        transaction.row_check = before
+    except ConstraintFault as error:
+        _hide_tables(session, error)
+        raise
 
 
-def note_denied(context: Context, statement: Statement, error: PermissionFault) -> None:
+def note_denied(session: Session, error: PermissionFault, title: str = "") -> None:
     """A right was missing: for the audit, once for each error."""
     from hartonomous.hql.security.audit import note
 
     if not error.is_noted:
         error.is_noted = True
-        note(context.session, "DENIED", f"{statement.title}: {error.message}", succeeded=False)
+        note(session, "DENIED", f"{title}: {error.message}".removeprefix(": "), succeeded=False)
+
+
+def _hide_tables(session: Session, error: ConstraintFault) -> None:
+    """A foreign key of a table that the account does not see is one of "another table"."""
+    account, transaction = session.account, session.database.snapshot(session.branch)
+    if account is None or account.is_owner or not error.tables:
+        return
+    catalog = transaction.catalog
+    for number in error.tables:
+        entry = catalog.tables_by_id.get(number)
+        if entry is not None and not account.may_any(*where_of(entry, catalog)):
+            error.message = "a FOREIGN KEY of another table, or to one, forbids this"
+            error.hint, error.args = None, (error.message,)
 
 
 def require(context: Context, right: str, what: str, place: Node | None = None) -> None:
