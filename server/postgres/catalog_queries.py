@@ -1,0 +1,31 @@
+"""Which texts ask for PostgreSQL's catalog, told from HQL by the names that they use."""
+
+from __future__ import annotations
+
+import re
+
+#: what a query of the catalog begins with
+_FIRST = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:SELECT|WITH|VALUES|TABLE)\b", re.I | re.S)
+#: strings and comments, which name nothing, then names that only PostgreSQL's catalog has
+_NAMES = re.compile(
+    r"""
+    '[^']*(?:''[^']*)*' | --[^\n]* | /\*.*?\*/ | \[[^\]]*\]
+  | (?P<name>
+      \b(?:pg_[a-z_]\w*|information_schema) \b "? \s* [.(\s,;)]
+    | "(?:pg_catalog|information_schema)" \s* \.
+    | \b(?:version|current_database|current_schemas?|current_setting|set_config|to_regclass
+         |to_regtype|to_regproc|obj_description|col_description|shobj_description|format_type
+         |has_\w+_privilege|inet_server_addr|inet_server_port|inet_client_addr)\s*\(
+    | \b(?:session_user|current_user|current_role|current_catalog|current_schema)\b
+    | ::\s*(?:regclass|regtype|regproc|regnamespace|oid|name)\b
+    )
+    """,
+    re.I | re.S | re.X,
+)
+
+
+def is_catalog_query(text: str) -> bool:
+    """Whether a text is a query of PostgreSQL's catalog."""
+    if not _FIRST.match(text):
+        return False
+    return any(match["name"] is not None for match in _NAMES.finditer(text + " "))
