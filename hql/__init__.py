@@ -5,7 +5,9 @@ Importing this package is cheap; pyarrow and the engine are imported by the firs
 
 from __future__ import annotations
 
+import time
 from builtins import Warning  # PEP 249 wants the name here; nothing of ours raises one
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from hartonomous.hql.dbapi import Connection
     from hartonomous.hql.geometry_value import Geometry
     from hartonomous.hql.opening import Options, ServerOptions
+    from hartonomous.hql.pool import AsyncPool, Pool
 
 __all__ = [
     "BINARY",
@@ -68,6 +71,8 @@ __all__ = [
     "apilevel",
     "connect",
     "connect_async",
+    "create_async_pool",
+    "create_pool",
     "paramstyle",
     "threadsafety",
 ]
@@ -137,6 +142,47 @@ async def connect_async(
     from hartonomous.hql import async_client
 
     return await async_client.connect_async(database, **options)
+
+
+def create_pool(
+    database: str | Path | None = None,
+    *,
+    max_size: int = 8,
+    wait: float = 30.0,
+    max_idle: float = 300.0,
+    clock: Callable[[], float] = time.monotonic,
+    **options: Unpack[Options],
+) -> Pool:
+    """Connections to `database`, made by `connect` with these options when they are needed, at
+    most `max_size`, and lent to threads one at a time:
+
+    >>> with create_pool(":memory:doc", max_size=2) as pool, pool.connection() as db:
+    ...     db.execute("SELECT 6 * 7").fetchall()
+    [(42,)]
+
+    Who finds none free waits `wait` seconds, and gets Busy then. One that nobody wanted for
+    `max_idle` seconds, by `clock`, is closed.
+    """
+    from hartonomous.hql.pool import Pool
+
+    return Pool(database, max_size=max_size, wait=wait, max_idle=max_idle, clock=clock, **options)
+
+
+def create_async_pool(
+    database: str | Path | None = None,
+    *,
+    max_size: int = 8,
+    wait: float = 30.0,
+    max_idle: float = 300.0,
+    clock: Callable[[], float] = time.monotonic,
+    **options: Unpack[Options],
+) -> AsyncPool:
+    """As `create_pool`, for the tasks of an event loop: `async with pool.connection() as db`."""
+    from hartonomous.hql.pool import AsyncPool
+
+    return AsyncPool(
+        database, max_size=max_size, wait=wait, max_idle=max_idle, clock=clock, **options
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from hartonomous.hql.result import Result
 from hartonomous.server.wire import Frame, error_of
+from hartonomous.storage.errors import Cancelled
 
 if TYPE_CHECKING:
     from hartonomous.hql.plan import Field
@@ -187,11 +188,12 @@ class Stream:
         return self._results.pop(0)
 
     def check(self) -> None:
-        """Raises the error that ended the text."""
+        """Raises the error that ended the text, and Cancelled if its results were closed."""
         error, self.error = self.error, None
         if error is not None:
             raise error
-        assert not self.is_over, "a text that ends well ends its results"
+        if self.is_over:
+            raise Cancelled("the result was closed before all its rows were read")
 
     # --- steering ---
 
