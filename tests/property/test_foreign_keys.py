@@ -3,8 +3,10 @@ the rows and the refusals are those that the actions promise."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -85,15 +87,15 @@ _steps = st.one_of(
 )
 
 
-def _list(values: object) -> str:
-    return ", ".join(map(str, sorted(values)))  # type: ignore[call-overload]
+def _list(values: set[int]) -> str:
+    return ", ".join(map(str, sorted(values)))
 
 
 def _shown(value: int | None) -> str:
     return "NULL" if value is None else str(value)
 
 
-def _apply(model: Model, db: hql.Connection, step: tuple) -> None:  # type: ignore[type-arg]
+def _apply(model: Model, db: hql.Connection, step: tuple[Any, ...]) -> None:
     match step:
         case ("raise", ids):
             new = ids - model.parents
@@ -120,7 +122,12 @@ def _apply(model: Model, db: hql.Connection, step: tuple) -> None:  # type: igno
             _both(lambda: model.turn(ids, parent), db, text)
 
 
-def _both(expected, db, text, many=None) -> None:  # type: ignore[no-untyped-def]
+def _both(
+    expected: Callable[[], None],
+    db: hql.Connection,
+    text: str,
+    many: list[tuple[int, int | None]] | None = None,
+) -> None:
     def run() -> None:
         if many is None:
             db.execute(text)
@@ -143,7 +150,9 @@ def _both(expected, db, text, many=None) -> None:  # type: ignore[no-untyped-def
     st.lists(_steps, min_size=4, max_size=14),
     st.booleans(),
 )
-def test_rows_and_refusals_are_as_promised(on_delete, on_update, steps, inside) -> None:  # type: ignore[no-untyped-def]
+def test_rows_and_refusals_are_as_promised(
+    on_delete: str, on_update: str, steps: list[tuple[Any, ...]], inside: bool
+) -> None:
     model = Model(on_delete, on_update)
     with hql.connect(":memory:") as db:
         db.execute("CREATE TABLE p (id INT PRIMARY KEY)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from random import Random
 
 import numpy as np
 import pytest
@@ -121,12 +122,12 @@ def test_shapely_reads_our_text_and_we_read_its(made: Shapes) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(shapes(small_number), st.randoms(use_true_random=False))
-def test_case_blanks_and_spellings_do_not_matter(made: Shapes, random: object) -> None:
+def test_case_blanks_and_spellings_do_not_matter(made: Shapes, random: Random) -> None:
     def varied(text: str) -> str:
         out = ""
-        for mark in text.replace(" Z", random.choice([" Z", "Z", ""])):  # type: ignore[attr-defined]
-            blank = random.choice(["", "", " ", "\n\t "])  # type: ignore[attr-defined]
-            mark = mark.lower() if random.random() < 0.5 else mark  # type: ignore[attr-defined]
+        for mark in text.replace(" Z", random.choice([" Z", "Z", ""])):
+            blank = random.choice(["", "", " ", "\n\t "])
+            mark = mark.lower() if random.random() < 0.5 else mark
             out += blank + mark + blank if mark in "()," else mark
         return f" {out}\r\n"
 

@@ -18,6 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hartonomous import hql
+from hartonomous.hql.errors import HistoryFault
 
 BRANCHES = ("main", "x", "y")
 TABLES = ("k", "n")
@@ -98,10 +99,10 @@ class Model:
         self.writes += 1
         self.use(branch)
         if conflicts and not take:
-            with pytest.raises(hql.Error) as caught:
+            with pytest.raises(HistoryFault) as caught:
                 self.db.execute(f"MERGE BRANCH {other}")
-            assert caught.value.code == "MERGE_CONFLICT"
-            rows = caught.value.rows.to_pylist()  # type: ignore[attr-defined]
+            assert caught.value.code == "MERGE_CONFLICT" and caught.value.rows is not None
+            rows = caught.value.rows.to_pylist()
             assert len(rows) == len(conflicts)
             shown = {(r["TableName"], key_of(r)): r for r in rows}
             for (table, a), versions in conflicts.items():

@@ -13,6 +13,7 @@ from hartonomous.hql.errors import ExecutionFault
 from hartonomous.storage.errors import ConstraintFault
 
 Rows = dict[int, int]  # by key
+Done = tuple[str, int | None, int | None]
 KEYS = st.integers(0, 6)
 
 
@@ -51,9 +52,11 @@ class Refused(Exception):
     pass
 
 
-def merge(target: Rows, source: list[tuple[int, int]], whens: list[When]) -> tuple[Rows, list]:  # type: ignore[type-arg]
+def merge(
+    target: Rows, source: list[tuple[int, int]], whens: list[When]
+) -> tuple[Rows, list[Done]]:
     """What the target becomes, and (action, key before, key after) of each row."""
-    done: list[tuple[str, int | None, int | None]] = []
+    done: list[Done] = []
     changed: set[int] = set()
     gone: set[int] = set()
     new: list[tuple[int, int]] = []

@@ -18,6 +18,7 @@ from query_world import World
 
 from hartonomous.hql.rules import ALL
 from hartonomous.hql.statistics import cost
+from hartonomous.storage.catalog import TableEntry
 
 QUERIES = 90
 MANY_QUERIES = 400
@@ -28,11 +29,11 @@ def library() -> World:
     world = library_world(6_000)
     # rows that are gone, in every chunk, and rows that came later
     code = world.source.catalog.find("dbo", "code")
-    assert code is not None
+    assert isinstance(code, TableEntry)
     addresses = world.source.view(code.id).scan([], address=True).table.column(0).to_numpy()
     world.source.delete(code.id, addresses[5::11])
     world.insert(
-        code,  # type: ignore[arg-type]
+        code,
         [[100_000 + i for i in range(50)], [i % 9 for i in range(50)], list(range(50)),
          [10] * 50, [4] * 50, ["def" if i % 3 else None for i in range(50)]],
     )  # fmt: skip
