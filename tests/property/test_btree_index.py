@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from indexed_table import IndexedTable
 
 from hartonomous import hql
 from hartonomous.storage.access.ordered import (
@@ -158,66 +158,48 @@ def compare_order(database: hql.Connection, random: np.random.Generator, count: 
 @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 @given(seed=st.integers(0, 1 << 32))
 def test_an_index_finds_what_a_scan_finds(tmp_path_factory: Any, seed: int) -> None:
-    _run(tmp_path_factory.mktemp("btree") / "a.hdb", seed, 4, 5)
+    _table(5).run(tmp_path_factory.mktemp("btree") / "a.hdb", seed, 4)
 
 
 @pytest.mark.slow
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 @given(seed=st.integers(0, 1 << 32))
 def test_an_index_finds_what_a_scan_finds_for_long(tmp_path_factory: Any, seed: int) -> None:
-    _run(tmp_path_factory.mktemp("btree") / "a.hdb", seed, 25, len(INDEXES))
+    _table(len(INDEXES)).run(tmp_path_factory.mktemp("btree") / "a.hdb", seed, 25)
 
 
-def _run(path: Path, seed: int, steps: int, count: int) -> None:
-    random = np.random.default_rng(seed)
-    database = hql.connect(path)
-    columns = ", ".join(f"{name} {type_}" for name, (type_, _) in VALUES.items())
-    database.execute(f"CREATE TABLE t (id INT CONSTRAINT pk PRIMARY KEY, {columns})")
-    database.execute(f"INSERT INTO t VALUES {rows(random, 0, 30)}")
-    for place, names in enumerate(INDEXES):
-        database.execute(f"CREATE INDEX ix_{place} ON t ({', '.join(names)})")
-    first = 30
-    for _ in range(steps):
-        match random.integers(0, 7):
-            case 0 | 1:
-                added = int(random.choice([1, 7, 60]))
-                database.execute(f"INSERT INTO t VALUES {rows(random, first, added)}")
-                first += added
-            case 2:
-                column = str(random.choice(list(VALUES)))
-                database.execute(
-                    f"UPDATE t SET {column} = {literal(random, column)} "
-                    f"WHERE id % {int(random.integers(2, 9))} = 1"
-                )
-            case 3:
-                database.execute(f"DELETE FROM t WHERE id % {int(random.integers(5, 30))} = 2")
-            case 4:
-                database.execute("CHECKPOINT")
-            case 5:
-                database.close()
-                database = hql.connect(path)
-            case 6:
-                _roll_back(database, random, first, count)
+def _table(count: int) -> IndexedTable:
+    """Compared through so many of the indexes."""
+
+    def begin(database: hql.Connection, random: np.random.Generator) -> None:
+        columns = ", ".join(f"{name} {type_}" for name, (type_, _) in VALUES.items())
+        database.execute(f"CREATE TABLE t (id INT CONSTRAINT pk PRIMARY KEY, {columns})")
+        database.execute(f"INSERT INTO t VALUES {rows(random, 0, 30)}")
+        for place, names in enumerate(INDEXES):
+            database.execute(f"CREATE INDEX ix_{place} ON t ({', '.join(names)})")
+
+    def update(random: np.random.Generator) -> str:
+        column = str(random.choice(list(VALUES)))
+        return f"{column} = {literal(random, column)}"
+
+    def compare_all(database: hql.Connection, random: np.random.Generator) -> None:
         compare(database, random, count)
         compare_order(database, random, min(count, 4))
         compare_past(database, random)
-    assert database.execute("VERIFY DATABASE").fetchall() == []
-    database.close()
 
+    def roll_back(database: hql.Connection, random: np.random.Generator) -> None:
+        """Own changes are seen through the index, and gone after ROLLBACK, to a savepoint too."""
+        database.execute("BEGIN TRAN")
+        database.execute(f"INSERT INTO t VALUES {rows(random, 1_000_000, 5)}")
+        database.execute("SAVE TRAN here")
+        database.execute("DELETE FROM t WHERE id % 4 = 0")
+        database.execute(f"INSERT INTO t VALUES {rows(random, 2_000_000, 3)}")
+        compare(database, random, count)
+        database.execute("ROLLBACK TRAN here")
+        compare(database, random, count)
+        database.execute("ROLLBACK")
 
-def _roll_back(
-    database: hql.Connection, random: np.random.Generator, first: int, count: int
-) -> None:
-    """Own changes are seen through the index, and gone after ROLLBACK, to a savepoint too."""
-    database.execute("BEGIN TRAN")
-    database.execute(f"INSERT INTO t VALUES {rows(random, 1_000_000, 5)}")
-    database.execute("SAVE TRAN here")
-    database.execute("DELETE FROM t WHERE id % 4 = 0")
-    database.execute(f"INSERT INTO t VALUES {rows(random, 2_000_000, 3)}")
-    compare(database, random, count)
-    database.execute("ROLLBACK TRAN here")
-    compare(database, random, count)
-    database.execute("ROLLBACK")
+    return IndexedTable(30, begin, rows, update, compare_all, roll_back)
 
 
 @settings(max_examples=60, deadline=None)

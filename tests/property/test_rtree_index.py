@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from indexed_table import IndexedTable
 
 from hartonomous import hql
 from hartonomous.hql.errors import BindFault
@@ -94,61 +95,42 @@ def plan_of(database: hql.Connection, text: str, values: dict[str, Any]) -> str:
     return "\n".join(r[0] for r in database.execute(f"EXPLAIN {text}", values).fetchall())
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
-@given(seed=st.integers(0, 1 << 32))
-def test_the_index_finds_what_a_scan_finds(tmp_path_factory: Any, seed: int) -> None:
-    _run(tmp_path_factory.mktemp("rtree") / "a.hdb", seed, 4)
-
-
-@pytest.mark.slow
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
-@given(seed=st.integers(0, 1 << 32))
-def test_the_index_finds_what_a_scan_finds_for_long(tmp_path_factory: Any, seed: int) -> None:
-    _run(tmp_path_factory.mktemp("rtree") / "a.hdb", seed, 30)
-
-
-def _run(path: Path, seed: int, steps: int) -> None:
-    random = np.random.default_rng(seed)
-    database = hql.connect(path)
+def begin(database: hql.Connection, random: np.random.Generator) -> None:
     database.execute("CREATE TABLE t (id INT, g GEOMETRY)")
     database.execute(f"INSERT INTO t VALUES {rows(random, 0, 20)}")
     database.execute("CREATE INDEX ix ON t (g) USING RTREE")
     database.execute("CREATE TABLE s (id INT, g GEOMETRY)")
     database.execute(f"INSERT INTO s VALUES {rows(random, 0, 12)}")
-    first = 20
-    for _ in range(steps):
-        match random.integers(0, 7):
-            case 0 | 1:
-                count = int(random.choice([1, 7, 60]))
-                database.execute(f"INSERT INTO t VALUES {rows(random, first, count)}")
-                first += count
-            case 2:
-                text = geometry(random) or "POINT EMPTY"
-                share = int(random.integers(2, 9))
-                database.execute(
-                    f"UPDATE t SET g = geometry::Parse({text!r}) WHERE id % {share} = 1"
-                )
-            case 3:
-                database.execute(f"DELETE FROM t WHERE id % {int(random.integers(5, 30))} = 2")
-            case 4:
-                database.execute("CHECKPOINT")
-            case 5:
-                database.close()
-                database = hql.connect(path)
-            case 6:
-                _roll_back(database, random)
-        compare(database, random)
-    assert database.execute("VERIFY DATABASE").fetchall() == []
-    database.close()
 
 
-def _roll_back(database: hql.Connection, random: np.random.Generator) -> None:
+def update(random: np.random.Generator) -> str:
+    text = geometry(random) or "POINT EMPTY"
+    return f"g = geometry::Parse({text!r})"
+
+
+def roll_back(database: hql.Connection, random: np.random.Generator) -> None:
     """Own changes are seen through the index, and gone after ROLLBACK."""
     database.execute("BEGIN TRAN")
     database.execute(f"INSERT INTO t VALUES {rows(random, 1_000_000, 5)}")
     database.execute("DELETE FROM t WHERE id % 4 = 0")
     compare(database, random)
     database.execute("ROLLBACK")
+
+
+TABLE = IndexedTable(20, begin, rows, update, compare, roll_back)
+
+
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 1 << 32))
+def test_the_index_finds_what_a_scan_finds(tmp_path_factory: Any, seed: int) -> None:
+    TABLE.run(tmp_path_factory.mktemp("rtree") / "a.hdb", seed, 4)
+
+
+@pytest.mark.slow
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 1 << 32))
+def test_the_index_finds_what_a_scan_finds_for_long(tmp_path_factory: Any, seed: int) -> None:
+    TABLE.run(tmp_path_factory.mktemp("rtree") / "a.hdb", seed, 30)
 
 
 def test_a_stream_keeps_its_snapshot(tmp_path: Path) -> None:
