@@ -28,6 +28,7 @@ BENCHMARKS = (
     "reopen",
     "history",
     "long_history",
+    "serving",
     "spatial_index",
     "spatial_sql",
     "embedding",
