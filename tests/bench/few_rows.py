@@ -3,15 +3,12 @@ SQLite and DuckDB with the same indexes."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from harness import OURS, Row, markdown, run_alone, shortest
-from indexes import ENGINES, INDEXES, TABLE, TEXTS, Run, made
+from indexes import Run, filled, made
 
 #: values of `k` in the small table, and rows of each
 GROUPS, GROUP_ROWS = 100, 10
@@ -32,21 +29,14 @@ QUERIES = {
 def benchmark(full: bool) -> str:
     count, turns, repeat = (1_000_000, 25, 4) if full else (50_000, 20, 2)
     rows = made(count)
-    with ExitStack() as stack:
-        root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        opened = {name: stack.enter_context(open_(root)) for name, open_ in ENGINES.items()}
-        for name, (run, insert) in opened.items():
-            run(TABLE.format(text=TEXTS[name]), ())
-            insert(rows)
-            small = [s.format(groups=GROUPS, rows=GROUPS * GROUP_ROWS) for s in SMALL]
-            for text in (*INDEXES, *small, "ANALYZE" if name == "SQLite" else "CHECKPOINT"):
-                run(text, ())
-        lines = []
+    small = [s.format(groups=GROUPS, rows=GROUPS * GROUP_ROWS) for s in SMALL]
+    lines = []
+    with filled(rows, small) as runners:
         for what, text in QUERIES.items():
             given = [(k % GROUPS,) for k in range(turns)]
-            answers = [sorted(run(text, given[0])) for run, _ in opened.values()]
+            answers = [sorted(run(text, given[0])) for run in runners.values()]
             assert answers[0] and [a == answers[0] for a in answers] == [True] * 3, what
-            runs = {n: partial(_each, run, text, given) for n, (run, _) in opened.items()}
+            runs = {n: partial(_each, run, text, given) for n, run in runners.items()}
             figures = {n: s / turns * 1e3 for n, s in shortest(runs, repeat).items()}
             lines.append(Row(what, figures, "ms", "1 × DuckDB"))
     note = (

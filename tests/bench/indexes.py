@@ -82,6 +82,20 @@ def made(count: int) -> Rows:
     return [(i, v, f"customer {v:09d}") for i, v in zip(ids, values, strict=True)]
 
 
+@contextmanager
+def filled(rows: Rows, more: Sequence[str] = ()) -> Iterator[dict[str, Run]]:
+    """The table with its indexes and rows in every engine; `more` is run there, too."""
+    with ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        opened = {name: stack.enter_context(open_(root)) for name, open_ in ENGINES.items()}
+        for name, (run, insert) in opened.items():
+            run(TABLE.format(text=TEXTS[name]), ())
+            insert(rows)
+            for text in (*INDEXES, *more, "ANALYZE" if name == "SQLite" else "CHECKPOINT"):
+                run(text, ())
+        yield {name: run for name, (run, _) in opened.items()}
+
+
 def lookups(count: int, turns: int, repeat: int) -> str:
     rows = made(count)
     random = np.random.default_rng(5)
@@ -95,18 +109,11 @@ def lookups(count: int, turns: int, repeat: int) -> str:
         "20 keys": ("id BETWEEN ? AND ?", [(i, i + 19) for i in ids]),
     }
     lines = []
-    with ExitStack() as stack:
-        root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        opened = {name: stack.enter_context(open_(root)) for name, open_ in ENGINES.items()}
-        for name, (run, insert) in opened.items():
-            run(TABLE.format(text=TEXTS[name]), ())
-            insert(rows)
-            for text in (*INDEXES, "ANALYZE" if name == "SQLite" else "CHECKPOINT"):
-                run(text, ())
+    with filled(rows) as runners:
         for what, (test, given) in tests.items():
-            answers = [sorted(run(COLUMNS + test, given[0])) for run, _ in opened.values()]
+            answers = [sorted(run(COLUMNS + test, given[0])) for run in runners.values()]
             assert answers[0] == answers[1] == answers[2] and answers[0], what
-            runs = {n: partial(_each, run, test, given) for n, (run, _) in opened.items()}
+            runs = {n: partial(_each, run, test, given) for n, run in runners.items()}
             figures = {n: s / turns * 1e6 for n, s in shortest(runs, repeat).items()}
             lines.append(Row(what, figures, "µs", "1 × DuckDB"))
     note = (
