@@ -41,10 +41,10 @@ def ours(folder: Path, *words: str) -> Iterator[tuple[str, int]]:
     command += ["--port", "0", "--postgres-port", "0", *words]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        said = ""
-        while "serving" not in said:
-            said = process.stderr.readline()
-            assert said, f"hql serve ended with {process.wait()}"
+        heard = [process.stderr.readline()]
+        while "serving" not in (said := heard[-1]):
+            assert said, "".join(heard)
+            heard.append(process.stderr.readline())
         url = next(word for word in said.split() if word.startswith("hql://"))
         port = int(said.partition("on port ")[2].split()[0])
         drain = threading.Thread(target=process.stderr.read)
