@@ -16,7 +16,7 @@ rows leaves all other batches uncopied and their caches warm.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hartonomous.storage.access.parts import ChunkIndex
     from hartonomous.storage.keys import ChunkKey
     from hartonomous.storage.manifest import PackPart
-    from hartonomous.storage.statistics import ZoneMap
+    from hartonomous.storage.rows import Rows
 
 BATCH_BITS = 16
 BATCH_ROWS = 1 << BATCH_BITS  # 65,536
@@ -43,35 +43,6 @@ CACHED_BYTES_MAX = 4 << 20
 
 Int64 = npt.NDArray[np.int64]
 NO_ROWS: Int64 = np.empty(0, np.int64)
-
-
-class Rows(Protocol):
-    """Where a chunk's column data come from: memory, or a mapped segment."""
-
-    count: int
-
-    def column(self, name: str, batch: int) -> pa.Array | None:
-        """One column of one batch; None when the chunk is older than the column."""
-
-    def has(self, name: str) -> bool:
-        """Whether the rows hold the column."""
-
-    def zone_map(self, name: str) -> ZoneMap | None:
-        """Bounds of the column's batches; None if not worth having, or without the column."""
-
-    @property
-    def is_mapped(self) -> bool:
-        """Whether the rows lie in an object on disk."""
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of all rows."""
-
-    def open(self) -> None:
-        """From here on nothing is opened by name any more."""
-
-    def batch_bytes(self, name: str, batch: int) -> int:
-        """Bytes of one column in one batch."""
 
 
 class Hidden:
