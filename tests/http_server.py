@@ -1,36 +1,29 @@
-"""An HTTP door on a port of this machine, in a thread with an event loop of its own.
+"""HTTP requests to a server in the test's process.
 
-with http_server(":memory:") as server:
+with http_server() as server:
     status, headers, body = server.post("/query", {"query": "SELECT 1"})
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import json
-import threading
+import ssl
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-from hartonomous.server.app import Server
+from servers import ServerThread
+
 from hartonomous.server.engine import Engine
-from hartonomous.server.settings import ServerSettings
 
 Reply = tuple[int, http.client.HTTPMessage, bytes]
 
 
-class HttpServer:
-    """The server, and requests to it."""
+class HttpServer(ServerThread):
+    """The server, and requests to it. `trusted`: what clients trust, if it speaks TLS."""
 
-    def __init__(self, database: str, settings: ServerSettings) -> None:
-        self.server = Server(database, settings)
-        self.loop = asyncio.new_event_loop()
-        self._begun = threading.Event()
-        self._ending = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name="http server")
+    trusted: ssl.SSLContext | None = None
 
     @property
     def engine(self) -> Engine:
@@ -40,28 +33,11 @@ class HttpServer:
     def port(self) -> int:
         return self.server.port
 
-    def start(self) -> None:
-        self._thread.start()
-        assert self._begun.wait(20)
-
-    def stop(self) -> None:
-        self.loop.call_soon_threadsafe(self._ending.set)
-        self._thread.join(20)
-        assert not self._thread.is_alive()
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
-            runner.run(self._serve())
-
-    async def _serve(self) -> None:
-        try:
-            await self.server.start()
-        finally:
-            self._begun.set()
-        await self._ending.wait()
-        await self.server.stop(0.5)
-
-    # --- requests ---
+    def connection(self) -> http.client.HTTPConnection:
+        """A new connection."""
+        if self.trusted is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=self.trusted)
 
     def ask(
         self,
@@ -70,8 +46,7 @@ class HttpServer:
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        with contextlib.closing(connection):
+        with contextlib.closing(self.connection()) as connection:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
             return response.status, response.headers, response.read()
@@ -103,11 +78,10 @@ def _named(headers: dict[str, str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def http_server(database: str = ":memory:", **settings: Any) -> Iterator[HttpServer]:
+def http_server(database: str | None = None, **settings: Any) -> Iterator[HttpServer]:
     """A server for the block."""
-    server = HttpServer(database, replace(ServerSettings(port=0), **settings))
-    server.start()
+    server = HttpServer(database, **settings)
     try:
         yield server
     finally:
-        server.stop()
+        server.stop(0.5)

@@ -199,6 +199,23 @@ def test_the_first_user_ends_open_access(server: HttpServer) -> None:
     assert server.get("/metrics")[0] in (401, 404)
 
 
+def test_sessions_that_came_in_openly_stay_outside_then() -> None:
+    with http_server() as server:
+        accounts = Accounts.of(server.engine.database)
+        session = server.do(server.engine.open_session(accounts.open_account(), "wire", "test"))
+
+        async def run(text: str) -> list[Any]:
+            return [event async for event in session.run(text)]
+
+        assert server.do(run("CREATE TABLE t (a INT)"))
+        with pytest.raises(AuthFault, match="has users now"):
+            server.do(run("CREATE USER anna; CREATE USER berta"))
+        with pytest.raises(AuthFault, match="has users now"):
+            server.do(run("SELECT 1"))
+        assert set(accounts.directory.users) == {"anna"}
+        server.do(session.close())
+
+
 def test_log_ins_and_the_audit(server: HttpServer) -> None:
     anna = basic("anna", SECRET)
     assert server.query("SELECT USER_NAME() AS u", Authorization=anna)["results"][0]["rows"] == [

@@ -236,13 +236,35 @@ def test_a_body_without_a_type_is_refused(server: HttpServer) -> None:
     assert server.ask("POST", "/query", b"{}", {})[0] == 415
 
 
-@pytest.mark.parametrize("path", ["/query", "/healthz", "/metrics", "/openapi.json", "/nothing"])
+@pytest.mark.parametrize("path", ["/query", "/healthz", "/metrics", "/v1/wire", "/nothing"])
 def test_every_path_passes_the_doorkeeper(server: HttpServer, path: str) -> None:
     for method in ("GET", "POST", "OPTIONS", "HEAD"):
         found, headers, _ = server.ask(method, path, None, {"Origin": "http://127.0.0.1"})
         assert found == 403
         assert "Access-Control-Allow-Origin" not in headers
         assert server.ask(method, path, None, {"Host": "evil.example"})[0] == 421
+
+
+def test_a_socket_passes_the_doorkeeper(server: HttpServer) -> None:
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol": "hql.v1",
+    }
+    for headers, status in (
+        ({"Origin": "http://127.0.0.1"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Host": "evil.example"}, 421),
+        ({"Origin": "https://app.example"}, 101),
+        ({}, 101),
+    ):
+        connection = server.connection()
+        connection.request("GET", "/v1/wire", None, upgrade | headers)
+        assert connection.getresponse().status == status, headers
+        connection.close()
 
 
 def test_every_answer_is_signed(server: HttpServer) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from certificates import Authority
+from http_server import http_server
 
 from hartonomous.hql.errors import FileFault
 from hartonomous.server.tls import Certificates, TLSFiles, reload_now
@@ -140,3 +141,25 @@ def test_watching_takes_up_what_changes(
             watching.cancel()
 
     assert "new certificate" in asyncio.run(changed())
+
+
+def test_a_server_that_speaks_tls_and_nothing_else(authority: Authority) -> None:
+    certificate, key = authority.issue()
+    with http_server(certificate=str(certificate), key=str(key)) as server:
+        assert server.url.startswith("hqls://")
+        assert server.server.certificates is not None
+        with pytest.raises(ConnectionError):  # HTTP without TLS
+            server.get("/healthz")
+        server.trusted = client_of(authority)
+        assert server.get("/healthz")[0] == 200
+        connection = server.connection()
+        connection.connect()
+        first = connection.sock.getpeercert()["serialNumber"]  # type: ignore[attr-defined]
+        authority.issue()
+        server.call(server.server.reload)
+        connection.request("GET", "/readyz")  # who is there stays
+        assert connection.getresponse().read() == b'{"status": "ready"}'
+        connection.close()
+        connection.connect()
+        assert connection.sock.getpeercert()["serialNumber"] != first  # type: ignore[attr-defined]
+        connection.close()
