@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from hartonomous.storage.catalog import (
+    CASCADE,
     NO_ACTION,
     NOCASE,
     Catalog,
@@ -215,21 +216,30 @@ def note_updated(
         if len(changed):
             _note_missing(transaction, reference, new)
     for reference in references.of_parent.get(view.table.id, ()):
-        changed, old, new = _changed(view, addresses, rows, reference.key)
+        # who follows takes the new writing, too, of a key that ignores case
+        follows = reference.entry.on_update == CASCADE
+        changed, old, new = _changed(view, addresses, rows, reference.key, as_written=follows)
         if len(changed):
             transaction.broken.append(Broken(reference, "UPDATED", old, new))
 
 
 def _changed(
-    view: TableView, addresses: Int64, rows: pa.Table, key: KeyColumns
+    view: TableView,
+    addresses: Int64,
+    rows: pa.Table,
+    key: KeyColumns,
+    *,
+    as_written: bool = False,
 ) -> tuple[Int64, list[pa.Array], list[pa.Array]]:
-    """The rows whose key columns changed, with old and new values of these."""
+    """The rows whose key columns changed, with old and new values of these. `as_written`: a change
+    of case is one, whatever the key's collation."""
     old = [view.gather(c.name, addresses) for c in key.columns]
     new = [rows.column(c.name).combine_chunks() for c in key.columns]
     if any(c.null_count for c in (*old, *new)):
         changed = np.arange(len(addresses))
     else:
-        changed = np.flatnonzero(~equal_rows(key.compared(old), key.compared(new)))
+        compared = (old, new) if as_written else (key.compared(old), key.compared(new))
+        changed = np.flatnonzero(~equal_rows(*compared))
     return changed, picked(old, changed), picked(new, changed)
 
 
