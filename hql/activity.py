@@ -113,17 +113,23 @@ Observer = Callable[[Watched, float], None]
 
 
 class Elsewhere(Protocol):
-    """A text that waits for its turn, or that another process runs for a session of this one."""
+    """A text that no session runs yet."""
 
     number: int
     session_number: int
     author: str
-    kind: str | None
     text: str
-    status: str
     at_us: int
     seconds: float
-    rows: int
+
+    @property
+    def kind(self) -> str | None: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def rows(self) -> int: ...
 
     @property
     def cancel(self) -> Callable[[], object]: ...

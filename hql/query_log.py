@@ -35,8 +35,6 @@ SLOW_RATE, SLOW_BURST = 50.0, 200
 FAST_RATE, FAST_BURST = 10.0, 200
 #: notes that wait
 WAITING_MAX: Final = 32
-#: texts run elsewhere whose runs without a record are counted
-ELSEWHERE_MAX: Final = 512
 
 
 @frozen
@@ -87,7 +85,6 @@ class QueryLog:
         self._slow = Bucket(SLOW_RATE, SLOW_BURST)
         self._fast = Bucket(FAST_RATE, FAST_BURST)
         self._waiting: list[tuple[Any, ...]] = []
-        self._elsewhere: dict[str, list[int]] = {}
         self._lock = threading.Lock()
 
     def note(self, watched: Watched, seconds: float) -> None:
@@ -100,19 +97,6 @@ class QueryLog:
         if executions:
             made = (watched.at_us, watched.kind, seconds, watched.rows, code, executions)
             self._keep(session, prepared.text, *made)
-
-    def note_elsewhere(
-        self, session: Session, text: str, kind: str, seconds: float, rows: int, code: str | None
-    ) -> None:
-        """A statement of `session` ended that another process ran."""
-        with self._lock:
-            skipped = self._elsewhere.setdefault(text, [0, 0])
-            if len(self._elsewhere) > ELSEWHERE_MAX:
-                del self._elsewhere[next(iter(self._elsewhere))]
-        executions = self._executions(skipped, seconds, code)
-        if executions:
-            at_us = session.database.clock.now_us() - int(seconds * 1e6)
-            self._keep(session, text, at_us, kind, seconds, rows, code, executions)
 
     def _executions(self, skipped: list[int], seconds: float, code: str | None) -> int:
         """How many runs of its text a record would stand for, or 0 if there is to be none."""

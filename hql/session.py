@@ -166,7 +166,7 @@ class Session(About):
         text to the next (`open_frame`); it holds the parameters then."""
         self.check_open()
         heard: list[str] = messages if messages is not None else []
-        self.last_identity = None
+        self.last_identity = self.title = None
         self._running = None  # an open stream of an earlier text is not what `cancel` means now
         with Guard(self):
             check_count(text, parameters)

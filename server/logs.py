@@ -26,6 +26,8 @@ from hartonomous.hql.errors import ConfigurationFault, FileFault
 #: what its lines come from, for programs that have the server in them
 NAME: Final = "hartonomous.server"
 LEVELS: Final = ("debug", "info", "warning", "error")
+#: what logging calls them
+NUMBERS: Final = {level: logging.getLevelNamesMapping()[level.upper()] for level in LEVELS}
 FILE_BYTES: Final = 64 << 20
 #: older files that are kept
 FILES: Final = 4
@@ -46,7 +48,7 @@ class ServerLog:
             raise ConfigurationFault(
                 f'there is no log level "{level}"', hint=f"levels are {', '.join(LEVELS)}"
             )
-        self._logger = logging.Logger(NAME, level.upper())
+        self._logger = logging.Logger(NAME, NUMBERS[level])
         self._handler = _handler(path, lost)
         self._handler.setFormatter(JsonLines())
         waiting: queue.Queue[logging.LogRecord | None] = queue.Queue(LINES_MAX)
@@ -59,13 +61,12 @@ class ServerLog:
         self, level: str, event: str, fault: BaseException | None = None, **values: Any
     ) -> None:
         """One line; `fault` adds where a bug of ours happened."""
-        number = logging.getLevelNamesMapping()[level.upper()]
-        if self._logger.isEnabledFor(number):
-            self._logger.log(number, event, extra={"values": values, "fault": fault})
+        if self.is_on(level):
+            self._logger.log(NUMBERS[level], event, extra={"values": values, "fault": fault})
 
     def is_on(self, level: str) -> bool:
         """Whether lines of that level are written."""
-        return self._logger.isEnabledFor(logging.getLevelNamesMapping()[level.upper()])
+        return NUMBERS[level] >= self._logger.level
 
     def close(self) -> None:
         """Writes what waits, and ends; what is not written by then (nobody reads standard error)

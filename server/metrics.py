@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from hartonomous.server.engine import Engine
+    from hartonomous.server.routing import WorkerRouter
 
 #: upper ends, in seconds, of the ranges that times fall in
 SECONDS: Final = (
@@ -97,6 +98,8 @@ class Metrics:
         self.lost_lines = Counter(
             "hql_log_lines_lost", "Lines of the log that were lost.", registry=self.registry
         )
+        self._of_kind: dict[tuple[str, str | None], tuple[Counter, Histogram, Counter]] = {}
+        self._of_door: dict[tuple[str, str], tuple[Counter, Histogram, Counter]] = {}
         self.registry.register(Looked(engine))
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -105,17 +108,31 @@ class Metrics:
 
     def statement(self, kind: str, seconds: float, rows: int, code: str | None) -> None:
         """A statement ended."""
-        self._statements.labels(kind, code or "").inc()
-        self._seconds.labels(kind).observe(seconds)
+        figures = self._of_kind.get((kind, code))
+        if figures is None:  # labels() takes longer than all the rest
+            figures = self._of_kind[kind, code] = (
+                self._statements.labels(kind, code or ""),
+                self._seconds.labels(kind),
+                self._rows.labels(kind),
+            )
+        figures[0].inc()
+        figures[1].observe(seconds)
         if rows > 0:
-            self._rows.labels(kind).inc(rows)
+            figures[2].inc(rows)
 
     def text(self, door: str, outcome: str, seconds: float, size: int) -> None:
         """A text ended, which gave rows of so many bytes."""
-        self._texts.labels(door, outcome).inc()
-        self._text_seconds.labels(door).observe(seconds)
+        figures = self._of_door.get((door, outcome))
+        if figures is None:
+            figures = self._of_door[door, outcome] = (
+                self._texts.labels(door, outcome),
+                self._text_seconds.labels(door),
+                self._bytes.labels(door),
+            )
+        figures[0].inc()
+        figures[1].observe(seconds)
         if size:
-            self._bytes.labels(door).inc(size)
+            figures[2].inc(size)
 
     def login(self, door: str, outcome: str) -> None:
         """Somebody said who they are."""
@@ -167,7 +184,29 @@ class Looked(Collector):
         yield CounterMetricFamily(
             "hql_refused", "Texts and sessions refused as BUSY.", value=engine.refused
         )
+        router: Any = engine.router
+        if router is not None:
+            yield from _of_workers(router)
         yield from _of_database(engine.database)
+
+
+def _of_workers(router: WorkerRouter) -> Iterable[Metric]:
+    workers = list(router.workers.workers.values())
+    yield _gauge("hql_workers", "Processes that read.", sum(w.is_ready for w in workers))
+    yield _gauge("hql_workers_busy", "Queries that they are at.", sum(w.busy for w in workers))
+    yield _gauge("hql_workers_bytes", "Memory that they hold.", sum(w.memory for w in workers))
+    yield CounterMetricFamily(
+        "hql_worker_restarts", "Processes begun again.", value=router.workers.restarts
+    )
+    queries = CounterMetricFamily(
+        "hql_worker_queries",
+        "Queries that they answered, handed back, or died of.",
+        labels=["outcome"],
+    )
+    queries.add_metric(["answered"], router.answered)
+    queries.add_metric(["handed back"], router.handed_back)
+    queries.add_metric(["lost"], router.lost)
+    yield queries
 
 
 def _of_database(database: Any) -> Iterable[Metric]:

@@ -169,8 +169,8 @@ class Running:
 
     @property
     def has_begun(self) -> bool:
-        """Whether a thread of this process has begun it."""
-        return self._events is not None
+        """Whether a thread of this process has begun it, or another process was asked to."""
+        return self._events is not None or self.on_cancel is not None
 
     @property
     def is_computing(self) -> bool:
@@ -338,6 +338,8 @@ class Running:
 
     def _fail(self, error: Error) -> None:
         self._error, self._is_computed = error, True
+        if self.play.title is None:
+            self.play.title = self.play.session.title
         if self._events is not None:
             self._let_go()
 

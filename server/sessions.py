@@ -203,14 +203,6 @@ class ServerSession:
         """Stops what a thread does for the session now."""
         self._session.cancel()
 
-    def note_elsewhere(
-        self, text: str, kind: str, seconds: float, rows: int, code: str | None
-    ) -> None:
-        """A statement of this session ended that another process ran: QueryLog has it too."""
-        session = self._session
-        if not session.is_closed:
-            session.activity.log.note_elsewhere(session, text, kind, seconds, rows, code)
-
     # --- texts that are quick ---
 
     def may_run_at_once(self, text: str) -> bool:

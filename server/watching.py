@@ -118,18 +118,13 @@ class Watching:
             self.tracing.begin(running)
 
     def on_end(self, running: Running, error: Error | None) -> None:
-        """See hooks.Observer. What another process ran is a statement, too."""
+        """See hooks.Observer."""
         session, seconds = running.session, running.elapsed
         ended = "ok" if running.is_complete else "closed"
         outcome = ended if error is None else "failed"
         self.figures.text(session.door, outcome, seconds, running.bytes)
         if self.tracing is not None:
             self.tracing.end(running, error)
-        if running.worker is not None:
-            kind, code = running.title or "SELECT", None if error is None else error.code
-            session.note_elsewhere(running.text, kind, seconds, running.rows, code)
-            self.figures.statement(kind, seconds, running.rows, code)
-            self._log_slow(running.text, kind, seconds, running.rows, code, session.number)
         if isinstance(error, InternalFault):
             self.log.write("error", "internal error", error, code=error.code, **_about(running))
         elif self.log.is_on("debug"):
@@ -172,27 +167,23 @@ class Watching:
         """A statement ended (hql/activity.py)."""
         code = None if watched.error is None else watched.error.code
         self.figures.statement(watched.kind, seconds, watched.rows, code)
-        session = watched.session
-        if session is not None:
-            text = watched.prepared.text
-            self._log_slow(text, watched.kind, seconds, watched.rows, code, session.number)
+        if self.slow_seconds is not None and seconds >= self.slow_seconds:
+            self._log_slow(watched, seconds, code)
 
-    def _log_slow(
-        self, text: str, kind: str, seconds: float, rows: int, code: str | None, session: int
-    ) -> None:
-        if self.slow_seconds is None or seconds < self.slow_seconds:
-            return
+    def _log_slow(self, watched: Watched, seconds: float, code: str | None) -> None:
         if not self._slow.take():
             self._suppressed += 1
             return
         suppressed, self._suppressed = self._suppressed, 0
+        session, text = watched.session, watched.prepared.text
         self.log.write(
             "warning",
             "slow statement",
-            session=session,
-            kind=kind,
+            session=None if session is None else session.number,
+            user=None if session is None else session.author,
+            kind=watched.kind,
             milliseconds=seconds * 1e3,
-            rows=rows,
+            rows=watched.rows,
             code=code,
             hash=hash_of(text),
             form=normal_text(text),
@@ -202,32 +193,29 @@ class Watching:
     # --- sys.statements ---
 
     def _elsewhere(self) -> list[Elsewhere]:
-        """Texts that no session of this process runs now: those that wait for a thread, and those
-        that a worker runs. Called on engine threads."""
-        found: list[Elsewhere] = []
-        loop = self._loop
-        for session in list(self.engine.sessions.values()):
-            for running in list(session.runnings.values()):
-                if running.worker is not None or not running.has_begun:
-                    found.append(Waiting(running, loop))
-        return found
-
-    @property
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        return self._tasks[0].get_loop()
+        """Texts that wait for a thread. Called on engine threads."""
+        loop = self._tasks[0].get_loop()
+        return [
+            Waiting(running, loop)
+            for session in list(self.engine.sessions.values())
+            for running in list(session.runnings.values())
+            if not running.has_begun
+        ]
 
 
 class Waiting:
-    """A text in sys.statements that this process does not run now."""
+    """A text in sys.statements that nobody runs yet."""
+
+    rows = 0
+    kind: str | None = None
+    status = "queued"
 
     def __init__(self, running: Running, loop: asyncio.AbstractEventLoop) -> None:
         self._running, self._loop = running, loop
-        self.number, self.text, self.rows = running.number, running.text, running.rows
-        self.kind: str | None = running.title
+        self.number, self.text = running.number, running.text
         self.session_number, self.author = running.session.number, running.session.author
         self.at_us = int(running.begun * 1e6)
         self.seconds = running.elapsed
-        self.status = "queued" if running.worker is None else "running"
 
     @property
     def cancel(self) -> Callable[[], object]:

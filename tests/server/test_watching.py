@@ -70,7 +70,8 @@ def test_the_log_says_what_ran_and_no_values(server: HttpServer, folder: Path) -
     assert slow["kind"] == "SELECT" and slow["rows"] == 1 and slow["milliseconds"] >= 0
     ended = lines(folder, "text ended")
     assert [line["outcome"] for line in ended[-3:]] == ["ok", "failed", "failed"]
-    assert ended[-2]["code"] == "SYNTAX" and ended[-1]["code"] == "UNKNOWN_TABLE"
+    assert ended[-2]["code"] == "SYNTAX" and "kind" not in ended[-2]
+    assert ended[-1]["code"] == "UNKNOWN_TABLE" and ended[-1]["kind"] == "SELECT"
     assert lines(folder, "listening")[0]["address"].startswith("hql://127.0.0.1:")
     assert SECRET not in (folder / "server.log").read_text()
 
@@ -246,3 +247,20 @@ def test_watching_ends_with_the_server() -> None:
         activity = server.engine.own.activity
         assert len(activity.observers) == 2
     assert len(activity.observers) == 1 and activity.elsewhere == []
+
+
+def test_what_a_worker_answers_is_watched_too(tmp_path: Path) -> None:
+    with http_server(str(tmp_path / "db"), workers=1) as server:
+        server.query("CREATE TABLE t (a INT); INSERT INTO t VALUES (1), (2)")
+        answered = ("hql_worker_queries_total", "answered")
+        until, asked = time.monotonic() + 30, 0
+        while figures(server)[answered] < 2 and time.monotonic() < until:
+            server.query("SELECT a FROM t WHERE a > 0")
+            asked += 1
+        found = figures(server)
+        assert found[answered] == 2 and found["hql_workers", ""] == 1
+        noted = server.query(
+            "SELECT Kind, MIN(RowCount) AS least, MAX(RowCount) AS most, SUM(Executions) AS n "
+            "FROM QueryLog WHERE QueryText LIKE 'SELECT a FROM t%' GROUP BY Kind"
+        )
+        assert noted["results"][0]["rows"] == [["SELECT", 2, 2, asked]]
