@@ -165,6 +165,7 @@ class WireConnection:
         stepwise = take(frame, "stepwise", bool, False)
         timeout, memory = take(frame, "timeout", float, None), take(frame, "memory", int, None)
         try:
+            self._check_room()
             parameters = given_parameters(frame.get("params"), self.uploads)
             running = self.session.run(
                 text,
@@ -195,6 +196,7 @@ class WireConnection:
         text = take(frame, "text", str)
         timeout, memory = take(frame, "timeout", float, None), take(frame, "memory", int, None)
         try:
+            self._check_room()
             rows = given_sets(frame, self.uploads)
             running = self.session.run_many(text, rows, timeout=timeout, memory=memory)
         except WireFault:
@@ -212,6 +214,14 @@ class WireConnection:
 
     def _forget(self, frame: Frame) -> None:
         self._prepared.pop(take(frame, "statement", int), None)
+
+    def _check_room(self) -> None:
+        """Raises Busy if too many statements are open."""
+        if len(self._statements) >= self.settings.statements_max:
+            raise Busy(
+                f"{self.settings.statements_max} statements of this session are open",
+                hint="read or close the others first",
+            )
 
     def _new_number(self, frame: Frame) -> int:
         number = take(frame, "id", int)
@@ -269,11 +279,6 @@ class WireConnection:
         number, running = statement.number, statement.running
         out = Gathered(self._send)
         try:
-            if len(self._statements) > self.settings.statements_max:
-                raise Busy(
-                    f"{self.settings.statements_max} statements of this session are open",
-                    hint="read or close the others first",
-                )
             while True:
                 event = running.take()
                 if event is None:
