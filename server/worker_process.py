@@ -1,16 +1,18 @@
 """A worker process: answers queries from a database that it only reads (server/workers.py).
 
-    python -m hartonomous.server.worker_process DESCRIPTOR FOLDER TEMPORARY
+    python -m hartonomous.server.worker_process DESCRIPTOR FOLDER TEMPORARY MEMORY
 
 DESCRIPTOR is the socket to the server, inherited, that keeps messages apart; FOLDER the database,
-TEMPORARY a folder for temporary files, which is the process's own. The socket's other end is the
-server's alone, so where it ends the server has ended, and so does the process: no signal, and no
-kill of the server, leaves one behind. Each connection for queries has a thread, which computes when
-it is asked and sends as fast as the server takes: a slow client's rows wait in the query.
+TEMPORARY a folder for temporary files, which is the process's own; MEMORY the bytes that the
+relational engine may have. The socket's other end is the server's alone, so where it ends the
+server has ended, and so does the process: no signal, and no kill of the server, leaves one behind.
+Each connection for queries has a thread, which computes when it is asked and sends as fast as the
+server takes: a slow client's rows wait in the query.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import shutil
@@ -22,9 +24,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hartonomous.hql.elsewhere import NotHere, ReadingSession
+from hartonomous.hql.engine.relational import limit_memory
 from hartonomous.hql.result import Result
 from hartonomous.hql.security.accounts import Accounts
 from hartonomous.server.play import pieces
@@ -60,6 +64,10 @@ FAILURES_MAX: Final = 5
 SESSIONS_MAX: Final = 16
 #: rows are sent when there are so many bytes, or the first of them waited so long
 HELD_BYTES, HELD_SECONDS = 1 << 16, 0.01
+#: errors that say more of this process than of the query
+OWN_CODES: Final = frozenset(("MEMORY", "DISK", "CORRUPTION", "INTERNAL"))
+#: how much rather than others the system ends the process when memory runs out: 0 to 1000
+OOM_SCORE: Final = "500"
 #: bytes of one message of the server's own socket
 MESSAGE_BYTES_MAX: Final = 1 << 16
 
@@ -121,11 +129,11 @@ class Slot:
         try:
             try:
                 why = self._begin(session, ask)
-                result = None if why else session.query(ask.text, ask.parameters)
+                result = None if why else self._first(session, ask)
                 if isinstance(result, Result):
                     self._give(session, result)
                 else:
-                    self._say(NotMine(why or str(result), lasts=why is None))
+                    self._say(result or NotMine(why or "", lasts=False))
             except Error as error:
                 self._say(Failed.of(error))
         finally:
@@ -161,6 +169,17 @@ class Slot:
             return f"it cannot be begun: {error}"
         session.timeout, session.memory = ask.timeout, ask.memory
         return None
+
+    def _first(self, session: ReadingSession, ask: Ask) -> Result | NotMine:
+        """The rows, of which the first are there; NotMine if the writer is to answer, also if it
+        may have what this process lacks. Raises the query's errors."""
+        try:
+            result = session.query(ask.text, ask.parameters)
+        except Error as error:
+            if error.code in OWN_CODES:
+                return NotMine(f"it failed here: {error}", lasts=False)
+            raise
+        return NotMine(str(result), lasts=True) if isinstance(result, NotHere) else result
 
     def _give(self, session: ReadingSession, result: Result) -> None:
         """Sends the rows as they are computed."""
@@ -274,8 +293,14 @@ class Process:
 
 def resident_bytes() -> int:
     """Memory that the process has, as the system counts it."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def go_first() -> None:
+    """Where memory runs out the system had better end a worker than the server."""
+    with contextlib.suppress(OSError):  # not every system lets us say so
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
 
 
 def end(status: int) -> None:
@@ -285,12 +310,14 @@ def end(status: int) -> None:
     os._exit(status)
 
 
-def main(descriptor: int, folder: str, temporary: str) -> None:
+def main(descriptor: int, folder: str, temporary: str, memory_bytes: int) -> None:
     """Serves until the server ends."""
     tempfile.tempdir = temporary
-    # Ctrl-C, and what asks a group of processes to end, are for the server: it ends its workers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    limit_memory(memory_bytes)
+    # what a terminal or a supervisor tells all processes of a group is for the server
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    go_first()
     server = socket.socket(fileno=descriptor)
     try:
         Process(server, folder).run()
@@ -301,4 +328,4 @@ def main(descriptor: int, folder: str, temporary: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]))

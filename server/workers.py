@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import pickle
 import shutil
 import socket
@@ -47,6 +48,9 @@ PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX, STEADY_SECONDS = 0.1, 30.0, 30.0
 #: seconds that a process has to end when its socket is closed
 END_SECONDS: Final = 2.0
 MESSAGE_BYTES_MAX: Final = 1 << 16
+#: of the machine's memory, for the relational engines of all workers; a query that needs more than
+#: its worker has is the server's
+MEMORY_SHARE: Final = 0.4
 
 
 class Gone(Exception):
@@ -124,13 +128,14 @@ class Worker:
         """The process's number."""
         return None if self._process is None else self._process.pid
 
-    def start(self, folder: str) -> None:
-        """Starts the process; may wait, so not on an event loop. Raises OSError."""
+    def start(self, folder: str, memory_bytes: int) -> None:
+        """Starts the process, whose relational engine may have so much memory; may wait, so not on
+        an event loop. Raises OSError."""
         mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             command = [sys.executable, "-m", "hartonomous.server.worker_process"]
             self._process = subprocess.Popen(
-                [*command, str(its.fileno()), folder, self._temporary],
+                [*command, str(its.fileno()), folder, self._temporary, str(memory_bytes)],
                 pass_fds=[its.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -306,7 +311,8 @@ class Workers:
         """The life of one process."""
         worker = Worker(place)
         try:
-            await asyncio.to_thread(worker.start, self._folder)
+            memory = int(machine_bytes() * MEMORY_SHARE / self.count)
+            await asyncio.to_thread(worker.start, self._folder, memory)
             self.workers[place] = worker
             await worker.watch()
         except OSError as fault:
@@ -315,3 +321,8 @@ class Workers:
             self.workers.pop(place, None)
             await asyncio.shield(worker.end())
         self._report(f"worker {place} (process {worker.pid}) ended")
+
+
+def machine_bytes() -> int:
+    """The machine's memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

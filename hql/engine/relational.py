@@ -274,6 +274,14 @@ def _without_zones(rows: Any) -> Any:
 
 _engine: Engine | None = None
 _engine_lock = threading.Lock()
+_memory_bytes: int | None = None
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Bounds the process's engine, before it is made; a process that is one of several says so."""
+    global _memory_bytes
+    assert _engine is None, "the engine is there already"
+    _memory_bytes = memory_bytes
 
 
 def engine() -> Engine:
@@ -283,7 +291,7 @@ def engine() -> Engine:
         if _engine is None or _engine._process != os.getpid() or _engine._connection is None:
             if _engine is None:
                 atexit.register(close_engine)
-            _engine = Engine()
+            _engine = Engine(memory_bytes=_memory_bytes)
         return _engine
 
 

@@ -26,6 +26,7 @@ from hartonomous.hql.errors import (
     ConfigurationFault,
     ExecutionFault,
     RaisedFault,
+    ResourceFault,
     WorkerFault,
 )
 from hartonomous.hql.security.accounts import Accounts
@@ -158,6 +159,14 @@ def test_errors_are_those_of_the_engine(served: Served) -> None:
     assert caught.value.code == "DIVISION_BY_ZERO"
     assert (caught.value.line, caught.value.column) == (2, 3)
     assert served.run(session, "SELECT @@ERROR") == [(8134,)]
+
+
+def test_what_a_worker_lacks_is_asked_of_the_engine(served: Served) -> None:
+    """A worker has less memory than the server; whose limit it was, the server finds out."""
+    session, handed_back = served.session(), served.router.handed_back
+    with pytest.raises(ResourceFault):
+        served.run(session, "SELECT a, b FROM t ORDER BY b OPTION (MEMORY '1')")
+    assert not served.was_routed and served.router.handed_back == handed_back + 1
 
 
 def test_what_is_known_of_a_query(served: Served) -> None:
