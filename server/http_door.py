@@ -300,6 +300,10 @@ def guard(doorkeeper: Doorkeeper, retry_seconds: int = 1) -> Middleware:
             return await handler(request)
         except (Error, RequestFault) as error:
             return _problem_response(error, retry_seconds)
+        except ConnectionError:
+            if request.transport is not None and not request.transport.is_closing():
+                raise
+            return web.Response(status=499, reason="Client Closed Request")  # nobody reads it
         except web.HTTPException as error:
             if error.status < 400:
                 raise
