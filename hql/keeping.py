@@ -68,7 +68,7 @@ def run_backup(statement: BackupDatabase, context: Context) -> Result:
     session = context.session
     if session.in_transaction:
         raise TransactionFault("BACKUP DATABASE: a transaction is open", hint="COMMIT it first")
-    path = path_of(statement.path, context)
+    path = path_of(statement.path, context, to_write=True)
     if not path.strip() or "\0" in path:
         raise place(FileFault(f"{path!r} is no folder"), statement.path)
     progress = Progress("backup")

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.errors import Busy
+from hartonomous.hql.security.files import FileAccess
 from hartonomous.hql.session import Session
 from hartonomous.server.sessions import Door, ServerSession
 from hartonomous.server.threads import EngineThreads
@@ -33,6 +34,8 @@ class Engine:
     def __init__(self, database: str | None, settings: ServerSettings) -> None:
         self.address = database if database is not None else ":memory:"
         self.settings = settings
+        #: what statements may read and write
+        self.files = FileAccess.of(settings.read_folders, settings.write_folders)
         self.accounts: Accounts | None = None
         self.observers: list[Observer] = []
         self.router: Router | None = None
@@ -136,6 +139,7 @@ class Engine:
         finally:
             self._opening -= 1
         inner.account, inner.door, inner.peer = account, door, peer
+        inner.files = self.files
         session = ServerSession(self, inner, door, peer, account, encodes=encodes)
         tell = asyncio.get_running_loop().call_soon_threadsafe
 

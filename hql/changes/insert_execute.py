@@ -67,6 +67,7 @@ class AddRows(Statement):
     columns: tuple[Identifier, ...]
     given: tuple[Given, ...]
     title: ClassVar[str] = "INSERT … EXEC"
+    right: ClassVar[str] = ""
 
     def run(self, context: Context) -> Result:
         """Every result must have a value for each column."""

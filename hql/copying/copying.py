@@ -59,7 +59,8 @@ def run_copy(statement: Copy, context: Context) -> Result:
 
 
 def _settings(statement: Copy, context: Context) -> FileSettings:
-    path = Path(path_of(statement.path, context))
+    to_write = statement.direction == "TO"
+    path = Path(path_of(statement.path, context, to_write=to_write))
     given: dict[str, Any] = {}
     for option in statement.options:
         name = option.name.upper()
@@ -86,8 +87,18 @@ def _format(path: Path, statement: Copy) -> str:
         raise place(error, statement.path) from None
 
 
-def path_of(node: ast.Expression, context: Context) -> str:
-    """A file's path: a string, or a parameter that is one."""
+def path_of(node: ast.Expression, context: Context, *, to_write: bool = False) -> str:
+    """A file's path: a string, or a parameter that is one. PERMISSION for one that the session may
+    not use."""
+    path = _path_given(node, context)
+    if context.session.files is None:
+        return path
+    from hartonomous.hql.security.files import within
+
+    return within(context, path, node, to_write=to_write)
+
+
+def _path_given(node: ast.Expression, context: Context) -> str:
     if isinstance(node, ast.Literal):
         return str(node.value)
     name = ""
@@ -150,6 +161,8 @@ def _copy_from(statement: Copy, context: Context, settings: FileSettings) -> Res
         count = store_rows(context, table, rows)
     finally:
         rows.close()
+    # again: what was read is kept only if the path still means what it meant
+    path_of(statement.path, context)
     return Result(row_count=count)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,10 @@ def requests_of(
         paths = find_files(_path(statement.path, context))
     except FileFault as fault:
         raise place(fault, statement.path) from None
-    return file_requests(paths), len(paths), None
+    access = context.session.files
+    if access is not None:  # of a folder, what links lead out of it is left out
+        paths = [p for p in paths if access.holds(os.path.realpath(p))]
+    return file_requests(paths, access), len(paths), None
 
 
 def _path(node: ast.Expression, context: Context) -> str:

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hartonomous.hql.errors import PermissionFault
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.modalities.base import Modality, Source, Unreadable
 from hartonomous.hql.modalities.decoding import (
@@ -26,6 +27,7 @@ from hartonomous.hql.modalities.decoding import (
 
 if TYPE_CHECKING:
     from hartonomous.hql.result import Result
+    from hartonomous.hql.security.files import FileAccess
 
 #: files up to that size are read once and held; of larger ones a block at a time is
 HELD_BYTES_MAX: Final = BLOCK_BYTES
@@ -35,11 +37,13 @@ DECLARED_BYTES: Final = 2 << 10
 
 @frozen
 class Request:
-    """A source to be read: a file, or a text that is there already."""
+    """A source to be read: a file, or a text that is there already. `access` is asked about a file
+    once it is open."""
 
     uri: str
     path: Path | None = None
     data: bytes | None = None
+    access: FileAccess | None = None
 
     def open(self) -> tuple[Source, bytes]:
         """The source, its encoding not found yet, and its hash. Raises Unreadable FILE."""
@@ -51,21 +55,31 @@ class Request:
             if not stat.S_ISREG(found.st_mode):
                 raise Unreadable("FILE", "not a regular file")
             if found.st_size <= HELD_BYTES_MAX:
-                data = self.path.read_bytes()
+                with open(self.path, "rb") as file:
+                    self._check(file.fileno())
+                    data = file.read()
                 return Source(self.uri, len(data), data), sha256(data).digest()
         except OSError as fault:
             raise Unreadable("FILE", fault.strerror or str(fault)) from None
-        source = Source(self.uri, found.st_size, path=self.path)
+        source = Source(self.uri, found.st_size, path=self.path, opened=self._check)
         digest = sha256()
         for piece in source.pieces(BLOCK_BYTES):
             digest.update(piece)
         return source, digest.digest()
 
+    def _check(self, number: int) -> None:
+        """Raises Unreadable for a file that is open and may not be read."""
+        if self.access is not None:
+            try:
+                self.access.check_open(number, str(self.path))
+            except PermissionFault as fault:
+                raise Unreadable("FILE", fault.message) from None
 
-def file_requests(paths: list[Path]) -> Iterator[Request]:
+
+def file_requests(paths: list[Path], access: FileAccess | None) -> Iterator[Request]:
     """A request for each path, absolute."""
     for path in paths:
-        yield Request(path.as_uri(), path)
+        yield Request(path.as_uri(), path, access=access)
 
 
 def row_requests(rows: Result, name: str) -> Iterator[Request]:

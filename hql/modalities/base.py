@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -46,13 +46,15 @@ class Drafts:
 @dataclass(slots=True)
 class Source:
     """One source. `data` is all of it, or None for a file too large to be held: then it is read
-    through `path`. `encoding`: how its text is encoded; None for sources that are no text."""
+    through `path`, and `opened` gets the number of the open file and may raise. `encoding`: how its
+    text is encoded; None for sources that are no text."""
 
     uri: str
     size: int
     data: bytes | None = None
     path: Path | None = None
     encoding: str | None = None
+    opened: Callable[[int], None] | None = None
 
     def pieces(self, size: int) -> Iterator[bytes]:
         """The bytes, `size` at a time. Raises Unreadable."""
@@ -63,6 +65,8 @@ class Source:
         assert self.path is not None, self.uri
         try:
             with open(self.path, "rb") as file:
+                if self.opened is not None:
+                    self.opened(file.fileno())
                 while piece := file.read(size):
                     yield piece
         except OSError as fault:

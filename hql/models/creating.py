@@ -28,6 +28,7 @@ from hartonomous.hql.models.options import located, path_at, read_options
 from hartonomous.hql.models.storing import Incoming, store_model
 from hartonomous.hql.models.tokenizers import pack
 from hartonomous.hql.result import Result
+from hartonomous.hql.security.files import reading, within
 from hartonomous.hql.statements.create_model import FromModel, ModelArchitecture
 from hartonomous.storage.catalog import fold
 from hartonomous.storage.errors import AlreadyExists, Error
@@ -62,9 +63,10 @@ def run_create_model(statement: CreateModel, context: Context) -> Result:
             _make_model(statement, statement.origin, context)
         else:
             given = read_options(statement.options, context, ["TOKENIZER"], "an import")
-            tokenizer, _ = _tokenizer(given.get("TOKENIZER"), context)
-            path = path_at(statement.origin, context)
-            import_model(name, path, tokenizer, context)
+            with reading(context.session.files):
+                tokenizer, _ = _tokenizer(given.get("TOKENIZER"), context)
+                path = path_at(statement.origin, context)
+                import_model(name, path, tokenizer, context)
     except Error as error:
         raise located(error, statement.origin) from error.__cause__
     return Result()
@@ -93,7 +95,8 @@ def _tokenizer(
     if value == "bytes":
         return pack({"kind": "bytes"}), 256
     if isinstance(value, str) and value.endswith(".json"):
-        return pack({"kind": "json", "files": {"tokenizer.json": _read(value)}}), None
+        path = within(context, value, option)
+        return pack({"kind": "json", "files": {"tokenizer.json": _read(path)}}), None
     hint = "TOKENIZER = 'bytes', TOKENIZER = 'path/tokenizer.json' or TOKENIZER = FROM MODEL x"
     raise place(BindFault(f"{value!r} is no tokenizer", hint=hint), option)
 

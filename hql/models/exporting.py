@@ -51,7 +51,7 @@ def run_export_model(statement: ExportModel, context: Context) -> Result:
     try:
         given = named(statement.name, context)
         model = find_model(context.catalog, context.transaction.database, given)
-        path = path_at(statement.path, context)
+        path = path_at(statement.path, context, to_write=True)
         export = _plan(model, statement, context)
         if export.format == "gguf":
             _write_gguf(export, path, context)

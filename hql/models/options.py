@@ -60,12 +60,12 @@ def plain_value(option: ast.Option, context: Context) -> Any:
     raise place(fault, option)
 
 
-def path_at(node: ast.Expression, context: Context) -> str:
+def path_at(node: ast.Expression, context: Context, *, to_write: bool = False) -> str:
     """A path of files as given. FILE at its place for none: an empty one would be the current
     folder, and a zero character ends a name."""
     from hartonomous.hql.copying.copying import path_of
 
-    path = path_of(node, context)
+    path = path_of(node, context, to_write=to_write)
     if not path.strip():
         hint = "'.' is the current folder"
         raise place(FileFault("the path is empty", hint=hint), node)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +77,27 @@ def outside(path: str, *, to_write: bool = False) -> PermissionFault:
         f"permission denied: this server may not {verb} '{path}'",
         hint=f"the folders it may {verb} are in its settings",
     )
+
+
+#: what the statement that reads files in this thread may read
+_current: ContextVar[FileAccess | None] = ContextVar("files", default=None)
+
+
+@contextmanager
+def reading(access: FileAccess | None) -> Iterator[None]:
+    """Inside the block files that are opened in this thread are asked about."""
+    token = _current.set(access)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def check_read(number: int, path: str | Path) -> None:
+    """PERMISSION if a file that was just opened lies where the statement may not read."""
+    access = _current.get()
+    if access is not None:
+        access.check_open(number, str(path))
 
 
 def within(context: Context, path: str, node: Node, *, to_write: bool = False) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 
 from hartonomous.hql.errors import FileFault
 from hartonomous.hql.models.formats.source import Bytes, ReadBytes
+from hartonomous.hql.security.files import check_read
 
 #: a single pread gives at most 2 GiB
 READ_MAX: Final = 1 << 30
@@ -46,6 +47,11 @@ class ModelFile:
             self._descriptor = os.open(path, flags)
         except (OSError, ValueError) as fault:
             raise unreadable(path, fault) from fault
+        try:
+            check_read(self._descriptor, path)
+        except BaseException:
+            self.close()
+            raise
         status = os.fstat(self._descriptor)
         self.size = status.st_size
         if not stat.S_ISREG(status.st_mode):
