@@ -15,6 +15,7 @@ nothing of the statement was sent yet, or it only reads and has given nothing.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import re
 import threading
@@ -55,6 +56,8 @@ Given = Mapping[str, Any] | Sequence[Any]
 
 #: entries of an array or map that a server may send
 ENTRIES_MAX = 1 << 20
+#: options of which an argument that is this may have been left out, so that the URL's holds
+_DEFAULTS = {"autocommit": True, "read_only": False}
 #: what a text may hold that stays with the session after it, seen from afar
 _KEEPING = re.compile(r"#|\b(?:SET|CURSOR|EXEC|EXECUTE|USE)\b", re.IGNORECASE)
 
@@ -62,7 +65,8 @@ _KEEPING = re.compile(r"#|\b(?:SET|CURSOR|EXEC|EXECUTE|USE)\b", re.IGNORECASE)
 def open_session(url: str, options: Options) -> RemoteSession:
     """A session of the server at `url`. Raises Error."""
     address = parse_address(url)
-    given = cast(Options, {**address.options, **options})
+    said = {name: value for name, value in options.items() if value != _DEFAULTS.get(name)}
+    given = cast(Options, {**options, **address.options, **said})
     if given.get("read_only"):
         raise NotSupported(
             "not supported yet: read_only at a server",
@@ -205,7 +209,7 @@ class RemoteSession:
     @property
     def where(self) -> str:
         way = "encrypted" if self._address.is_secure else "not encrypted"
-        return f"session {self.number} of {self.server}, {way}"
+        return f"session {self.number} with {self.database_name} of {self.server}, {way}"
 
     @property
     def branch(self) -> str:
@@ -403,6 +407,8 @@ class RemoteSession:
 
     def _send(self, frame: Frame, messages: list[str] | None, is_stepwise: bool = False) -> Stream:
         """Sends a frame that is answered."""
+        if len(self._streams) >= self.limits["statements"] // 2:
+            gc.collect()  # cursors that nobody has any more hold themselves until then
         while self.abandoned:
             self.forget(self.abandoned.popleft())
         number = next(self._numbers)
@@ -545,7 +551,7 @@ class RemoteSession:
         if not self._transport.is_dead:
             return
         if not self._may_come_back():
-            self._transport.receive()  # raises what is the matter
+            raise self._transport.fault
         self._wants = (self._branch, self._autocommit)
         self._connect()
 

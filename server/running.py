@@ -235,7 +235,8 @@ class Running:
             return
         if self._waiter is None:
             self._waiter = asyncio.get_running_loop().create_future()
-        await self._waiter
+        # shielded: one who waits may be cancelled, and others wait on
+        await asyncio.shield(self._waiter)
 
     def wake(self) -> None:
         """Gives what is ready to who waits."""

@@ -68,6 +68,7 @@ class Transport:
         read_timeout: float | None = None,
     ) -> None:
         self.is_broken = False
+        self._why = ""  # it broke
         self.was_interrupted = False
         self.on_interrupt: Callable[[], object] = lambda: None
         self._name = f"{host}:{port}"
@@ -158,7 +159,7 @@ class Transport:
 
     def _send(self, message: bytes) -> None:
         if self.is_broken:
-            raise self._gone("it was closed before")
+            raise self.fault
         if len(message) <= SENT_BYTES_MAX:
             self._protocol.send_binary(message)
         else:
@@ -177,7 +178,7 @@ class Transport:
             try:
                 while not self._messages:
                     if self.is_broken:
-                        raise self._gone("it was closed before")
+                        raise self.fault
                     self._read()
                     self._take(self._protocol.events_received())
             finally:
@@ -297,8 +298,14 @@ class Transport:
         return close.reason if close is not None and close.reason else "it closed the connection"
 
     def _gone(self, why: str) -> ConnectionFault:
+        self._why = self._why or why
+        return self.fault
+
+    @property
+    def fault(self) -> ConnectionFault:
+        """What is the matter with a broken connection."""
         return ConnectionFault(
-            f"the connection to {self._name} is lost: {why}",
+            f"the connection to {self._name} is lost: {self._why or self._parting}",
             hint="connect again; a transaction that was open is rolled back",
         )
 

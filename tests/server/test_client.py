@@ -1,0 +1,419 @@
+"""What a client of a server has beside the embedded engine's interface (tests/dbapi runs that over
+the wire): its address, who it is, connections that break, Ctrl-C, and what it costs the server."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from servers import ServerThread, serving
+
+from hartonomous import hql
+from hartonomous.hql import errors
+from hartonomous.hql.geometry_value import Geometry
+from hartonomous.server.client import RemoteSession
+from hartonomous.server.client_address import parse_address
+from hartonomous.server.client_names import RemoteNames
+from hartonomous.storage.errors import Cancelled
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerThread]:
+    with serving() as opened:
+        yield opened
+
+
+@pytest.fixture
+def db(server: ServerThread) -> Iterator[Any]:
+    with hql.connect(server.url) as connection:
+        yield connection
+
+
+def remote(db: Any) -> RemoteSession:
+    session = db.session
+    assert isinstance(session, RemoteSession)
+    return session
+
+
+def cut(server: ServerThread, db: Any) -> None:
+    """The connection breaks, as when a machine goes away, and both sides know."""
+    remote(db)._transport._socket.shutdown(2)
+    wait_until(lambda: remote(db)._transport.is_dead)
+
+
+def wait_until(is_so: Any, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.005)
+
+
+# --- addresses -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("hql://example.org", "hql://example.org:7433/"),
+        ("hqls://ana:p%40ss@example.org:99/?branch=trial", "hqls://ana@example.org:99/"),
+        ("hql://[::1]:7000/", "hql://[::1]:7000/"),
+    ],
+)
+def test_addresses_are_shown_without_what_is_secret(url: str, shown: str) -> None:
+    assert str(parse_address(url)) == shown
+
+
+def test_what_an_address_holds() -> None:
+    found = parse_address("hqls://ana:p%40ss@h/?branch=trial&timeout=1.5&autocommit=off&memory=9")
+    assert (found.host, found.port, found.is_secure) == ("h", 7433, True)
+    assert (found.user, found.password) == ("ana", "p@ss")
+    assert found.options == {"branch": "trial", "timeout": 1.5, "autocommit": False, "memory": 9}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hql://",
+        "hql:///db",
+        "hql://h:port/",
+        "hql://h/db",
+        "hql://h/?colour=red",
+        "hql://h/?timeout=soon",
+        "hql://h/?branch",
+        "hql://u:secret@h:0x/",
+    ],
+)
+def test_addresses_that_are_none(url: str) -> None:
+    with pytest.raises(errors.InterfaceFault) as caught:
+        hql.connect(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_options_of_an_address_hold_unless_arguments_say_otherwise(server: ServerThread) -> None:
+    url = f"{server.url}?timeout=7&autocommit=false&author=ana"
+    with hql.connect(url) as db:
+        assert (db.session.timeout, db.autocommit, db.session.author) == (7.0, False, "ana")
+    with hql.connect(url, timeout=3, author="eve") as db:
+        assert (db.session.timeout, db.session.author) == (3, "eve")
+
+
+def test_nobody_is_there(server: ServerThread) -> None:
+    with pytest.raises(errors.ConnectionFault, match="no answer") as caught:
+        hql.connect("hql://127.0.0.1:1/")
+    assert caught.value.code == "CONNECTION" and "hql serve" in str(caught.value)
+    with pytest.raises(errors.ConnectionFault):
+        hql.connect(server.url.replace("hql://", "hqls://"))
+    with pytest.raises(errors.NotSupportedError):
+        hql.connect(server.url, read_only=True)
+    with pytest.raises(hql.Error, match="branch"):
+        hql.connect(server.url, branch="nowhere")
+
+
+# --- connections that break ----------------------------------------------------------------------
+
+
+def test_it_connects_again_where_nothing_is_lost(server: ServerThread, db: Any) -> None:
+    number = remote(db).number
+    db.execute("CREATE BRANCH other")
+    db.session.use_branch("other")
+    db.autocommit = False
+    cut(server, db)
+    assert not db.is_alive() and not db.is_closed
+    assert db.execute("SELECT 1").fetchall() == [(1,)]
+    assert remote(db).number != number and db.session.branch == "other" and not db.autocommit
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "BEGIN TRAN",
+        "CREATE TABLE #own (a INT)",
+        "SET XACT_ABORT ON",
+        "DECLARE c CURSOR FOR SELECT 1",
+    ],
+)
+def test_it_does_not_where_something_is(server: ServerThread, before: str) -> None:
+    db = hql.connect(server.url)
+    db.execute(before)
+    cut(server, db)
+    assert db.is_closed
+    for _ in range(2):
+        with pytest.raises(errors.ConnectionFault, match="lost"):
+            db.execute("SELECT 1")
+    db.close()
+    with pytest.raises(errors.TransactionFault, match="closed"):
+        db.execute("SELECT 1")
+
+
+def test_it_does_not_if_told_so_or_while_rows_are_read(server: ServerThread) -> None:
+    db = hql.connect(server.url, reconnect=False)
+    cut(server, db)
+    with pytest.raises(errors.ConnectionFault):
+        db.execute("SELECT 1")
+    db = hql.connect(server.url)
+    rows = db.execute("SELECT value FROM GENERATE_SERIES(1, 30000000)")
+    rows.fetchone()
+    cut(server, db)
+    with pytest.raises(errors.ConnectionFault):
+        db.execute("SELECT 1")
+    with pytest.raises(errors.ConnectionFault):
+        rows.fetchall()
+
+
+class _Deaf:
+    """A transport whose connection breaks when the first statement was sent."""
+
+    def __init__(self, inner: Any) -> None:
+        self.__dict__["inner"] = inner
+
+    def send(self, message: bytes) -> None:
+        self.inner.send(message)
+        self.inner._socket.shutdown(2)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.inner, name, value)
+
+
+def test_only_what_reads_is_sent_twice(server: ServerThread, db: Any) -> None:
+    db.execute("DROP TABLE IF EXISTS twice; CREATE TABLE twice (a INT)")
+    session = remote(db)
+    session._transport = _Deaf(session._transport)  # type: ignore[assignment]
+    assert db.execute("SELECT ? + 1", [1]).fetchall() == [(2,)]
+    session._transport = _Deaf(session._transport)  # type: ignore[assignment]
+    with pytest.raises(errors.ConnectionFault):
+        db.execute("INSERT INTO twice VALUES (1)")
+    assert db.execute("SELECT COUNT(*) FROM twice").fetchone()[0] in (0, 1)
+
+
+def test_the_server_stops() -> None:
+    with serving() as server:
+        db = hql.connect(server.url)
+        rows = db.execute("SELECT value FROM GENERATE_SERIES(1, 30000000)")
+        rows.fetchone()
+    with pytest.raises(hql.OperationalError):
+        rows.fetchall()
+    with pytest.raises(errors.ConnectionFault):
+        db.execute("SELECT 1")
+
+
+def test_a_server_that_is_silent_for_too_long(server: ServerThread) -> None:
+    db = hql.connect(server.url, read_timeout=0.2)
+    assert db.execute("SELECT 1").fetchall() == [(1,)]
+    with pytest.raises(errors.ConnectionFault, match="silent"):
+        db.execute("WAITFOR DELAY '00:00:05'")
+
+
+# --- Ctrl-C --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pythons_own_handler() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+LONG = "SELECT COUNT(*) FROM GENERATE_SERIES(1, 300000) AS a, GENERATE_SERIES(1, 300000) AS b"
+
+
+def press_soon() -> threading.Timer:
+    timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    return timer
+
+
+@pytest.mark.usefixtures("pythons_own_handler")
+def test_ctrl_c_stops_the_statement_and_the_connection_goes_on(
+    server: ServerThread, db: Any
+) -> None:
+    number = remote(db).number
+    db.execute("BEGIN TRAN")
+    timer = press_soon()
+    with pytest.raises(KeyboardInterrupt):
+        db.execute(LONG).fetchall()
+    timer.join()
+    assert db.execute("SELECT 1").fetchall() == [(1,)]
+    assert remote(db).number == number and db.in_transaction
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    db.rollback()
+
+
+@pytest.mark.usefixtures("pythons_own_handler")
+def test_ctrl_c_while_rows_are_read(server: ServerThread, db: Any) -> None:
+    rows = db.execute("SELECT a.value FROM GENERATE_SERIES(1, 90000) AS a CROSS JOIN "
+                      "GENERATE_SERIES(1, 90000) AS b")  # fmt: skip
+    timer = press_soon()
+    with pytest.raises(KeyboardInterrupt):
+        for _ in rows.fetch_record_batches():
+            pass
+    timer.join()
+    assert db.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_cancelling_leaves_the_session_as_it_was(server: ServerThread, db: Any) -> None:
+    db.cancel()  # nothing runs
+    db.execute("CREATE TABLE #own (a INT)")
+    caught: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            db.execute(LONG)
+        except hql.Error as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while thread.is_alive():
+        db.cancel()
+        thread.join(0.01)
+    assert [type(error) for error in caught] == [Cancelled]
+    assert db.execute("SELECT COUNT(*) FROM #own").fetchall() == [(0,)]
+
+
+# --- what stays at the server --------------------------------------------------------------------
+
+
+def running(server: ServerThread) -> int:
+    return server.call(lambda: sum(len(s.runnings) for s in server.server.engine.sessions.values()))
+
+
+def test_results_that_nobody_reads_are_let_go_of(server: ServerThread, db: Any) -> None:
+    for _ in range(100):  # more than a session may have open
+        db.execute("SELECT value FROM GENERATE_SERIES(1, 3000000)").fetchone()
+    gc.collect()
+    db.execute("SELECT 1").fetchall()
+    wait_until(lambda: running(server) == 0)
+    cursor = db.execute("SELECT value FROM GENERATE_SERIES(1, 30000000)")
+    cursor.fetchone()
+    assert running(server) == 1
+    cursor.close()
+    wait_until(lambda: running(server) == 0)
+
+
+def test_a_slow_reader_holds_little(server: ServerThread, db: Any) -> None:
+    reader = db.execute("SELECT value, value AS b FROM GENERATE_SERIES(1, 30000000)")
+    batches = reader.fetch_record_batches()
+    batches.read_next_batch()
+    session = remote(db)
+    db.execute("SELECT 1").fetchall()
+    (stream,) = session._open_streams()
+    assert stream._incoming is not None and len(stream._incoming._batches) <= 8
+    assert sum(batch.num_rows for batch in (batches.read_next_batch() for _ in range(30))) > 10_000
+
+
+def test_batches_are_not_copied_for_python(server: ServerThread, db: Any) -> None:
+    table = db.execute("SELECT value FROM GENERATE_SERIES(1, 500000)").fetch_arrow_table()
+    assert table.column(0).to_pylist() == list(range(1, 500_001))
+    assert table.schema.metadata is None
+
+
+# --- values that are large or unusual ------------------------------------------------------------
+
+
+def test_tables_and_sets_of_any_size(server: ServerThread, db: Any) -> None:
+    for count in (10, 200_000):
+        table = pa.table({"a": list(range(count)), "b": [str(i) for i in range(count)]})
+        rows = db.execute("SELECT COUNT(*), SUM(a), MAX(LEN(b)) FROM @t", {"t": table}).fetchone()
+        assert rows == (count, count * (count - 1) // 2, len(str(count - 1)))
+        reader = pa.RecordBatchReader.from_batches(table.schema, table.to_batches(1_000))
+        assert db.execute("SELECT COUNT(*) FROM @t", {"t": reader}).fetchone() == (count,)
+    db.execute("CREATE TABLE #s (a INT, b NVARCHAR(MAX), v VECTOR(3), g GEOMETRY)")
+    sets = [(i, "é" * 50, [1, 2, i], Geometry.from_wkt("POINT (1 2)")) for i in range(3_000)]
+    assert db.executemany("INSERT INTO #s VALUES (?, ?, ?, ?)", sets).rowcount == 3_000
+    assert db.execute("SELECT COUNT(*), MAX(a) FROM #s").fetchone() == (3_000, 2_999)
+
+
+def test_what_is_larger_than_a_server_takes(db: Any) -> None:
+    with pytest.raises(errors.ParameterFault, match="the server takes"):
+        db.execute("SELECT LEN(?)", ["x" * (17 << 20)])
+    with pytest.raises(errors.ParameterFault, match="10,001 parameters"):
+        db.execute("SELECT ?" + ", ?" * 10_000, [1] * 10_001)
+    limits = remote(db).limits
+    remote(db).limits = {**limits, "upload_bytes": 1 << 20}
+    with pytest.raises(errors.ParameterFault, match="at once"):
+        db.executemany("SELECT ?", (["x" * 1000] for _ in range(10_000)))
+    assert db.execute("SELECT 1").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("sets", [[{1: 2}], [["\ud800"]], [[2**200]], [[object()]], ["ab"], [1]])
+def test_sets_that_are_none(db: Any, sets: Any) -> None:
+    with pytest.raises(errors.ParameterFault):
+        db.executemany("SELECT ?", sets)
+    assert db.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_errors_of_merges_bring_their_rows(db: Any) -> None:
+    db.execute("CREATE TABLE m (a INT PRIMARY KEY, b INT); INSERT INTO m VALUES (1, 1)")
+    db.execute("CREATE BRANCH side; UPDATE m SET b = 2; USE BRANCH side; UPDATE m SET b = 3")
+    with pytest.raises(errors.HistoryFault) as caught:
+        db.execute("USE BRANCH main; MERGE BRANCH side")
+    assert caught.value.rows is not None and caught.value.rows.num_rows == 1
+    with pytest.raises(errors.RaisedFault) as raised:
+        db.execute("THROW 50001, 'mine', 3")
+    assert (raised.value.number, raised.value.state) == (50001, 3)
+
+
+# --- the shell -----------------------------------------------------------------------------------
+
+
+def test_completion_asks_the_server(server: ServerThread, db: Any) -> None:
+    from hartonomous.hql.shell.completion_commands import complete_typed
+
+    db.execute("CREATE TABLE IF NOT EXISTS seen (first_one INT, second_one INT)")
+    frame = db.session.open_frame({"given": 1})
+    list(db.session.results("DECLARE @own INT = 1", frame=frame))
+    names = db.session.names(frame)
+    assert isinstance(names, RemoteNames)
+
+    def offered(text: str) -> list[str]:
+        cursor = text.index("|")
+        return [c.text for c in complete_typed(text.replace("|", ""), cursor, names)]
+
+    assert "seen" in offered("SELECT * FROM |") and "seen" in offered("DROP TABLE |")
+    assert offered("SELECT f| FROM seen")[0] == "first_one"
+    assert offered("SELECT s.| FROM (SELECT * FROM seen) AS s") == ["first_one", "second_one"]
+    assert {"@own", "@given"} <= set(offered("SELECT @|"))
+    frame.close()
+
+
+def test_frames_keep_variables(server: ServerThread, db: Any) -> None:
+    frame = db.session.open_frame()
+    said: list[str] = []
+    list(db.session.results("DECLARE @v INT = 5; PRINT @v", messages=said, frame=frame))
+    (result,) = db.session.results("SELECT @v + 1", frame=frame)
+    assert result.to_table().to_pylist()[0] == {"expr1": 6} and said == ["5"]
+    assert frame.values(["v"]) == {"v": 5}
+    frame.close()
+    frame.close()
+    with pytest.raises(hql.ProgrammingError):
+        db.execute("SELECT @v")
+
+
+def test_results_come_step_by_step(server: ServerThread, db: Any) -> None:
+    db.execute("CREATE TABLE #steps (a INT)")
+    results = db.session.results("SELECT 1; INSERT INTO #steps VALUES (1); SELECT 2")
+    next(results)
+    assert db.execute("SELECT COUNT(*) FROM #steps").fetchone() == (0,)
+    next(results)
+    assert db.execute("SELECT COUNT(*) FROM #steps").fetchone() == (1,)
+    assert next(results).to_table().num_rows == 1
+    assert next(results, None) is None
+    wait_until(lambda: running(server) == 0)
+
+
+def test_of_a_folder(tmp_path: Path) -> None:
+    with serving(tmp_path / "atlas.hdb") as server, hql.connect(server.url) as db:
+        assert db.session.database_name == "atlas"
+        assert db.session.folder is None and db.session.address == server.url
+        assert "session" in db.session.where and "not encrypted" in db.session.where
