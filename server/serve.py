@@ -27,12 +27,16 @@ SWITCH_SECONDS = 0.001
 
 def main(words: list[str]) -> int:
     """The command; gives the exit code. Raises Error."""
+    database, settings = settings_of(words)
+    return asyncio.run(_serve(database, settings))
+
+
+def settings_of(words: list[str]) -> tuple[str, ServerSettings]:
+    """The database and the settings that the command's words name. Raises Error."""
     options = vars(_parser().parse_args(words))
     database, config = options.pop("database"), options.pop("config")
     given = {name: value for name, value in options.items() if value is not None}
-    settings = make_settings(given) if config is None else read_settings(config, given)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    return asyncio.run(_serve(database, settings))
+    return database, make_settings(given) if config is None else read_settings(config, given)
 
 
 async def _serve(database: str, settings: ServerSettings) -> int:
@@ -51,6 +55,7 @@ async def _serve(database: str, settings: ServerSettings) -> int:
         loop.add_signal_handler(number, stop)
     await server.start()
     loop.add_signal_handler(signal.SIGHUP, server.reload)
+    sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not look at it
     _say(f"serving {database} at {server.address}{_postgres(server)} (pid {os.getpid()})")

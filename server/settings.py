@@ -118,6 +118,10 @@ def make_settings(given: Mapping[str, Any]) -> ServerSettings:
     return ServerSettings(**values)
 
 
+#: (least, most) of settings that have more bounds than zero
+BOUNDS = {"threads": (1, 256), "port": (0, 65_535), "postgres_port": (0, 65_535)}
+
+
 def _checked(name: str, value: Any, kind: Any) -> Any:
     """The value in the form of its field."""
     allowed = get_args(kind) or (kind,)
@@ -131,4 +135,7 @@ def _checked(name: str, value: Any, kind: Any) -> Any:
         raise ConfigurationFault(f"{name} cannot be {value!r}")
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0:
         raise ConfigurationFault(f"{name} cannot be negative: {value!r}")
+    least, most = BOUNDS.get(name, (0, None))
+    if value is not None and most is not None and not least <= value <= most:
+        raise ConfigurationFault(f"{name} is {least} to {most}, not {value!r}")
     return value
