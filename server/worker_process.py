@@ -314,13 +314,15 @@ def main(descriptor: int, folder: str, temporary: str, memory_bytes: int) -> Non
     """Serves until the server ends."""
     tempfile.tempdir = temporary
     limit_memory(memory_bytes)
-    # what a terminal or a supervisor tells all processes of a group is for the server
+    # what a supervisor tells all processes is for the server, which ends its workers
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     go_first()
     server = socket.socket(fileno=descriptor)
     try:
         Process(server, folder).run()
+    except BrokenPipeError:
+        end(0)  # the server ended meanwhile
     except (OSError, Error) as error:
         print(f"worker {os.getpid()}: {error}", file=sys.stderr, flush=True)
         end(1)

@@ -139,6 +139,7 @@ class Worker:
                 pass_fds=[its.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                process_group=0,  # Ctrl-C is for the server
             )
         except BaseException:
             mine.close()

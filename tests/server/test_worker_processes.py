@@ -89,7 +89,7 @@ def test_a_server_that_is_killed_leaves_no_worker(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_server_and_workers_in_order(tmp_path: Path) -> None:
     server, workers, folders = serve(tmp_path)
-    os.killpg(server.pid, signal.SIGINT)  # the terminal tells all of them
+    os.killpg(server.pid, signal.SIGINT)  # as a terminal does
     assert server.wait(30) == 0
     assert server.stderr is not None and "Traceback" not in server.stderr.read()
     assert not any(map(is_there, workers)) and not any(f.exists() for f in folders)
