@@ -20,6 +20,7 @@ from hartonomous.hql.changes.targets import get_table, place
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.models.relations.tables import is_atoms, view_of
 from hartonomous.hql.result import Result
+from hartonomous.hql.security.checking import allow
 from hartonomous.storage.catalog import ColumnEntry, IndexEntry, KeyEntry, TableEntry, fold
 from hartonomous.storage.errors import AlreadyExists, NotFound
 
@@ -77,8 +78,7 @@ def _indexed_columns(
     for name in names:
         if fold(name.text) not in stored:
             message = f'"{table}" stores no column "{name.text}"'
-            names = [c.name for c in columns if fold(c.name) in stored]
-            hint = nearest(name.text, names)
+            hint = nearest(name.text, [c.name for c in columns if fold(c.name) in stored])
             raise place(BindFault(message, code="UNKNOWN_COLUMN", hint=hint), name)
     return tuple(stored[fold(n.text)] for n in names)
 
@@ -157,6 +157,7 @@ def run_drop_index(statement: DropIndex, context: Context) -> Result:
             statement.name,
         )
     table, key = found[0]
+    allow(context.rights, context.catalog, table, ("ALTER",), statement.name)
     if isinstance(key, KeyEntry) and key.kind == "PRIMARY KEY":
         raise place(BindFault(f'"{name}" is the PRIMARY KEY of "{table.name}"'), statement.name)
     keys = tuple(k for k in table.keys if k is not key)
