@@ -84,15 +84,13 @@ class Session(About):
         #: how its client came in and from where, for those who watch
         self.door: str = "embedded"
         self.peer: str | None = None
-        #: whose it is; None: nobody is asked, and everything may be done
-        self.account: Account | None = None
         #: whose it was before each EXECUTE AS USER
         self.callers: list[Account | None] = []
         #: the files that its statements may read and write; None: all that the process may
         self.files: FileAccess | None = None
         #: called when KILL ends the session, in the thread of whoever says so
         self.on_kill: Callable[[], object] | None = None
-        self._was_killed = False
+        self.was_killed = False
         self.autocommit = autocommit
         #: branch and autocommit as it was opened, for `reset`
         self.home = (self.branch, autocommit)
@@ -457,7 +455,7 @@ class Session(About):
     def kill(self) -> None:
         """Ends the session, from any thread: stops what it runs; the rest happens when it is used
         next, or when the server that it belongs to closes it."""
-        self._was_killed = True
+        self.was_killed = True
         for watched in self.activity.statements():
             if watched.session is self and watched.limits is not None:
                 watched.limits.cancel()
@@ -466,7 +464,7 @@ class Session(About):
 
     def check_open(self) -> None:
         """Raises TransactionFault if the session is closed, or was killed, which closes it."""
-        if self._was_killed:
+        if self.was_killed:
             self.close()
             raise TransactionFault("the session was ended by KILL", hint="connect again")
         super().check_open()

@@ -31,7 +31,7 @@ def _sessions(context: Context) -> list[Row]:
             s.peer,
             s.branch,
             moment(s.opened_at_us),
-            "running" if s.number in running else "sleeping",
+            "killed" if s.was_killed else "running" if s.number in running else "sleeping",
             s.transaction_depth,
         )
         for s in activity.sessions()

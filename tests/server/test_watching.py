@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -19,13 +20,17 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 from prometheus_client.parser import text_string_to_metric_families
+from servers import serving
 
+from hartonomous import hql
 from hartonomous.hql.errors import ConfigurationFault, FileFault
-from hartonomous.server import logs
+from hartonomous.hql.system_tables import SYSTEM_TABLES
+from hartonomous.server import logs, watching
 from hartonomous.server.logs import ServerLog
 from hartonomous.server.tracing import Tracing, find_tracing
 
 SECRET = "hush-hush"
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "WATCHING.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -264,3 +269,41 @@ def test_what_a_worker_answers_is_watched_too(tmp_path: Path) -> None:
             "FROM QueryLog WHERE QueryText LIKE 'SELECT a FROM t%' GROUP BY Kind"
         )
         assert noted["results"][0]["rows"] == [["SELECT", 2, 2, asked]]
+
+
+def test_kill_ends_a_session_of_the_wire() -> None:
+    with serving() as server:
+        victim, killer = hql.connect(server.url), hql.connect(server.url)
+        victim.execute("CREATE TABLE t (a INT); BEGIN TRAN; INSERT INTO t VALUES (1)")
+        ((number,),) = victim.execute("SELECT @@SPID AS n").fetchall()
+        killer.execute("KILL ?", [number])
+        with pytest.raises(hql.OperationalError, match="ended by KILL"):
+            victim.execute("SELECT 1")
+        until, left = time.monotonic() + 10, "SELECT COUNT(*) FROM sys.sessions WHERE door = 'wire'"
+        while killer.execute(left).fetchall() != [(1,)] and time.monotonic() < until:
+            time.sleep(0.01)
+        assert killer.execute(left).fetchall() == [(1,)]
+        assert killer.execute("SELECT COUNT(*) FROM t").fetchall() == [(0,)]
+        killer.close()
+
+
+# --- docs/WATCHING.md ---
+
+
+def test_the_document_names_what_there_is(server: HttpServer) -> None:
+    table = re.findall(r"^\| ([\w, ]+) \|", DOCUMENT, re.MULTILINE)
+    named = {name for cell in table for name in cell.split(", ")}
+    server.query("SELECT 1 AS a")
+    families = text_string_to_metric_families(server.get("/metrics")[2].decode())
+    found = {f.name for f in families if f.name.startswith("hql_")}
+    found = {name for name in found if not name.endswith("_created")}
+    assert found == {n for n in named if n.startswith("hql_") and "worker" not in n}
+    events = set(re.findall(r'"(\w[\w ]+)",? ?', Path(watching.__file__).read_text()))
+    assert {"slow statement", "login refused", "session opened", "text ended"} <= events & named
+    assert {field.name for field in SYSTEM_TABLES["querylog"].fields} <= named
+
+
+def test_the_document_s_examples_run() -> None:
+    with hql.connect(":memory:") as connection:
+        for text in re.findall(r"^```hql\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL):
+            connection.execute(text).fetchall()
