@@ -261,4 +261,4 @@ class Away(Statement):
 @lru_cache(maxsize=TEXTS_MAX)
 def _stand_in(text: str) -> Prepared:
     """What stands for a text, with the count of its runs that QueryLog was not told of."""
-    return Prepared(Away(), text)
+    return Prepared(Away(), text.strip().removesuffix(";").rstrip())
