@@ -18,11 +18,13 @@ import base64
 import binascii
 import contextlib
 import json
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from hartonomous.hql.errors import AuthFault, Busy
@@ -292,6 +294,8 @@ def guard(doorkeeper: Doorkeeper, retry_seconds: int = 1) -> Middleware:
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
+            if not all(value.isascii() for value in request.headers.values()):
+                raise RequestFault(400, "headers are ASCII")
             refusal = doorkeeper.refusal(request.headers)
             if refusal is not None:
                 raise RequestFault(refusal.status, refusal.detail)
@@ -384,4 +388,21 @@ def protocol_options(request_timeout: float, idle_timeout: float = 75.0) -> dict
         "lingering_time": 1.0,
         "auto_decompress": False,
         "access_log": None,
+        "logger": _logger(),
     }
+
+
+def _logger() -> logging.Logger:
+    """aiohttp's, without requests that are no HTTP: who sends them could fill the log. Its other
+    one warns of what clients offer, in their words."""
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
+    logger = logging.getLogger("aiohttp.server")
+    if _is_ours not in logger.filters:
+        logger.addFilter(_is_ours)
+    return logger
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether what is logged is the server's fault."""
+    fault = record.exc_info[1] if record.exc_info else None
+    return not isinstance(fault, HttpProcessingError)

@@ -216,6 +216,7 @@ def test_requests_share_nothing_but_the_database(server: HttpServer) -> None:
         (b"{}", {"Accept": "text/html"}, 406, "none of the types"),
         (b"{}", {"Authorization": "Digest x"}, 401, "Authorization"),
         (b"{}", {"Authorization": "Basic ###"}, 400, "base64"),
+        (b"{}", {"User-Agent": "\xff"}, 400, "ASCII"),
         (b"{}", {"Host": "evil.example"}, 421, "host"),
         (b"{}", {"Origin": "https://evil.example"}, 403, "origin"),
         (b"{}", {"Sec-Fetch-Site": "cross-site"}, 403, "pages of other sites"),
@@ -342,6 +343,20 @@ def test_heads_are_bounded(server: HttpServer) -> None:
         assert status == 400
         assert b"Traceback" not in body
     assert server.ask("GET", "/" + "a" * 100_000)[0] == 400
+
+
+def test_what_is_no_http_does_not_fill_the_log(
+    server: HttpServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for text in (
+        b"\x16\x03\x01\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX y: z\r\n\r\n",
+        b"A B C\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", server.port), 20) as raw:
+            raw.sendall(text)
+            assert raw.recv(65_536).startswith(b"HTTP/1.0 400")
+    assert caplog.records == []
 
 
 def _until(holds: Any) -> None:
