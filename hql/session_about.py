@@ -9,16 +9,30 @@ from typing import TYPE_CHECKING, Any
 from hartonomous.hql.transactions import Transactions
 
 if TYPE_CHECKING:
+    from hartonomous.hql.security.accounts import Account
     from hartonomous.hql.session_interface import ProcedureParameter
     from hartonomous.hql.shell.completion_names import Names
+    from hartonomous.storage.catalog import Catalog
 
 
 class About(Transactions):
-    """A session's answers that no statement gives."""
+    """A session's answers that no statement gives. `account` is whose it is; None: nobody is asked,
+    and everything may be done."""
+
+    account: Account | None = None
 
     @property
     def read_only(self) -> bool:
         return self.database.read_only
+
+    def seen(self, catalog: Catalog) -> Catalog:
+        """What the session may know of a catalog."""
+        if self.account is None:
+            return catalog
+        from hartonomous.hql.security.accounts import Accounts
+        from hartonomous.hql.security.visible import visible
+
+        return visible(catalog, Accounts.of(self.database).current(self.account))
 
     @property
     def catalog_version(self) -> int:

@@ -64,7 +64,7 @@ def find_procedure(session: Session, name: str) -> Known | None:
     parsed = _parsed(session, name)
     transaction = session.transaction if session.in_transaction else session.open_transaction()
     try:
-        entry = find_routine(transaction.catalog, parsed)
+        entry = find_routine(session.seen(transaction.catalog), parsed)
     finally:
         if not session.in_transaction:
             transaction.rollback()

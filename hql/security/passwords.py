@@ -99,13 +99,15 @@ class ScramVerifier:
         return ScramVerifier(_decode(salt), int(iterations), _decode(stored), _decode(server))
 
 
-def make_scram(password: str, salt: bytes | None = None) -> ScramVerifier:
+def make_scram(
+    password: str, salt: bytes | None = None, iterations: int = SCRAM_ITERATIONS
+) -> ScramVerifier:
     """The verifier of a password."""
     salt = os.urandom(SALT_BYTES) if salt is None else salt
-    salted = hashlib.pbkdf2_hmac("sha256", _normal(password), salt, SCRAM_ITERATIONS)
+    salted = hashlib.pbkdf2_hmac("sha256", _normal(password), salt, iterations)
     client = hmac.digest(salted, b"Client Key", "sha256")
     server = hmac.digest(salted, b"Server Key", "sha256")
-    return ScramVerifier(salt, SCRAM_ITERATIONS, hashlib.sha256(client).digest(), server)
+    return ScramVerifier(salt, iterations, hashlib.sha256(client).digest(), server)
 
 
 def _encode(data: bytes) -> str:

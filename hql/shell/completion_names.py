@@ -62,13 +62,12 @@ class Names:
     def __init__(self, session: Session, parameters: ParameterSet | None = None) -> None:
         self.database, self.parameters = session.database, parameters
         if session.in_transaction:
-            self.catalog: Catalog = session.transaction.catalog
-            return
-        transaction = session.open_transaction()
-        try:
-            self.catalog = transaction.catalog
-        finally:
+            catalog = session.transaction.catalog
+        else:
+            transaction = session.open_transaction()
+            catalog = transaction.catalog
             transaction.rollback()
+        self.catalog: Catalog = session.seen(catalog)
 
     # --- things of the catalog -------------------------------------------------------------------
 

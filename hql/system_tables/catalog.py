@@ -28,10 +28,20 @@ def sorted_tables(context: Context) -> list[TableEntry]:
 def _tables(context: Context) -> list[Row]:
     rows = []
     for t in sorted_tables(context):
-        count = view_of(t, context.transaction).row_count if t.id else 0
+        count = _count(context, t) if t.id else 0
         is_system = definition_of(t) is not None or is_atoms(t)
         rows.append((t.id or None, t.schema, t.name, count, t.temporary, is_system))
     return rows
+
+
+def _count(context: Context, table: TableEntry) -> int | None:
+    """How many rows it has; NULL where the account does not see all."""
+    if context.account is not None:
+        from hartonomous.hql.security.rows import policies_for
+
+        if policies_for(context.account, table) is not None:
+            return None
+    return view_of(table, context.transaction).row_count
 
 
 def _columns(context: Context) -> list[Row]:
