@@ -41,7 +41,7 @@ class FileAccess:
         """The path without links and `..`, if it lies within reach. PERMISSION, which says nothing
         of what is there."""
         folders = self.writing if to_write else self.reading
-        if folders and "\0" not in path:
+        if folders and path.strip() and "\0" not in path:
             whole = os.path.join(folders[0], os.path.expanduser(path))
             real = os.path.realpath(whole)
             if self.holds(real, to_write=to_write) and _is_plain(real):
