@@ -94,9 +94,10 @@ class Engine:
     async def close_sessions(self) -> None:
         """Stops what runs and ends all sessions; none is opened any more."""
         self.is_stopping = True
-        for session in list(self.sessions.values()):
+        sessions = list(self.sessions.values())
+        for session in sessions:
             session.expel("the server stops")
-            await session.close()
+        await asyncio.gather(*[session.close() for session in sessions])
 
     async def stop(self) -> None:
         """Ends the sessions and closes the database, with a checkpoint. Raises Error if that
@@ -134,21 +135,22 @@ class Engine:
         if account is not None and not account.is_open:
             author = account.name
         self._opening += 1
+        loop = asyncio.get_running_loop()
+        opening = loop.run_in_executor(None, lambda: self._open(author=author, **options))
         try:
-            inner = await asyncio.to_thread(self._open, author=author, **options)
+            inner = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_let_go)
+            raise
         finally:
             self._opening -= 1
+        if self.is_stopping:
+            await asyncio.to_thread(inner.close)
+            raise Busy("the server stops", hint="connect again later")
         inner.account, inner.door, inner.peer = account, door, peer
         inner.files = self.files
         session = ServerSession(self, inner, door, peer, account, encodes=encodes)
-        tell = asyncio.get_running_loop().call_soon_threadsafe
-
-        def kill() -> None:
-            tell(session.expel, "killed")
-
-        inner.on_kill = kill
         self.sessions[session.number] = session
-        loop = asyncio.get_running_loop()
         inner.on_kill = lambda: loop.call_soon_threadsafe(session.expel, "ended by KILL")
         for observer in self.observers:
             observer.on_session(session, True)
@@ -200,3 +202,9 @@ class Engine:
                 for running in session.runnings.values():
                     if running.is_computing and running.elapsed > TICK_SECONDS:
                         running.note_progress()
+
+
+def _let_go(opening: asyncio.Future[Session]) -> None:
+    """A session that nobody waits for any more is closed."""
+    if not opening.cancelled() and opening.exception() is None:
+        asyncio.get_running_loop().run_in_executor(None, opening.result().close)

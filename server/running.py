@@ -78,6 +78,7 @@ class Running:
         self._is_begun = False  # asked for its first event
         self._is_computed = False  # there are no events after those that are ready
         self._is_over = False
+        self._is_pulling = False
         self._stepping = False  # a step is queued or runs
         self._in_step = False  # a thread is at it
         self._bulk = False  # the step before ended because it was full
@@ -173,6 +174,11 @@ class Running:
         return self._events is not None or self.on_cancel is not None
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether the next event is waited for, and another process computes it."""
+        return self._is_pulling
+
+    @property
     def is_computing(self) -> bool:
         """Whether a thread is at it now."""
         return self._in_step
@@ -209,6 +215,7 @@ class Running:
 
     async def _pull(self, routed: Routed) -> None:
         """The next event of a text that runs elsewhere."""
+        self._is_pulling = True
         try:
             if self.is_cancelled:
                 raise Cancelled("the statement was cancelled")
@@ -217,6 +224,8 @@ class Running:
             self._error, self._is_computed, self._routed = error, True, None
             await routed.aclose()
             return
+        finally:
+            self._is_pulling = False
         self._ready.append(event)
         while (more := routed.take()) is not None:
             self._ready.append(more)

@@ -81,6 +81,7 @@ class ServerSession:
         self.on_close: Callable[[str], object] | None = None
         self.runnings: dict[int, Running] = {}
         self.is_closed = False
+        self._closing: asyncio.Future[None] | None = None
         self._session = session
         self._frames: dict[int, Frame] = {}
         self._jobs: deque[Job] = deque()
@@ -122,8 +123,8 @@ class ServerSession:
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is done for it now, or waits for a thread."""
-        return self._is_busy
+        """Whether something is done for it now, here or elsewhere, or waits for a thread."""
+        return self._is_busy or any(running.is_elsewhere for running in self.runnings.values())
 
     @property
     def advance(self) -> Advance | None:
@@ -335,15 +336,21 @@ class ServerSession:
             self.on_close(why)
 
     async def close(self) -> None:
-        """Stops what runs, undoes an open transaction, drops temp tables. Idempotent."""
-        if self.is_closed:
-            return
-        self.is_closed = True
+        """Stops what runs, undoes an open transaction, drops temp tables. Returns when all that is
+        done, whoever asked for it first."""
+        if self._closing is None:
+            self.is_closed = True
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         for running in list(self.runnings.values()):
             await running.close()
-        await self.do(self._session.close)
-        self._frames.clear()
-        self.engine.session_closed(self)
+        try:
+            await self.do(self._session.close)
+        finally:
+            self._frames.clear()
+            self.engine.session_closed(self)
 
 
 def _least(*limits: Any) -> Any:

@@ -56,9 +56,10 @@ class Statement:
             waiter.set_result(None)
 
     async def wait(self) -> None:
-        """Returns when something came. Raises Cancelled if it was cancelled meanwhile."""
-        self.waiter = asyncio.get_running_loop().create_future()
-        await self.waiter
+        """Returns when something came. Raises Cancelled if it is cancelled, or was before."""
+        if not self.running.is_cancelled:
+            self.waiter = asyncio.get_running_loop().create_future()
+            await self.waiter
         if self.running.is_cancelled:
             raise Cancelled("the statement was cancelled")
 

@@ -100,7 +100,11 @@ class WireDoor:
             autocommit=take(hello, "autocommit", bool, True),
         )
         session.client = take(hello, "client", str, "")[:CLIENT_CHARACTERS_MAX]
-        await socket.send_bytes(wire.pack(self._welcome_frame(session)))
+        try:
+            await socket.send_bytes(wire.pack(self._welcome_frame(session)))
+        except BaseException:
+            await session.close()
+            raise
         return session
 
     async def _account(

@@ -88,8 +88,12 @@ def test_what_is_quick_runs_at_once_while_the_catalog_is_the_same(shared: Server
             "SELECT 1; SELECT 2",
             "INSERT INTO quick VALUES (3, 4)",
         )
-        assert client.rows(quick, {"id": 1}) == [(2,)]
-        assert shared.call(lambda: session.may_run_at_once(quick))
+        for _ in range(20):  # the first time it is planned; a busy machine takes its time
+            assert client.rows(quick, {"id": 1}) == [(2,)]
+            if shared.call(lambda: session.may_run_at_once(quick)):
+                break
+        else:
+            raise AssertionError("a row by its key is not known to be quick")
         for text in slow:
             client.query(text)
             assert not shared.call(lambda text=text: session.may_run_at_once(text))
@@ -468,6 +472,34 @@ def test_a_stopping_server_lets_statements_finish_and_takes_no_more() -> None:
                     answers[frame["id"]] = frame
         assert answers[1]["type"] == "complete" and answers[2]["code"] == "BUSY"
         stopping.join()
+
+
+def test_who_leaves_while_a_session_is_opened_leaves_nothing() -> None:
+    with serving() as server:
+        for _ in range(20):
+            client = WireClient(server.server.port, hello=None)
+            client.send({"type": "hello", "versions": [1]})
+            client.close()
+        with WireClient(server.server.port) as client:
+            client.query("SELECT 1")
+        server.stop()
+        # what was opened was closed: nobody but the engine's own session used the database
+        assert server.server.engine.sessions == {}
+
+
+def test_what_is_said_while_a_statement_runs_is_heard_then(client: WireClient) -> None:
+    client.send({"type": "query", "id": 1, "text": "PRINT 'first'; WAITFOR DELAY '00:05:00'"})
+    assert client.message()[0] == {"type": "notice", "id": 1, "text": "first"}
+    client.send({"type": "cancel", "id": 1})
+    assert client.answer(1)[-1]["code"] == "CANCELLED"
+
+
+def test_a_statement_that_says_more_than_is_taken_fails() -> None:
+    with serving(notice_bytes_max=10_000) as server, WireClient(server.server.port) as client:
+        text = "DECLARE @i INT = 0; WHILE @i < 1000 BEGIN PRINT 'a line of it'; SET @i = @i + 1 END"
+        assert client.query(text)[-1]["code"] in ("MEMORY", "complete")
+        text = "WHILE 1 = 1 PRINT 'without end'"
+        assert client.query(text)[-1]["code"] == "MEMORY"
 
 
 def test_values_go_there_and_back() -> None:
