@@ -29,6 +29,7 @@ BENCHMARKS = (
     "history",
     "long_history",
     "serving",
+    "load",
     "spatial_index",
     "spatial_sql",
     "embedding",

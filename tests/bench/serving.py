@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pyarrow as pa
@@ -34,9 +34,17 @@ PEER = Path(__file__).parents[1] / "peers" / "servers.py"
 OURS_POSTGRES = "our PostgreSQL doorway"
 
 
+class Ours(NamedTuple):
+    """Our server; `doorway` is the port for PostgreSQL's clients."""
+
+    url: str
+    doorway: int
+    pid: int
+
+
 @contextmanager
-def ours(folder: Path, *words: str) -> Iterator[tuple[str, int]]:
-    """Our server of a folder in a process: its URL and the port of PostgreSQL's doorway."""
+def ours(folder: Path, *words: str) -> Iterator[Ours]:
+    """Our server of a folder in a process."""
     command = [sys.executable, "-m", "hartonomous.hql.shell.main", "serve", str(folder)]
     command += ["--port", "0", "--postgres-port", "0", *words]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -50,7 +58,7 @@ def ours(folder: Path, *words: str) -> Iterator[tuple[str, int]]:
         drain = threading.Thread(target=process.stderr.read)
         drain.start()
         try:
-            yield url, port
+            yield Ours(url, port, process.pid)
         finally:
             process.terminate()
             drain.join()
@@ -188,8 +196,8 @@ def benchmark(full: bool) -> str:
                 series = "GENERATE_SERIES(1, @n)"
                 made.execute(FILL.format(n="value", series=series), {"n": count})
                 made.execute("CHECKPOINT")
-        url, port = stack.enter_context(ours(root / "served"))
-        doorway = f"postgresql://hql@127.0.0.1:{port}/hql"
+        server = stack.enter_context(ours(root / "served"))
+        url, doorway = server.url, f"postgresql://hql@127.0.0.1:{server.doorway}/hql"
         postgresql = stack.enter_context(postgres())
         embedded = stack.enter_context(hql.connect(root / "embedded"))
         db = stack.enter_context(hql.connect(url))
