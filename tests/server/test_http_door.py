@@ -323,6 +323,34 @@ def test_a_client_that_goes_stops_its_statement(server: HttpServer) -> None:
     _until(lambda: not server.engine.sessions)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("accept", ["application/json", ARROW])
+def test_clients_that_read_nothing_hold_no_thread(server: HttpServer, accept: str) -> None:
+    text = "SELECT value AS n, REPLICATE('x', 100) AS t FROM GENERATE_SERIES(1, 3000000)"
+    body = json.dumps({"query": text}).encode()
+    head = f"POST /query HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    sessions = server.engine.sessions
+    with contextlib.ExitStack() as stack:
+        for _ in range(2 * server.engine.settings.threads):
+            raw = stack.enter_context(socket.socket())
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            raw.connect(("127.0.0.1", server.port))
+            raw.sendall(head.encode() + body)
+        _until(lambda: len(sessions) == 8 and all(_has_rows(s) for s in sessions.values()))
+        for _ in range(20):
+            assert server.query("SELECT 1")["results"][0]["rows"] == [[1]]
+        time.sleep(0.2)  # for whoever would go on computing
+        given = [running.rows for s in sessions.values() for running in s.runnings.values()]
+        assert len(given) == 8
+        assert max(given) < 300_000
+    _until(lambda: not sessions)
+
+
+def _has_rows(session: Any) -> bool:
+    return any(running.rows for running in session.runnings.values())
+
+
 def test_a_client_that_says_nothing_is_shown_out() -> None:
     head = b"POST /query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     parts = (b"", head[:30], head + b"Content-Length: 10\r\n\r\n{", b"\x16\x03\x01\x02\x00")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import signal
+import socket
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,3 +168,39 @@ def test_a_server_that_speaks_tls_and_nothing_else(authority: Authority) -> None
         connection.connect()
         assert connection.sock.getpeercert()["serialNumber"] != first  # type: ignore[attr-defined]
         connection.close()
+
+
+@pytest.mark.slow
+def test_sighup_takes_up_new_files(authority: Authority, tmp_path: Path) -> None:
+    certificate, key = authority.issue()
+    hql = Path(sys.executable).with_name("hql")
+    words = ["--port", "0", "--certificate", str(certificate), "--key", str(key)]
+    process = subprocess.Popen(
+        [hql, "serve", tmp_path / "db.hdb", *words], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "hql serve: serving" in line)
+        port = int(re.findall(r"hqls://127.0.0.1:(\d+)/", said)[0])
+        first = _served(port, authority)
+        authority.issue()
+        process.send_signal(signal.SIGHUP)
+        assert any("new certificate" in line for line in process.stderr)
+        assert _served(port, authority) != first
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def _served(port: int, authority: Authority) -> str:
+    """The serial number that a listening server shows."""
+    with (
+        socket.create_connection(("127.0.0.1", port), 20) as raw,
+        client_of(authority).wrap_socket(raw, server_hostname="localhost") as spoken,
+    ):
+        shown = spoken.getpeercert()
+    assert shown is not None
+    return str(shown["serialNumber"])
