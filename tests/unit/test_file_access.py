@@ -84,9 +84,7 @@ def test_no_path_leads_out(path: str, place: Path, db: Connection) -> None:
         text = statement.format(path=path.format(place=place))
         with pytest.raises(Error) as error:
             db.execute(text)
-        assert error.value.code in ("PERMISSION", "FILE", "PARAMETER"), text
-        if path:
-            assert error.value.code == "PERMISSION", (text, error.value)
+        assert error.value.code == "PERMISSION", (text, error.value)
     assert sorted(str(p) for p in place.rglob("*")) == before
     assert (place / "secret.csv").read_text() == "a\n42\n"
     assert db.execute("SELECT * FROM t").fetchall() == []
@@ -109,8 +107,8 @@ def test_what_is_allowed_works(place: Path, db: Connection) -> None:
     db.execute(f"COPY t FROM '{place}/out/made.csv'")  # what may be written may be read
     with pytest.raises(PermissionFault):
         db.execute(f"COPY t TO '{place}/in/made.csv'")
-    db.execute(f"EXPORT MODEL m TO '{place}/out/m.gguf' FORMAT GGUF")
-    db.execute(f"CREATE MODEL n FROM '{place}/out/m.gguf'")
+    db.execute(f"EXPORT MODEL m TO '{place}/out/m'")
+    db.execute(f"CREATE MODEL n FROM '{place}/out/m'")
 
 
 def test_of_a_folder_what_leads_out_is_left_out(place: Path, db: Connection) -> None:
