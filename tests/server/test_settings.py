@@ -53,6 +53,17 @@ def test_what_cannot_be_is_said(given: dict[str, Any], message: str) -> None:
     assert fault.value.code == "CONFIGURATION"
 
 
+def test_every_setting_is_described() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "SERVER.md").read_text(encoding="utf-8")
+    table = [line for line in text.splitlines() if line.startswith("| `")]
+    for field in dataclasses.fields(ServerSettings):
+        row = next((line for line in table if f"`{field.name}`" in line.split("|")[1]), None)
+        assert row is not None, field.name
+        if isinstance(field.default, (int, float)) and field.default is not False:
+            number = field.default if field.default < 1 << 20 else field.default >> 20
+            assert f"{number:g}" in row.split("|")[2], field.name
+
+
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(hql_errors.FileFault):
         read_settings(tmp_path / "missing.toml", {})
