@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 
 from hartonomous.hql.errors import AuthFault, Busy, ConfigurationFault
 from hartonomous.hql.frozen import frozen
+from hartonomous.hql.security.passwords import PASSWORD_CHARACTERS_MAX
 from hartonomous.server.attempts import Attempts, Rate, whole_seconds
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ PENDING_MAX = 64
 KNOWN_MAX = 1_000
 #: seconds for which they are
 KNOWN_SECONDS = 300.0
-#: longest names and tokens that are looked at, in characters
+#: longest names that there are, in characters
 NAME_CHARACTERS_MAX = 256
 
 
@@ -138,6 +139,7 @@ class Authenticator:
 
     async def by_password(self, peer: Peer, name: str, password: str) -> Account:
         """The account of a name and its password. Raises AuthFault, and Busy."""
+        name, password = name[: NAME_CHARACTERS_MAX + 1], password[: PASSWORD_CHARACTERS_MAX + 1]
         version = self.accounts.version
         key = self._key_of(name, password)
         known = self._find_known(key, version)

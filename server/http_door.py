@@ -296,9 +296,9 @@ def guard(doorkeeper: Doorkeeper, retry_seconds: int = 1) -> Middleware:
         try:
             if not all(value.isascii() for value in request.headers.values()):
                 raise RequestFault(400, "headers are ASCII")
-            refusal = doorkeeper.refusal(request.headers)
+            refusal = doorkeeper.refusal(request.headers, _came_to(request))
             if refusal is not None:
-                raise RequestFault(refusal.status, refusal.detail)
+                raise RequestFault(refusal.status, refusal.detail, hint=refusal.hint)
             if _is_preflight(request):
                 return _preflight()
             return await handler(request)
@@ -323,10 +323,17 @@ def sign(doorkeeper: Doorkeeper) -> Callable[[web.Request, web.StreamResponse], 
     async def signed(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(HEADERS)
         origin = request.headers.get("Origin")
-        if origin is not None and doorkeeper.refusal(request.headers) is None:
+        if origin is not None and doorkeeper.refusal(request.headers, _came_to(request)) is None:
             response.headers.update(cross_origin_headers(origin))
 
     return signed
+
+
+def _came_to(request: web.Request) -> str | None:
+    """The address of this end of the connection."""
+    transport = request.transport
+    name = transport.get_extra_info("sockname") if transport is not None else None
+    return str(name[0]) if isinstance(name, tuple) else None
 
 
 def _is_preflight(request: web.Request) -> bool:

@@ -6,8 +6,9 @@ program's is what the page cannot forge:
 - Origin is sent with every cross-origin POST and every WebSocket; one that is not on the allow list
   is refused on every path. By default the list is empty, so no page of any origin gets in.
 - Host is the name that the page used. A name that an attacker's DNS server has just pointed at
-  127.0.0.1 (DNS rebinding) makes the request same-origin, so only loopback names, the address that
-  is listened on and configured names are served.
+  127.0.0.1 (DNS rebinding) makes the request same-origin, so only loopback names, configured ones
+  and the very address that the connection came to are served: an address is no name that somebody
+  could point elsewhere.
 - Sec-Fetch-Site says that a picture, a script or a link of another site asks, which come without
   an Origin.
 
@@ -41,10 +42,11 @@ class Headers(Protocol):
 
 @frozen
 class Refusal:
-    """Why a request goes no further: an HTTP status and a sentence for who sent it."""
+    """Why a request goes no further: an HTTP status, and sentences for who sent it."""
 
     status: int
     detail: str
+    hint: str | None = None
 
 
 @frozen
@@ -54,14 +56,21 @@ class Doorkeeper:
     hosts: frozenset[str]
     origins: frozenset[str]
 
-    def refusal(self, headers: Headers) -> Refusal | None:
-        """What is wrong with a request's headers, None if it may come in."""
+    def refusal(self, headers: Headers, came_to: str | None = None) -> Refusal | None:
+        """What is wrong with a request's headers, None if it may come in. `came_to`: the address
+        of this end of the connection."""
         hosts = headers.getall("Host", [])
         if len(hosts) != 1:
             return Refusal(400, "a request names its host once")
         host = host_of(hosts[0])
-        if host is None or not (is_loopback_name(host) or host in self.hosts):
-            return Refusal(421, "this host is not served here")
+        if host is None or not (
+            is_loopback_name(host) or host in self.hosts or _is_address(host, came_to)
+        ):
+            return Refusal(
+                421,
+                "this host is not served here",
+                "hql serve --hosts NAME serves a name beside localhost",
+            )
         origins = headers.getall("Origin", [])
         if origins:
             if len(origins) == 1 and origin_of(origins[0]) in self.origins:
@@ -75,8 +84,9 @@ class Doorkeeper:
 def doorkeeper(
     hosts: Iterable[str] = (), origins: Iterable[str] = (), *, listening_on: str | None = None
 ) -> Doorkeeper:
-    """The doorkeeper of a configuration. `listening_on`: the address that was asked for; a wildcard
-    (0.0.0.0) names no host. Raises ConfigurationFault for what is neither a host nor an origin."""
+    """The doorkeeper of a configuration. `listening_on`: the name or address that was asked for; a
+    wildcard (0.0.0.0) names no host. Raises ConfigurationFault for what is neither a host nor an
+    origin."""
     names = set()
     for text in hosts:
         host = host_of(text)
@@ -121,6 +131,15 @@ def is_loopback_name(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_address(host: str, address: str | None) -> bool:
+    """Whether a host, as `host_of` gives it, is that address, which is not a wildcard."""
+    try:
+        literal = ipaddress.ip_address(host)
+        return literal == ipaddress.ip_address(address or "") and not literal.is_unspecified
     except ValueError:
         return False
 

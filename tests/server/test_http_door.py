@@ -16,12 +16,14 @@ import pyarrow as pa
 import pytest
 from http_server import HttpServer, http_server
 
+from hartonomous.server import http_answer
 from hartonomous.server.http_answer import HOLD_BYTES
 from hartonomous.server.http_door import HEADERS
 from hartonomous.server.http_request import choose_type, parse_query
 from hartonomous.server.http_rows import ARROW, FORMS
 from hartonomous.server.problems import RequestFault
 
+JSON = {"Content-Type": "application/json"}
 #: more bytes than an answer holds back, in any form
 LONG = "SELECT value AS n, REPLICATE('x', 100) AS t FROM GENERATE_SERIES(1, 20000)"
 #: and an error after they were sent
@@ -362,6 +364,20 @@ def test_a_client_that_says_nothing_is_shown_out() -> None:
         answers = [b"".join(iter(lambda raw=raw: raw.recv(65_536), b"")) for raw in sockets]
         starts = [answer[:12] for answer in answers]
         assert starts == [b"", b"", b"HTTP/1.1 408", b"HTTP/1.0 400"], answers
+
+
+def test_a_client_that_stops_reading_loses_its_answer(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_answer, "PIECE_SECONDS", 0.2)
+    text = "SELECT REPLICATE('x', 1000) AS t FROM GENERATE_SERIES(1, 20000)"
+    connection = server.connection()
+    connection.request("POST", "/query", json.dumps({"query": text}), JSON)
+    response = connection.getresponse()
+    _until(lambda: not server.engine.sessions)
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        response.read()
+    connection.close()
 
 
 def test_heads_are_bounded(server: HttpServer) -> None:

@@ -82,6 +82,13 @@ def test_a_wildcard_that_is_listened_on_is_no_host() -> None:
     assert status(doorkeeper(listening_on="fd00::7"), Host="[fd00::7]:7433") == 0
 
 
+def test_the_address_that_a_connection_came_to() -> None:
+    for host, address in (("10.0.0.7:7433", "10.0.0.7"), ("[fd00::7]", "fd00:0::7")):
+        assert OURS.refusal(CIMultiDict({"Host": host}), address) is None
+    for host, address in (("10.0.0.8", "10.0.0.7"), ("10.0.0.7", None), ("0.0.0.0", "0.0.0.0")):
+        assert OURS.refusal(CIMultiDict({"Host": host}), address) is not None
+
+
 @pytest.mark.parametrize(
     "origin",
     ["https://app.example.com", "HTTPS://APP.example.com:443", "http://localhost:3000"],
