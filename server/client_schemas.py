@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from hartonomous.hql.errors import WireFault
 from hartonomous.hql.plan import Field, schema_of
-from hartonomous.hql.types import NULL, parse_type
+from hartonomous.hql.types import NULL, parse_type, vector
 from hartonomous.server.play import NOCASE_KEY, SPACE_KEY, TYPE_KEY
 from hartonomous.server.wire import Frame
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Known = tuple[tuple[Field, ...], pa.Schema]
+
+#: types of columns that no text of HQL names: of nothing but NULL, of vectors of several lengths
+UNNAMED = {str(type_): type_ for type_ in (NULL, vector(None))}
 
 
 class Schemas:
@@ -52,7 +55,7 @@ def _read(data: bytes) -> Known:
 def _field(column: pa.Field) -> Field:
     about: Mapping[bytes, bytes] = column.metadata or {}
     name = about[TYPE_KEY].decode()
-    type_ = NULL if name == "NULL" else parse_type(name)  # which no text can name
+    type_ = UNNAMED.get(name) or parse_type(name)
     if SPACE_KEY in about:
         type_ = replace(type_, space=about[SPACE_KEY].decode())
     return Field(column.name, type_, NOCASE_KEY in about)

@@ -417,3 +417,14 @@ def test_of_a_folder(tmp_path: Path) -> None:
         assert db.session.database_name == "atlas"
         assert db.session.folder is None and db.session.address == server.url
         assert "session" in db.session.where and "not encrypted" in db.session.where
+
+
+def test_columns_whose_type_no_text_names() -> None:
+    """NULL alone, and vectors of several lengths, as TensorAtoms has them."""
+    with serving() as server, hql.connect(server.url) as db:
+        db.execute(
+            "CREATE MODEL m ARCHITECTURE mlp (inputs = 2, hidden = 3, outputs = 1) WITH (SEED = 1)"
+        )
+        found = db.execute("SELECT NULL AS n, Weights FROM TensorAtoms")
+        assert [str(c[1]) for c in found.description] == ["NULL", "VECTOR"]
+        assert {len(w) for _, w in found.fetchall()} == {1, 2, 3}
