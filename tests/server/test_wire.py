@@ -401,6 +401,46 @@ def test_who_says_nothing_is_not_waited_for() -> None:
         assert closed.value.code == 1008
 
 
+# --- who somebody is -----------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_log_ins(shared: ServerThread) -> None:
+    with serving() as server, WireClient(server.server.port) as first:
+        port = server.server.port
+        first.query("CREATE USER anna WITH PASSWORD = 'a long enough secret'")
+        assert first.query("SELECT 1")[-1]["code"] in ("AUTH", "PERMISSION")  # open access ended
+        right = {"user": "anna", "password": "a long enough secret"}
+        with WireClient(port) as client:
+            assert client.welcome == {"type": "challenge", "methods": ["password", "token"]}
+            client.send({"type": "auth", **right})
+            assert client.message()[0]["user"] == "anna"
+        with WireClient(port, {"auth": right}) as client:
+            assert client.welcome["user"] == client.welcome["author"] == "anna"
+        for wrong in ({**right, "password": "x"}, {**right, "user": "x"}, {"token": "x"}):
+            with WireClient(port, {"auth": wrong}) as client:
+                assert client.welcome["code"] == "AUTH", wrong
+                with pytest.raises(Closed) as closed:
+                    client.message()
+                assert closed.value.code == 1008
+        with WireClient(port) as client:
+            client.send({"type": "query", "id": 1, "text": "SELECT 1"})
+            assert client.message()[0]["code"] == "WIRE"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Host": "evil.example"}, 421),
+        ({"Sec_WebSocket_Version": "12"}, 400),
+    ],
+)
+def test_who_may_not_knock(shared: ServerThread, headers: Any, status: int) -> None:
+    with WireClient(shared.server.port, None, **headers) as client:
+        assert client.status == status
+
+
 # --- bounds --------------------------------------------------------------------------------------
 
 
