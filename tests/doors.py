@@ -20,6 +20,8 @@ from servers import ServerThread
 from hartonomous import hql
 from hartonomous.hql.opening import is_url
 
+#: folders whose files statements may touch: all of them, as in this process
+FILES = {"read_folders": ("/",), "write_folders": ("/",)}
 #: what connects to a folder, or to memory (None), with options
 Connect = Callable[..., Any]
 
@@ -52,7 +54,7 @@ class Wire:
             key = len(self._servers)  # one of its own
         if key not in self._servers:
             name = None if isinstance(key, int) else database
-            self._servers[key] = ServerThread(name, read_only=read_only)
+            self._servers[key] = ServerThread(name, read_only=read_only, **FILES)
         return self._servers[key].url
 
     def connect(self, database: Any = None, *, read_only: bool = False, **options: Any) -> Any:

@@ -288,17 +288,18 @@ def running(server: ServerThread) -> int:
     return server.call(lambda: sum(len(s.runnings) for s in server.server.engine.sessions.values()))
 
 
-def test_results_that_nobody_reads_are_let_go_of(server: ServerThread, db: Any) -> None:
-    for _ in range(100):  # more than a session may have open
-        db.execute("SELECT value FROM GENERATE_SERIES(1, 3000000)").fetchone()
-    gc.collect()
-    db.execute("SELECT 1").fetchall()
-    wait_until(lambda: running(server) == 0)
-    cursor = db.execute("SELECT value FROM GENERATE_SERIES(1, 30000000)")
-    cursor.fetchone()
-    assert running(server) == 1
-    cursor.close()
-    wait_until(lambda: running(server) == 0)
+def test_results_that_nobody_reads_are_let_go_of() -> None:
+    with serving(statements_max=8) as server, hql.connect(server.url) as db:
+        for _ in range(12):  # more than a session may have open
+            db.execute("SELECT value FROM GENERATE_SERIES(1, 3000000)").fetchone()
+        gc.collect()
+        db.execute("SELECT 1").fetchall()
+        wait_until(lambda: running(server) == 0)
+        cursor = db.execute("SELECT value FROM GENERATE_SERIES(1, 30000000)")
+        cursor.fetchone()
+        assert running(server) == 1
+        cursor.close()
+        wait_until(lambda: running(server) == 0)
 
 
 def test_a_slow_reader_holds_little(server: ServerThread, db: Any) -> None:
