@@ -58,8 +58,9 @@ Given = Mapping[str, Any] | Sequence[Any]
 ENTRIES_MAX = 1 << 20
 #: options of which an argument that is this may have been left out, so that the URL's holds
 _DEFAULTS = {"autocommit": True, "read_only": False}
-#: what a text may hold that stays with the session after it, seen from afar
-_KEEPING = re.compile(r"#|\b(?:SET|CURSOR|EXEC|EXECUTE|USE)\b", re.IGNORECASE)
+#: what a text may hold that stays with the session after it: #temp tables, GLOBAL cursors, settings,
+#: and whatever a procedure does. (The branch is not among it: the client knows it.)
+_KEEPING = re.compile(r"#|\b(?:CURSOR|EXEC|EXECUTE|SET\s+\w+\s+(?:ON|OFF))\b", re.IGNORECASE)
 
 
 def open_session(url: str, options: Options) -> RemoteSession:

@@ -3,6 +3,7 @@
     hql:////path/atlas.hdb          a folder (three slashes and a relative path work too)
     hql:////path/atlas.hdb?read_only=true&timeout=5&memory=1000000000&author=me
     hql://                          in memory; the engine's connections share one database
+    hql://user:password@host:7433/  a server; hqls:// by TLS
 
 A transaction begins with its first statement (PEP 249), reads one snapshot, and fails with a
 Conflict, as an OperationalError, if another changed the same rows first.
@@ -30,12 +31,14 @@ from hartonomous.hql.sqlalchemy.types import COLSPECS, HQLTypeCompiler
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection
 
-#: what a URL may say after `?`, and how it is read
+#: what a URL may say after `?` that is no text, and how it is read
 _OPTIONS: dict[str, Any] = {
-    "author": str,
     "memory": util.asint,
     "read_only": util.asbool,
     "timeout": float,
+    "connect_timeout": float,
+    "read_timeout": float,
+    "reconnect": util.asbool,
 }
 
 
@@ -107,7 +110,9 @@ class HQLDialect(Reflection, default.DefaultDialect):
             for name, value in url.query.items()
         }
         if url.host:
-            return [url.set(query={}).render_as_string(hide_password=False)], options
+            scheme = "hqls" if url.drivername.startswith("hqls") else "hql"
+            plain = url.set(drivername=scheme, query={})
+            return [plain.render_as_string(hide_password=False)], options
         return [url.database or ":memory:"], options
 
     def connect(self, database: str, **options: Any) -> Any:
@@ -126,7 +131,7 @@ class HQLDialect(Reflection, default.DefaultDialect):
         return connection is not None and bool(connection.session.is_closed)
 
     def do_ping(self, dbapi_connection: Any) -> bool:
-        return not dbapi_connection.session.is_closed
+        return bool(dbapi_connection.is_alive(asks=True))
 
     def _get_server_version_info(self, connection: Connection) -> tuple[int, ...]:
         from importlib.metadata import version

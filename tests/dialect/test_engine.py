@@ -12,12 +12,14 @@ import types
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from servers import serving
 from sqlalchemy import exc
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
@@ -49,11 +51,13 @@ class Book(Base):
     author: Mapped[Author] = relationship(back_populates="books")
 
 
-@pytest.fixture
-def engine() -> Iterator[sa.Engine]:
-    made = sa.create_engine("hql://")
-    yield made
-    made.dispose()
+@pytest.fixture(params=["embedded", pytest.param("wire", marks=pytest.mark.slow)])
+def engine(request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
+    """Of a database in this process, or of a server."""
+    with serving() if request.param == "wire" else nullcontext() as server:
+        made = sa.create_engine("hql://" if server is None else server.url)
+        yield made
+        made.dispose()
 
 
 @pytest.fixture
