@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from hartonomous.hql.ingest.walk import find_files
 from hartonomous.hql.modalities import LATER, MODALITIES
 from hartonomous.hql.modalities.base import Modality
 from hartonomous.hql.result import Result
+from hartonomous.hql.security.files import followed
 from hartonomous.hql.system_schema import find_stored
 from hartonomous.storage.errors import ReadOnly
 
@@ -70,7 +70,9 @@ def requests_of(
         raise place(fault, statement.path) from None
     access = context.session.files
     if access is not None:  # of a folder, what links lead out of it is left out
-        paths = [p for p in paths if access.holds(os.path.realpath(p))]
+        real = [followed(p) for p in paths]
+        within = [r is not None and access.holds(r) for r in real]
+        paths = [p for p, is_within in zip(paths, within, strict=True) if is_within]
     return file_requests(paths, access), len(paths), None
 
 

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from hartonomous.hql.context import Context
 
 
+def followed(path: str | Path) -> str | None:
+    """The path without links and `..`; None if a link on the way cannot be read (`/proc/1/cwd`)."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        return None
+
+
 @frozen
 class FileAccess:
     """Absolute folders without links. Paths that are not absolute are taken from the first one."""
@@ -43,8 +51,8 @@ class FileAccess:
         folders = self.writing if to_write else self.reading
         if folders and path.strip() and "\0" not in path:
             whole = os.path.join(folders[0], os.path.expanduser(path))
-            real = os.path.realpath(whole)
-            if self.holds(real, to_write=to_write) and _is_plain(real):
+            real = followed(whole)
+            if real is not None and self.holds(real, to_write=to_write) and _is_plain(real):
                 return real
         raise outside(path, to_write=to_write)
 

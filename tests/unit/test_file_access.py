@@ -150,3 +150,24 @@ def test_devices_and_sockets_are_no_files(place: Path) -> None:
         for name in ("pipe.csv", "null", "socket", "/dev/zero"):
             with pytest.raises(PermissionFault):
                 access.resolve(name)
+
+
+def test_links_that_cannot_be_read_lead_nowhere(
+    place: Path, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of /proc that are another's."""
+    closed = os.fspath(place / "in" / "link.csv")
+    readlink = os.readlink
+
+    def refusing(path: str) -> str:
+        if path == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return readlink(path)
+
+    monkeypatch.setattr(os, "readlink", refusing)
+    with pytest.raises(PermissionFault):
+        db.execute("COPY t FROM 'link.csv'")
+    db.execute("INGEST 'sub'")
+    db.execute("INGEST '*.csv'")
+    secret = "SELECT COUNT(*) FROM Atoms WHERE CanonicalText LIKE '%42%'"
+    assert db.execute(secret).fetchall() == [(0,)]
