@@ -13,7 +13,7 @@ from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.plan import BoundQuery, Field
 from hartonomous.hql.result import Result
-from hartonomous.hql.system_tables import SYSTEM_FIELDS, explain_unknown, row_sources
+from hartonomous.hql.system_tables import SYSTEM_FIELDS, RowSources, explain_unknown
 
 if TYPE_CHECKING:
     from hartonomous.hql.bind.context import BindContext
@@ -216,11 +216,11 @@ def _find_moment(context: Context, time: ast.SystemTime) -> tuple[CommitPlace, C
     return found, context.session.database.as_of(found).catalog
 
 
-def _sources(context: Context, tables: Given) -> dict[str, Callable[[], Any]]:
+def _sources(context: Context, tables: Given) -> RowSources:
     """What gives the rows of the tables that are no stored ones, when a plan asks for them."""
-    sources: dict[str, Callable[[], Any]] = dict(row_sources(context))
+    sources: dict[str, Callable[[], Any]] = {}
     for name in context.parameters.tables:
         sources[f"@{name}"] = lambda name=name: context.parameters.spool(name)  # type: ignore[misc]
     for name, (_, rows) in tables.items():
         sources[f"@{name}"] = lambda rows=rows: rows  # type: ignore[misc]
-    return sources
+    return RowSources(context, sources)

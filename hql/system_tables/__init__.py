@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -128,19 +128,33 @@ class SystemFields(Mapping[str, "tuple[Field, ...]"]):
 SYSTEM_FIELDS = SystemFields()
 
 
-def row_sources(context: Context) -> dict[str, Callable[[], pa.Table]]:
-    """What computes each table's rows. A stored one that is not in the catalog has none."""
-    sources: dict[str, Callable[[], pa.Table]] = dict(_EMPTY)
-    for name, system in SYSTEM_TABLES.items():
-        sources[name] = partial(system.rows, context)
-    return sources
+class RowSources(Mapping[str, "Callable[[], Any]"]):
+    """What computes the rows of tables that are no stored ones: those `given`, and system tables. A
+    stored one of these that is not in the catalog has none."""
+
+    __slots__ = ("_context", "_given")
+
+    def __init__(self, context: Context, given: Mapping[str, Callable[[], Any]]) -> None:
+        self._context, self._given = context, given
+
+    def __getitem__(self, name: str) -> Callable[[], Any]:
+        given = self._given.get(name)
+        if given is not None:
+            return given
+        if name in STORED:
+            return partial(_no_rows, name)
+        return partial(SYSTEM_TABLES[name].rows, self._context)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._given
+        yield from SYSTEM_FIELDS
+
+    def __len__(self) -> int:
+        return len(self._given) + len(SYSTEM_FIELDS)
 
 
 def _no_rows(name: str) -> pa.Table:
     return schema_of(SYSTEM_FIELDS[name]).empty_table()
-
-
-_EMPTY = {name: partial(_no_rows, name) for name in STORED}
 
 
 _RESERVED = {fold(n) for n in (*LATER, *SYSTEM_TABLES, *STORED, *RELATIONS)}
