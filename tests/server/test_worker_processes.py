@@ -19,6 +19,7 @@ from server_workers import Served
 
 from hartonomous import hql
 from hartonomous.hql.errors import WorkerFault
+from hartonomous.server import workers
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,10 @@ SECONDS = 4.0
 CLIENTS = 6
 
 
-def test_own_writes_are_read_while_workers_are_killed(tmp_path: Path) -> None:
+def test_own_writes_are_read_while_workers_are_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PAUSE_SECONDS_MAX", 0.3)
     served = Served(tmp_path / "db", workers=2)
     setup = served.session()
     served.run(setup, "CREATE TABLE log (client INT, n INT, PRIMARY KEY (client, n))")
@@ -76,11 +80,44 @@ def test_own_writes_are_read_while_workers_are_killed(tmp_path: Path) -> None:
     assert not any(map(is_there, pids))
 
 
+def test_a_worker_that_says_nothing_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = Served(tmp_path / "db", workers=2)
+    session = served.session()
+    served.run(session, "CREATE TABLE t (a INT); INSERT INTO t VALUES (1)")
+    pids = served.pids
+    monkeypatch.setattr(workers, "PING_SECONDS", 0.1)
+    monkeypatch.setattr(workers, "HANG_SECONDS", 1.0)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    assert served.run(session, "SELECT a FROM t") == [(1,)]
+    assert not served.was_routed and served.router.lost > 0
+    served.do(served.workers.wait_ready())
+    assert served.run(session, "SELECT a FROM t") == [(1,)]
+    assert served.was_routed and not set(served.pids) & set(pids)
+    served.stop()
+
+
+def test_what_cannot_start_is_tried_less_and_less_often(tmp_path: Path) -> None:
+    reports: list[str] = []
+
+    async def tried() -> int:
+        keeper = workers.Workers(str(tmp_path / "nothing"), 1, reports.append)
+        keeper.start()
+        await asyncio.sleep(3.0)
+        await keeper.stop()
+        return keeper.restarts
+
+    assert 1 <= asyncio.run(tried()) <= 4
+    assert reports and all("ended" in r for r in reports)
+
+
 def test_a_server_that_is_killed_leaves_no_worker(tmp_path: Path) -> None:
-    server, workers, folders = serve(tmp_path)
+    server, pids, folders = serve(tmp_path)
     server.kill()
     server.wait()
-    wait_for(lambda: not any(map(is_there, workers)))
+    wait_for(lambda: not any(map(is_there, pids)))
     wait_for(lambda: not any(f.exists() for f in folders))
     with hql.connect(tmp_path / "db") as db:
         assert db.execute("SELECT a FROM t").fetchall() == [(1,)]
@@ -88,11 +125,11 @@ def test_a_server_that_is_killed_leaves_no_worker(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_server_and_workers_in_order(tmp_path: Path) -> None:
-    server, workers, folders = serve(tmp_path)
+    server, pids, folders = serve(tmp_path)
     os.killpg(server.pid, signal.SIGINT)  # as a terminal does
     assert server.wait(30) == 0
     assert server.stderr is not None and "Traceback" not in server.stderr.read()
-    assert not any(map(is_there, workers)) and not any(f.exists() for f in folders)
+    assert not any(map(is_there, pids)) and not any(f.exists() for f in folders)
 
 
 def serve(tmp_path: Path) -> tuple[subprocess.Popen[str], list[int], list[Path]]:
