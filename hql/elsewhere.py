@@ -50,8 +50,8 @@ def why_here(bound: p.BoundQuery) -> str | None:
     if bound.volatile:
         return "a function in it asks time or chance, or is a script"
     for time, _ in bound.moments:
-        if any(isinstance(n, ast.FunctionCall) for n in trees.walk(time)):
-            return "the moment of FOR SYSTEM_TIME is computed"
+        if time.kind != "COMMIT" or any(isinstance(n, ast.FunctionCall) for n in trees.walk(time)):
+            return "the moment of FOR SYSTEM_TIME depends on when it is asked"
     for node in walk(bound.plan):
         reason = _why(node)
         if reason is not None:

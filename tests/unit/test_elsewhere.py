@@ -71,6 +71,8 @@ HERE = (
     ("SELECT TensorName FROM TensorAtoms", "models"),
     ("SELECT COUNT(*) FROM TensorAtomCoefficients", "models"),
     ("SELECT a FROM t FOR SYSTEM_TIME AS OF GETDATE()", "moment"),
+    ("SELECT a FROM t FOR SYSTEM_TIME AS OF '2999-01-01'", "moment"),
+    ("SELECT a FROM t FOR SYSTEM_TIME AS OF BRANCH 'other'", "moment"),
     ("SELECT * FROM #mine", "UNKNOWN_TABLE"),
     ("SELECT * FROM nothing", "UNKNOWN_TABLE"),
     ("SELECT a FROM t WHERE a = @missing", "UNKNOWN_VARIABLE"),
