@@ -388,19 +388,20 @@ class WireConnection:
         async def work() -> None:
             await self.session.open_frame(name, given_parameters(params, self.uploads))
 
-        self._go(self._answered(number, work()))
+        self._go(self._answered(number, work))
 
     def _close_frame(self, frame: Frame) -> None:
         number, name = self._new_number(frame), take(frame, "frame", int)
-        self._go(self._answered(number, self.session.close_frame(name)))
+        self._go(self._answered(number, lambda: self.session.close_frame(name)))
 
     def _do(self, frame: Frame, work: Callable[[Any], None]) -> None:
-        self._go(self._answered(self._new_number(frame), self.session.call(work)))
+        number = self._new_number(frame)
+        self._go(self._answered(number, lambda: self.session.call(work)))
 
-    async def _answered(self, number: int, work: Awaitable[None]) -> None:
+    async def _answered(self, number: int, work: Callable[[], Awaitable[None]]) -> None:
         """Does something and says done, or what went wrong."""
         try:
-            await work
+            await work()
             answer = self._done(number)
         except Error as error:
             answer = wire.error_frame(error, number, self.session.state)
