@@ -195,6 +195,13 @@ def server() -> Iterator[HttpServer]:
         yield made
 
 
+def test_a_proxy_on_this_machine_opens_nothing() -> None:
+    with http_server() as server:
+        assert server.query("SELECT 1")
+        for header in ("X_Forwarded_For", "Forwarded", "Via"):
+            assert server.problem("SELECT 1", **{header: "192.0.2.7"})["code"] == "AUTH"
+
+
 def test_the_first_user_ends_open_access(server: HttpServer) -> None:
     said = server.problem("SELECT 1")
     assert (said["status"], said["code"]) == (401, "AUTH")
