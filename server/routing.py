@@ -135,6 +135,8 @@ class Relay:
         self._has_heard_all = False  # of the worker
         self._is_over = False
         self._is_stopped = False
+        self._is_closed = False
+        self._is_receiving = False
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
@@ -213,13 +215,29 @@ class Relay:
             if self._error is not None:
                 raise self._finished(self._error)
             self._away.go_on()
+            self._running.session.used_at = time.monotonic()
             try:
-                self._note(*await self._pipe.receive())
+                self._note(*await self._receive())
             except Gone as fault:
                 raise self._finished(self._why_gone()) from fault
             if self._error is not None:
                 raise self._finished(self._error)
         return self._events.popleft()
+
+    async def _receive(self) -> tuple[Any, pa.Buffer | None]:
+        """The worker's next message. Who waits here may not be who closes: then this reads on in
+        the background, as two may not read at once."""
+        self._is_receiving = True
+        try:
+            frame = await self._pipe.receive()
+            if self._is_closed:
+                self._has_heard_all = isinstance(frame[0], (Ended, Failed))
+                raise Cancelled("the statement was cancelled")
+            return frame
+        finally:
+            self._is_receiving = False
+            if self._is_closed:
+                self._router.workers.in_background(self._drain())
 
     def take(self) -> Event | None:
         """An event that is there already, if there is one."""
@@ -275,11 +293,13 @@ class Relay:
 
     async def aclose(self) -> None:
         """Ends it where it is; what the worker still says of it is read in the background."""
-        if self._is_over:
+        if self._is_over or self._is_closed:
             return
+        self._is_closed = True
         self._away.end(self._error)
         self.cancel()
-        self._router.workers.in_background(self._drain())
+        if not self._is_receiving:
+            self._router.workers.in_background(self._drain())
 
     async def _drain(self) -> None:
         """Reads what the worker says until it has said all, and gives the pipe back."""

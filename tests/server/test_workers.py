@@ -33,6 +33,7 @@ from hartonomous.hql.security.accounts import Accounts
 from hartonomous.server.engine import Engine
 from hartonomous.server.events import Columns, Complete, Finished, Rows
 from hartonomous.server.routing import start_workers
+from hartonomous.server.running import Running
 from hartonomous.server.settings import ServerSettings
 from hartonomous.server.worker_frames import Ask, Failed, Frames, Some, packed
 from hartonomous.storage.errors import Cancelled, Error
@@ -357,6 +358,29 @@ def test_a_result_that_nobody_takes_any_more(served: Served) -> None:
         served.do(begun())
     assert idle(served)
     assert len(served.run(session, "SELECT a FROM t")) == 3
+
+
+def test_closing_while_another_waits_for_rows(served: Served) -> None:
+    session = served.session()
+
+    async def closed() -> None:
+        running = session.run(
+            "SELECT value FROM GENERATE_SERIES(1, 9000000000) WHERE value < 70000"
+        )
+        assert [type(await anext(running)) for _ in range(2)] == [Columns, Rows]
+        waiting = asyncio.create_task(take_all(running))
+        await asyncio.sleep(0.05)
+        await running.close()
+        with pytest.raises(Cancelled):
+            await waiting
+
+    async def take_all(running: Running) -> None:
+        async for _ in running:
+            pass
+
+    served.do(closed())
+    assert idle(served)
+    assert served.run(session, "SELECT COUNT(*) FROM t") == [(3,)]
 
 
 def idle(served: Served) -> bool:
