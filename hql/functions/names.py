@@ -1,7 +1,7 @@
-"""Names and numbers of what the catalog holds, and of who asks: OBJECT_ID, DB_NAME, CURRENT_USER.
+"""Names and numbers of what the catalog holds, and of the machine: OBJECT_ID, DB_NAME, HOST_NAME.
 
-Numbers are those of sys.tables and its kin, of the statement's catalog. There is one database and,
-until users come, one user: `dbo`.
+Numbers are those of sys.tables and its kin, of the statement's catalog. There is one database.
+(Who asks is the session's to say: session.py.)
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from hartonomous.hql.plan import Expr
 
 _PART = re.compile(r'\[((?:[^\]]|\]\])*)\]|"((?:[^"]|"")*)"|([^.\[\]"]*)')
-_USER: Final = "dbo"
 
 
 class OfCatalog(ByValue):
@@ -169,15 +168,6 @@ def _host() -> str:
     return socket.gethostname()
 
 
-def _login() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user whom the system has no name for
-        return _USER
-
-
 _STRING = exactly(NVARCHAR)
 _NUMBER = P("id", whole)
 
@@ -208,8 +198,6 @@ NAMES: tuple[Function, ...] = (
                 "is one, of number 1.", "DB_NAME()"),
     _of_catalog("DB_ID", (P("name", _STRING, optional=True),), INT, _database_id,
                 "1 for the database's name, or without one; else NULL.", "DB_ID()"),
-    _who("CURRENT_USER", lambda: _USER, "The user in the database: dbo."),
-    _who("SYSTEM_USER", _login, "The name of the operating system's user."),
     _who("HOST_NAME", _host, "The name of the machine."),
     _who("APP_NAME", lambda: "hql", "The name of the program: hql."),
 )  # fmt: skip

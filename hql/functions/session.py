@@ -34,7 +34,9 @@ SESSION: tuple[Function, ...] = (
     _of_session("SCOPE_IDENTITY", BIGINT,
                 "The last IDENTITY value that this batch or routine gave out itself; `@@IDENTITY` "
                 "is the session's last."),
-    _of_session("USER_NAME", NVARCHAR,
-                "Who the session is: its user, or the author of its commits if nobody was asked.",
-                "LEN(USER_NAME()) > 0"),
+    _of_session("CURRENT_USER", NVARCHAR,
+                "The user whose rights the session has; `dbo` while nobody is asked who they are."),
+    _of_session("SYSTEM_USER", NVARCHAR,
+                "The user who came in, also after EXECUTE AS; the operating system's while nobody "
+                "is asked."),
 )  # fmt: skip

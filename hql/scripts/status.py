@@ -86,6 +86,25 @@ def _caught(read: Callable[[Error], Any]) -> Getter:
     return get
 
 
+def _user(session: Session, frame: Frame) -> str:
+    """Whose rights the session has."""
+    account = session.account
+    return "dbo" if account is None or account.is_open else account.name
+
+
+def _login(session: Session, frame: Frame) -> str:
+    """Who came in."""
+    account = session.callers[0] if session.callers else session.account
+    if account is not None and not account.is_open:
+        return account.name
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user whom the system has no name for
+        return "dbo"
+
+
 #: folded name -> type and getter; `@x` is what a text writes as `@@x`
 VALUES: Mapping[str, tuple[Type, Getter]] = {
     "@rowcount": (BIGINT, lambda session, frame: session.status.rows),
@@ -107,15 +126,10 @@ VALUES: Mapping[str, tuple[Type, Getter]] = {
     "error_state()": (INT, _caught(state_of)),
     "error_line()": (INT, _caught(lambda error: error.line)),
     "error_procedure()": (NVARCHAR, _caught(procedure_of)),
-    "user_name()": (NVARCHAR, lambda session, frame: user_of(session)),
+    "current_user()": (NVARCHAR, _user),
+    "system_user()": (NVARCHAR, _login),
     "error_code()": (NVARCHAR, _caught(lambda error: error.code)),
 }
-
-
-def user_of(session: Session) -> str:
-    """Who the session is: its account's name, without one the author of its commits."""
-    account = session.account
-    return session.author if account is None or account.is_open else account.name
 
 
 def values_of(names: Iterable[str], session: Session, frame: Frame) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def texts(names: Names, marked: str) -> list[str]:
 def test_keywords_that_may_follow(names: Names) -> None:
     assert texts(names, "SEL|") == ["SELECT"]
     assert texts(names, "SELECT * FROM orders GRO|") == ["GROUP BY"]
-    assert texts(names, "select * from orders gr|") == ["group by"]
+    assert texts(names, "select * from orders gro|") == ["group by"]
     assert texts(names, "SELECT * FROM orders GROUP |") == ["BY"]
     assert texts(names, "SELECT 1 WHERE 1 NOT |") == ["BETWEEN", "IN", "LIKE"]
     assert "TRY" in texts(names, "BEGIN TR|")

@@ -191,7 +191,7 @@ def test_later_statements_are_named_with_their_place(words: str) -> None:
     [
         ("SELECT a FROM t WITH /* so */ RECEIPT", "WITH RECEIPT", 17),
         ("SELECT * FROM ENSEMBLE(a WEIGHT 0.5) SCORES @q OVER Atoms", "ENSEMBLE", 15),
-        ("SELECT 1 GRANT x", "GRANT", 10),
+        ("SELECT 1 RECEIVE x", "RECEIVE", 10),
     ],
 )
 def test_later_clauses(text: str, name: str, column: int) -> None:
