@@ -83,6 +83,8 @@ async def run_text(
             elif kind is Notice:
                 assert isinstance(event, Notice)
                 yield Said(event.text)
+        if not number:  # SET NOCOUNT ON and others give no result
+            yield End(tag_of(running.title or "", False, -1))
     finally:
         await running.close()
 

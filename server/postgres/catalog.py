@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from hartonomous.hql import types as hql
 from hartonomous.server.postgres import catalog_information, catalog_rows
+from hartonomous.server.postgres.catalog_definitions import definitions
 from hartonomous.server.postgres.catalog_functions import create_macros
 from hartonomous.server.postgres.catalog_relations import RELATIONS
 from hartonomous.server.postgres.catalog_snapshot import CATALOGS, Row, Snapshot, take
@@ -47,7 +48,7 @@ def run_query(
     """The rows of a query of the catalog, on an engine thread. Raises Error and Refused."""
     translated = translate(text, about)
     values = {str(n): parameters.get(str(n)) for n in translated.parameters}
-    return _shown(_run(session, translated, values, about))
+    return _run(session, translated, values, about)
 
 
 def foretell_query(
@@ -62,7 +63,7 @@ def foretell_query(
         f"SELECT * FROM ({translated.text}) LIMIT 0", translated.relations, translated.parameters
     )
     values = dict.fromkeys(map(str, translated.parameters))
-    return _shown(_run(session, empty, values, about))[1], oids
+    return _run(session, empty, values, about)[1], oids
 
 
 @cache
@@ -90,7 +91,7 @@ def _engine() -> Any:
 
 def _run(
     session: Session, query: Translated, parameters: Mapping[str, Any], about: Mapping[str, Any]
-) -> pa.Table:
+) -> tuple[pa.Table, tuple[Column, ...]]:
     import duckdb
 
     tables: dict[str, pa.Table] = take(session, about, lambda at: _tables(at, query))
@@ -99,7 +100,10 @@ def _run(
     try:
         for name, table in tables.items():
             cursor.register(name, table)
-        return cursor.sql(query.text, params=dict(parameters) or None).to_arrow_table()
+        found = cursor.sql(query.text, params=dict(parameters) or None)
+        if found is None:
+            raise Refused("42601", "a query of the catalog gives rows")
+        return _shown(found.to_arrow_table(), list(map(str, found.types)))
     except duckdb.Error as fault:
         message = str(fault).split("\n", 1)[0]
         raise Refused("0A000", f"a query of the catalog is not understood: {message}") from fault
@@ -116,7 +120,7 @@ def _tables(at: Snapshot, query: Translated) -> dict[str, pa.Table]:
             number = pa.repeat(CATALOGS.get(name, 0), tables[key].num_rows)
             tables[key] = tables[key].append_column("tableoid", number)
     if "hql_" in query.text.lower():
-        tables["hql_definitions"] = _made(catalog_rows.definitions(at), _DEFINITIONS)
+        tables["hql_definitions"] = _made(definitions(at), _DEFINITIONS)
         tables["hql_names"] = _made(catalog_rows.names(at), _NAMES)
     return tables
 
@@ -147,11 +151,12 @@ def _arrow(kind: str) -> pa.DataType:
 # --- what comes back -----------------------------------------------------------------------------
 
 
-def _shown(table: pa.Table) -> tuple[pa.Table, tuple[Column, ...]]:
-    """The rows with types that PostgreSQL has."""
+def _shown(table: pa.Table, types: list[str]) -> tuple[pa.Table, tuple[Column, ...]]:
+    """The rows with types that PostgreSQL has; `types` are the engine's."""
     arrays = [_plain(column.combine_chunks()) for column in table.columns]
     columns = tuple(
-        _column(name, array.type) for name, array in zip(table.column_names, arrays, strict=True)
+        _column(name, array.type, type_ == "JSON")
+        for name, array, type_ in zip(table.column_names, arrays, types, strict=True)
     )
     schema = pa.schema([(f"c{i}", array.type) for i, array in enumerate(arrays)])
     return pa.Table.from_arrays(arrays, schema=schema), columns
@@ -176,7 +181,9 @@ def _find(kind: pa.DataType) -> hql.Type | None:
     return _TYPES.get(str(kind))
 
 
-def _column(name: str, kind: pa.DataType) -> Column:
+def _column(name: str, kind: pa.DataType, is_json: bool) -> Column:
+    if is_json:
+        return Column(name, BY_NAME["json"], -1, hql.JSON)
     if pa.types.is_list(kind):
         element = BY_NAME["int8" if pa.types.is_integer(kind.value_type) else "text"]
         return Column(name, BY_OID[element.array])

@@ -42,6 +42,10 @@ _TEXTS = frozenset(
     )
 )
 _NUMBERS = ("oid", "xid", "cid", "cardinal_number")
+#: columns of an older kind of array, which is shown without braces
+_VECTORS = ("indkey", "indcollation", "indclass", "indoption", "proargtypes")
+#: functions that sqlglot calls otherwise
+_NAMED_OTHERWISE = {"current_version": "version", "group_concat": "string_agg"}
 #: nodes of a query; a text is no longer than makes sense of one
 NODES_MAX = 20_000
 
@@ -117,7 +121,13 @@ class _Translation:
         if not isinstance(block, exp.Select):
             return
         for item in list(block.expressions):
-            if not isinstance(item, (exp.Alias, exp.Column, exp.Star)):
+            inner = item.this if isinstance(item, exp.Alias) else item
+            if isinstance(inner, exp.Column) and inner.name.lower() in _VECTORS:
+                shown = exp.Anonymous(
+                    this="array_to_string", expressions=[inner.copy(), exp.Literal.string(" ")]
+                )
+                item.replace(exp.alias_(shown, item.alias_or_name))
+            elif not isinstance(item, (exp.Alias, exp.Column, exp.Star)):
                 item.replace(exp.alias_(item.copy(), self._output_name(item), quoted=True))
 
     def _output_name(self, item: Any) -> str:
@@ -128,10 +138,8 @@ class _Translation:
             return str(item.name)
         if isinstance(item, exp.Case):
             return "case"
-        if isinstance(item, (exp.Anonymous, exp.AnonymousAggFunc)):
-            return str(item.name).lower()
         if isinstance(item, exp.Func):
-            return str(item.sql_names()[0]).lower()
+            return self._function_name(item)
         return "?column?"
 
     # --- relations ---
@@ -276,7 +284,7 @@ class _Translation:
     def _function(self, node: Any) -> Any:
         exp = self.exp
         is_named = isinstance(node, exp.Anonymous)
-        name = str(node.name).lower() if is_named else str(node.sql_names()[0]).lower()
+        name = self._function_name(node)
         arguments = list(node.expressions) if is_named else []
         constants = [a.this if isinstance(a, exp.Literal) else None for a in arguments]
         try:
@@ -292,6 +300,13 @@ class _Translation:
         if name in RENAMED:
             return exp.Anonymous(this=RENAMED[name], expressions=arguments)
         return node
+
+    def _function_name(self, node: Any) -> str:
+        """A function's name in PostgreSQL."""
+        if isinstance(node, (self.exp.Anonymous, self.exp.AnonymousAggFunc)):
+            return str(node.name).lower()
+        name = str(node.sql_names()[0]).lower()
+        return _NAMED_OTHERWISE.get(name, name)
 
     def _constant(self, value: Any) -> Any:
         return self.exp.convert(value)

@@ -87,7 +87,7 @@ def find_command(text: str) -> Command | None:
         name = _plain(groups.get("name") or groups.get("what") or "")
         if kind == "show" and find_setting(name) is None and name.lower() != "all":
             return None  # SHOW COMMITS is HQL
-        value = (groups.get("value") or groups.get("modes") or "").strip()
+        value = (groups.get("value") or groups.get("modes") or "").rstrip("; \r\n\t").strip()
         start = match.start("value") if kind == "declare" else 0
         return Command(kind, name, value, start, "WITH " in (groups.get("hold") or "").upper())
     return None

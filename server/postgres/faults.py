@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from hartonomous.server.postgres import replies
 from hartonomous.server.sqlstates import sqlstate_of
 from hartonomous.storage.errors import Error
 
+_NUMBERED = re.compile(r"(?<![\w@])@(\d+)\b")
 #: SQLSTATEs of what is said here without an Error of ours
 PROTOCOL_VIOLATION, FAILED_TRANSACTION, SHUTDOWN = "08P01", "25P02", "57P01"
 UNKNOWN_STATEMENT, UNKNOWN_PORTAL = "26000", "34000"
@@ -23,7 +26,7 @@ def response(fault: Error | Refused, text: str = "", *, severity: str = "ERROR")
     """ErrorResponse. `text` is what the client sent, in which the position is counted, from 1 and
     in characters; what happened inside a routine has its place in words."""
     sqlstate = fault.sqlstate if isinstance(fault, Refused) else sqlstate_of(fault)
-    fields = {"S": severity, "V": severity, "C": sqlstate, "M": fault.message}
+    fields = {"S": severity, "V": severity, "C": sqlstate, "M": _message(fault, text)}
     if fault.hint:
         fields["H"] = fault.hint
     if isinstance(fault, Error):
@@ -33,6 +36,15 @@ def response(fault: Error | Refused, text: str = "", *, severity: str = "ERROR")
             fields["W"] = fault.place
         fields["R"] = fault.code
     return replies.error(fields)
+
+
+def _message(fault: Error | Refused, text: str) -> str:
+    """The message in the client's words: its `$1` is `@1` to HQL. What shows the place in the text
+    is left to the client, which is told the position."""
+    message = fault.message
+    if isinstance(fault, Error) and fault.code == "SYNTAX" and fault.line is not None and text:
+        message = message.split("\n", 1)[0]
+    return _NUMBERED.sub(r"$\1", message) if "$" in text else message
 
 
 def fatal(sqlstate: str, message: str) -> bytes:

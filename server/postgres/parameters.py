@@ -207,8 +207,10 @@ def _numeric(raw: bytes) -> Decimal:
     exponent = 4 * (weight - count + 1)
     if abs(exponent) > 1_000:
         raise ValueError("it is out of range")
-    value = Decimal(-whole if sign else whole).scaleb(exponent)
-    return round(value, scale) if -value.as_tuple().exponent > scale else value  # type: ignore[operator]
+    # digits in base 10,000 may be more than the scale has: those are zeros
+    whole, exponent = whole * 10 ** max(0, exponent + scale), min(exponent, -scale)
+    whole //= 10 ** (-scale - exponent)
+    return Decimal(f"{'-' if sign else ''}{whole}E{-scale}")
 
 
 def _binary_elements(raw: bytes) -> list[Any]:

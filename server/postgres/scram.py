@@ -35,10 +35,11 @@ class Exchange:
     goes through the motions with a verifier that no password fits."""
 
     def __init__(
-        self, verifier: ScramVerifier, *, is_known: bool = True, nonce: bytes | None = None
+        self, verifier: ScramVerifier, *, is_known: bool = True, nonce: str | None = None
     ) -> None:
         self._verifier, self._is_known = verifier, is_known
-        self._own = base64.b64encode(nonce if nonce is not None else os.urandom(NONCE_BYTES))
+        random = base64.b64encode(os.urandom(NONCE_BYTES)).decode()
+        self._own = nonce if nonce is not None else random
         self._first = ""  # client-first-message-bare and server-first-message
         self._nonce = self._binding = ""
 
@@ -50,7 +51,7 @@ class Exchange:
         if flag not in _BINDINGS or authority or "r" not in attributes or "m" in attributes:
             raise AuthFault(REFUSED)
         self._binding = _BINDINGS[flag]
-        self._nonce = attributes["r"] + self._own.decode()
+        self._nonce = attributes["r"] + self._own
         salt = base64.b64encode(self._verifier.salt).decode()
         answer = f"r={self._nonce},s={salt},i={self._verifier.iterations}"
         self._first = f"{bare},{answer}"
