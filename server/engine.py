@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: how often running statements are asked how far they are, and idle sessions are looked for
 TICK_SECONDS = 0.25
+#: what statements may take of one turn of the event loop; those that come then go to threads
+TURN_SECONDS = 0.005
 
 
 class Engine:
@@ -46,6 +48,7 @@ class Engine:
         self.refused = 0
         self._own: Session | None = None
         self._opening = 0
+        self._spent = 0.0  # seconds of this turn of the event loop that statements took
         self._ticking: asyncio.Task[None] | None = None
 
     # --- life ---
@@ -177,6 +180,21 @@ class Engine:
             )
         for observer in self.observers:
             observer.on_begin(running)
+
+    @property
+    def may_run_at_once(self) -> bool:
+        """Whether a small piece of work may be done on the event loop now: no thread competes for
+        the interpreter, and this turn of the loop has not done much yet."""
+        return self.threads.outstanding == 0 and self._spent < TURN_SECONDS
+
+    def note_spent(self, seconds: float) -> None:
+        """Work was done on the event loop."""
+        if self._spent == 0.0:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        self._spent += seconds
+
+    def _next_turn(self) -> None:
+        self._spent = 0.0
 
     def end(self, running: Running, error: Error | None) -> None:
         """A text is over."""

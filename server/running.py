@@ -34,7 +34,7 @@ STEP_SECONDS = 0.01
 #: seconds after which a statement that was cancelled and still runs is told again: it may have
 #: been between two pieces of work that can be stopped
 AGAIN_SECONDS = 0.02
-#: a text that took longer is passed to a thread
+#: a text that took more of a processor is passed to a thread
 QUICK_SECONDS = 0.005
 
 
@@ -80,6 +80,7 @@ class Running:
         self._is_over = False
         self._is_pulling = False
         self._stepping = False  # a step is queued or runs
+        self._seconds = 0.0  # of a processor, so far
         self._in_step = False  # a thread is at it
         self._bulk = False  # the step before ended because it was full
         self._waiter: asyncio.Future[None] | None = None
@@ -115,8 +116,10 @@ class Running:
         if self._is_begun or not self.session.may_run_at_once(self.text):
             return None
         self._is_begun = True
+        began = time.perf_counter()
         while not self._is_computed:
             self._compute()
+        self.session.engine.note_spent(time.perf_counter() - began)
         events = list(self._ready)
         self._ready.clear()
         for event in events:
@@ -132,7 +135,7 @@ class Running:
 
     def _note_speed(self) -> None:
         """Whether the text may run at once from now on."""
-        is_quick = self.play.is_bounded and self.elapsed < QUICK_SECONDS
+        is_quick = self.play.is_bounded and self._seconds < QUICK_SECONDS
         self.session.note_speed(self.text, is_quick)
 
     async def close(self) -> None:
@@ -311,6 +314,7 @@ class Running:
     def _compute(self) -> None:
         """One step; raises nothing."""
         self._in_step = True
+        began = time.thread_time()
         try:
             if self.is_cancelled:
                 raise Cancelled("the statement was cancelled")
@@ -323,6 +327,7 @@ class Running:
             self._fail(InternalFault(f"{type(fault).__name__}: {fault}"))
         finally:
             self._in_step = False
+            self._seconds += time.thread_time() - began
 
     def _fill(self, events: Iterator[Event]) -> None:
         """Events until the step is full."""

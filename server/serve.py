@@ -62,6 +62,7 @@ async def _serve(database: str, settings: ServerSettings) -> int:
     await stopping.wait()
     _say("stopping")
     await server.stop()
+    gc.unfreeze()  # the engine's bindings insist on being collected
     return DONE
 
 

@@ -208,10 +208,10 @@ class ServerSession:
 
     def may_run_at_once(self, text: str) -> bool:
         """Whether a text may run on the event loop: it is known to be the work of a row or so, the
-        catalog is what it was then, nothing else is asked of the session, and no log has to be
+        catalog is what it was then, the engine has nothing else to do, and there is no log to be
         followed first."""
         known = self._quick.get(text)
-        if known is None or self._is_busy:
+        if known is None or self._is_busy or not self.engine.may_run_at_once:
             return False
         return known == self._session.catalog_version and not self._session.read_only
 

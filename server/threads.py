@@ -28,8 +28,8 @@ class EngineThreads:
     def __init__(self, count: int) -> None:
         assert count >= 1, count
         self.count = count
-        #: jobs that a thread is at now
-        self.running = 0
+        #: jobs that were put and are not over
+        self.outstanding = 0
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -44,7 +44,13 @@ class EngineThreads:
 
     def put(self, job: Job) -> None:
         """Has a job done when a thread is free."""
+        self.outstanding += 1
         self._jobs.put(job)
+
+    @property
+    def running(self) -> int:
+        """Jobs that a thread is at now, or has just done."""
+        return max(0, min(self.count, self.outstanding - self.queued))
 
     @property
     def queued(self) -> int:
@@ -63,9 +69,11 @@ class EngineThreads:
         assert self._loop is not None
         tell = self._loop.call_soon_threadsafe
         while (job := self._jobs.get()) is not None:
-            self.running += 1  # a figure for people: threads may lose a count of each other's
             try:
                 job.work()
             finally:
-                self.running -= 1
-                tell(job.over)
+                tell(self._over, job)
+
+    def _over(self, job: Job) -> None:
+        self.outstanding -= 1
+        job.over()
