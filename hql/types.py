@@ -103,6 +103,11 @@ class Type:
         return self.kind in ("NVARCHAR", "JSON")
 
     @property
+    def has_length(self) -> bool:
+        """Whether values are of any length (up to `a`, if that is given)."""
+        return self.is_string or self.kind == "VARBINARY"
+
+    @property
     def is_temporal(self) -> bool:
         return self.kind in ("DATE", "TIME", "DATETIME2", "DATETIMEOFFSET")
 

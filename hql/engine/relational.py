@@ -36,6 +36,9 @@ from hartonomous.hql.engine.places import locate
 
 #: rows in a batch of a result
 BATCH_ROWS = 65_536
+#: batches of at most so many rows are large ones, of which about so much is computed before it is
+#: read (else 10 MiB)
+FEW_ROWS, AHEAD_BYTES = 4_096, 1 << 20
 
 #: how long a cursor that another thread uses is asked to stop: 5 s
 _STOP_TRIES, _STOP_PAUSE = 500, 0.01
@@ -80,6 +83,7 @@ class Engine:
             "SET GLOBAL ieee_floating_point_ops = false; SET GLOBAL TimeZone = 'UTC';"
             # to order by a constant is to leave the order open
             "SET GLOBAL order_by_non_integer_literal = true;"
+            "SET GLOBAL allowed_configs = ['streaming_buffer_size'];"
             "SET enable_external_access = false"
         )
         if not profiles:  # which is a setting of each cursor; files stay barred without the lock
@@ -122,6 +126,7 @@ class Cursor:
         self._connection: Any = connection
         self._names: list[str] = []
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self._reads_little = False
 
     def register(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> None:
         """Makes Arrow rows a table of this cursor. A reader can be scanned once. Times with a
@@ -142,8 +147,12 @@ class Cursor:
         batch_rows: int = BATCH_ROWS,
     ) -> Stream:
         """Runs a query; rows are made as they are read. `parameters` replace `$name` in the text
-        (render has put a cast around each). `plan` is what errors are placed by."""
+        (render has put a cast around each). `plan` is what errors are placed by. Batches of few
+        rows are those of large ones, of which little is computed ahead."""
         text = inline(sql, parameters or {})
+        if batch_rows <= FEW_ROWS and not self._reads_little:
+            self._connection.execute(f"SET streaming_buffer_size = '{AHEAD_BYTES}B'")
+            self._reads_little = True
         try:
             reader = self._connection.sql(text).to_arrow_reader(batch_rows)
         except _FOREIGN_ERRORS as error:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: rows of a batch that leaves the engine; the chunks of a stored table have as many, so that
 #: vectors of unfiltered rows leave as slices of them
 BATCH_ROWS = 65_536
+#: … but fewer where texts may be long: about so many bytes, as a slow reader may keep them waiting
+BATCH_BYTES = 2 << 20
 
 
 class Source(Protocol):

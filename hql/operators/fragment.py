@@ -22,7 +22,7 @@ from hartonomous.hql.engine.render import parameter_name
 from hartonomous.hql.errors import ExecutionFault
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.arrow_input import ArrowInput
-from hartonomous.hql.operators.base import BATCH_ROWS, Execution, Figures
+from hartonomous.hql.operators.base import BATCH_BYTES, BATCH_ROWS, Execution, Figures
 from hartonomous.hql.operators.calls import BoundCall, value_of_slot
 from hartonomous.hql.operators.coefficients import CoefficientsOperator
 from hartonomous.hql.operators.pairs import PairsOperator
@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 
 #: what gives the rows that a fragment reads
 Input = ScanOperator | ArrowInput | CoefficientsOperator | PairsOperator
+
+
+#: rows that the engine computes at once
+VECTOR_ROWS = 2_048
+#: bytes that a value of a type without a greatest length is taken to have
+LENGTH = 1_024
 
 
 @frozen
@@ -98,11 +104,18 @@ class FragmentOperator:
         bound = self.bind(execution)
         started = time.perf_counter()
         with execution.limits.interrupting(cursor.interrupt):
-            stream = cursor.stream(self.text, bound, plan=self.plan, batch_rows=BATCH_ROWS)
+            stream = cursor.stream(self.text, bound, plan=self.plan, batch_rows=self.batch_rows)
         if execution.measured is not None:
             figures = Figures(seconds=time.perf_counter() - started, bound=bound)
             return self._measured(cursor, stream, figures, before, execution)
         return self._batches(cursor, stream, slots, execution)
+
+    @property
+    def batch_rows(self) -> int:
+        """How many rows leave the engine at once: a power of two, whole vectors of the engine."""
+        texts = [f.type.a or LENGTH for f in self.plan.fields if f.type.has_length]
+        rows = BATCH_BYTES // sum(texts) if texts else BATCH_ROWS
+        return max(VECTOR_ROWS, min(BATCH_ROWS, 1 << rows.bit_length() - 1))
 
     def open(self, execution: Execution) -> tuple[Cursor, dict[str, Any]]:
         """For EXPLAIN: a cursor with everything registered, and the values of the text's
