@@ -13,6 +13,7 @@ from wire_client import Closed, WireClient
 
 from hartonomous.server import wire, wire_values
 from hartonomous.server.wire_connection import WireConnection
+from hartonomous.server.wire_questions import QUESTIONS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "PROTOCOL.md"
 
@@ -72,6 +73,11 @@ def test_every_frame_of_the_code_is_described() -> None:
         assert f"`{name}`" in text, name
     listed = set((wire.__doc__ or "").split()) & set(WireConnection.HANDLERS)
     assert listed == set(WireConnection.HANDLERS)
+
+
+def test_every_question_is_described() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert all(f'| `"{name}"` |' in text for name in QUESTIONS)
 
 
 def test_every_extension_is_described() -> None:

@@ -7,14 +7,17 @@ import threading
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgpack
 import pyarrow as pa
 import pytest
+from certificates import Authority
 from servers import ServerThread, serving
 from wire_client import Closed, WireClient
 
+from hartonomous import hql
 from hartonomous.server import wire
 from hartonomous.server.wire_values import encode, table_bytes
 
@@ -399,6 +402,17 @@ def test_who_says_nothing_is_not_waited_for() -> None:
         with pytest.raises(Closed) as closed:
             client.message()
         assert closed.value.code == 1008
+
+
+def test_rows_arrive_whole_over_tls(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue()
+    with (
+        serving(certificate=str(certificate), key=str(key)) as server,
+        hql.connect(server.url, ca_file=str(authority.file)) as db,
+    ):
+        table = db.execute("SELECT value FROM GENERATE_SERIES(1, 400000)").fetch_arrow_table()
+        assert table["value"].to_pylist() == list(range(1, 400_001))
 
 
 # --- who somebody is -----------------------------------------------------------------------------
