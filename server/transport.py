@@ -1,24 +1,26 @@
 """A blocking WebSocket: whole binary messages to a server and back, without an event loop and
 without a thread, as both cost more than `SELECT 1` does.
 
-The frames of RFC 6455 are those of the library `websockets` (its sans-I/O ClientProtocol, which
-masks in C). Measured beside it on two cores, microseconds for one message, sent and received:
+The handshake and what is sent are those of the library `websockets` (its sans-I/O ClientProtocol,
+which masks in C); what comes is read by frame_reader.py. Measured on two cores, microseconds for
+one message, sent and received:
 
-    bytes       websockets      wsproto         frames of our own (NumPy)
+    bytes       websockets      wsproto         ours (NumPy)
     200         1.8, 2.9        5.4, 7.5        1.6, 0.5
     65,536      4.4, 8.5        83, 19          7, 5
     1,048,576   857, 132        3,544, 85       31, 63
 
-so it costs 3 microseconds a round trip that code of our own would not. What is large is sent in
-pieces (SENT_BYTES_MAX), where masking keeps to the cache.
+What is large is sent in pieces (SENT_BYTES_MAX), where masking keeps to the cache.
 
 One thread receives at a time; any thread may send. Ctrl-C while the main thread waits does not
 tear a message apart: it calls `on_interrupt`, which asks the server to stop, and waiting goes on
-until the server has answered. A second one gives the connection up.
+until the server has answered. A second one gives the connection up. (`_signal` is what `signal`
+makes enums around, which takes 10 microseconds a wait.)
 """
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import select
 import signal
 import socket
@@ -28,9 +30,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from websockets.frames import Opcode
-
-from hartonomous.hql.errors import ConnectionFault
+from hartonomous.hql.errors import ConnectionFault, WireFault
+from hartonomous.server.frame_reader import BINARY, CLOSE, PING, READ_BYTES, FrameReader
 
 if TYPE_CHECKING:
     import ssl
@@ -39,17 +40,12 @@ if TYPE_CHECKING:
 
     from hartonomous.server.transport_tls import TlsLayer
 
-#: bytes that are asked of the system at once: as many as come without a mapping of their own,
-#: and, where these were filled, as a large message is better read with
-READ_BYTES, READ_BYTES_LARGE = 65_536, 1 << 20
 #: a server's message is no larger; its frames are about a mebibyte
 MESSAGE_BYTES_MAX = 256 << 20
 #: bytes of a message that are masked and sent at once
 SENT_BYTES_MAX = 1 << 16
 #: seconds of silence after which the system asks whether the server's machine is still there
 KEEPALIVE_SECONDS = 60
-
-_BINARY, _CONTINUATION, _CLOSE = Opcode.BINARY, Opcode.CONT, Opcode.CLOSE
 
 
 class Transport:
@@ -74,9 +70,8 @@ class Transport:
         self._name = f"{host}:{port}"
         self._sending = threading.Lock()
         self._messages: deque[bytes] = deque()
-        self._parts: list[bytes] = []  # of a message that comes in fragments
-        self._read_bytes = READ_BYTES
         self._layer: TlsLayer | None = None
+        self._reader = FrameReader(self._fill, MESSAGE_BYTES_MAX)
         self._protocol = _make_protocol(host, port, path, subprotocol, tls is not None)
         self._socket = self._open_socket(host, port, connect_timeout)
         try:
@@ -125,10 +120,16 @@ class Transport:
         protocol = self._protocol
         protocol.send_request(protocol.connect())
         self._flush()
-        while not (events := protocol.events_received()):
-            if protocol.handshake_exc is not None:
-                break
-            self._read()
+        room = memoryview(bytearray(READ_BYTES))
+        while not (events := protocol.events_received()) and protocol.handshake_exc is None:
+            try:
+                count = self._fill(room)
+            except OSError as fault:
+                raise self._gone(_reason(fault)) from fault
+            if count:
+                protocol.receive_data(bytes(room[:count]))
+            else:
+                protocol.receive_eof()
         if protocol.handshake_exc is not None:
             raise ConnectionFault(
                 f"{self._name} does not answer as an HQL server: "
@@ -137,7 +138,8 @@ class Transport:
             )
         if protocol.subprotocol != subprotocol:
             raise ConnectionFault(f"{self._name} does not speak {subprotocol}")
-        self._take(events[1:])
+        if len(events) > 1 or protocol.reader.buffer:
+            raise WireFault(f"{self._name} speaks before it is spoken to")
 
     # --- messages --------------------------------------------------------------------------------
 
@@ -171,20 +173,20 @@ class Transport:
                 self._protocol.send_continuation(view[start:end], fin=end >= len(view))
         self._flush()
 
-    def receive(self) -> bytes:
-        """The next message. Raises ConnectionFault when none comes any more."""
-        if not self._messages:
-            before = self._listen()
-            try:
-                while not self._messages:
-                    if self.is_broken:
-                        raise self.fault
-                    self._read()
-                    self._take(self._protocol.events_received())
-            finally:
-                if before is not None:
-                    signal.signal(signal.SIGINT, before)
-        return self._messages.popleft()
+    def receive(self) -> memoryview | bytes:
+        """The next message, which holds until the one after it is asked for. Raises ConnectionFault
+        when none comes any more."""
+        if self._messages:
+            return self._messages.popleft()
+        before = self._listen()
+        try:
+            while True:
+                message = self._read()
+                if message is not None:
+                    return message
+        finally:
+            if before is not None:
+                _signal.signal(signal.SIGINT, before)
 
     @property
     def is_dead(self) -> bool:
@@ -193,23 +195,23 @@ class Transport:
             return True
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
-        if not poll.poll(0):
-            return False
-        try:
-            self._read()
-            self._take(self._protocol.events_received())
-        except ConnectionFault:
-            return True
+        while not self.is_broken and (self._reader.has_bytes or poll.poll(0)):
+            try:
+                message = self._read()
+            except ConnectionFault:
+                return True
+            if message is not None:
+                self._messages.append(bytes(message))
         return self.is_broken
 
     # --- bytes -----------------------------------------------------------------------------------
 
-    def _read(self) -> None:
-        """Hands on what the system has, waiting for something."""
+    def _read(self) -> memoryview | bytes | None:
+        """The next message; None if what came is about the connection."""
+        if self.is_broken:
+            raise self.fault
         try:
-            raw = self._socket.recv(self._read_bytes)
-            self._read_bytes = READ_BYTES_LARGE if len(raw) == self._read_bytes else READ_BYTES
-            data = raw if self._layer is None else self._decrypted(self._layer, raw)
+            opcode, payload = self._reader.read()
         except TimeoutError as fault:
             self.drop()
             raise ConnectionFault(
@@ -218,43 +220,44 @@ class Transport:
         except OSError as fault:
             self.drop()
             raise self._gone(_reason(fault)) from fault
+        except EOFError as fault:
+            self.drop()
+            raise self._gone("it closed the connection") from fault
         except BaseException:
             self.drop()  # what was read is lost
             raise
-        if data is None:
-            return
-        if not data:
-            self.drop()
-            self._protocol.receive_eof()
-            if self._protocol.handshake_exc is None:
-                raise self._gone(self._parting)
-            return
-        self._protocol.receive_data(data)
-        if self._protocol.writes:
+        if opcode == BINARY:
+            return payload
+        if opcode == PING:
             with self._sending:
-                self._flush()  # the answer to a ping
+                self._protocol.send_pong(bytes(payload))
+                self._flush()
+        elif opcode == CLOSE:
+            self._part(bytes(payload))
+        return None
 
-    def _decrypted(self, layer: TlsLayer, data: bytes) -> bytes | None:
-        """What TLS says that the bytes are; None: not enough of them yet."""
-        with self._sending:  # an SSLObject is for one thread
-            plain, answer = layer.received(data)
+    def _part(self, payload: bytes) -> None:
+        """The server closes: its reason stands behind two bytes."""
+        self._why = payload[2:].decode(errors="replace") or "it closed the connection"
+        self.close()
+
+    def _fill(self, room: memoryview) -> int:
+        """Waits for bytes; how many came, 0 at the end."""
+        if self._layer is None:
+            return self._socket.recv_into(room)
+        while (count := self._decrypt(self._layer, room)) is None:
+            data = self._socket.recv(READ_BYTES)
+            with self._sending:  # an SSLObject is for one thread
+                self._layer.add(data)
+        return count
+
+    def _decrypt(self, layer: TlsLayer, room: memoryview) -> int | None:
+        """What TLS makes of the bytes that came; None: it needs more of them."""
+        with self._sending:
+            count, answer = layer.received(room)
             if answer:
                 self._socket.sendall(answer)
-        return plain
-
-    def _take(self, events: list[Any]) -> None:
-        """Keeps the messages that events end."""
-        for frame in events:
-            if frame.opcode is _BINARY or frame.opcode is _CONTINUATION:
-                if not frame.fin:
-                    self._parts.append(frame.data)
-                elif self._parts:
-                    self._messages.append(b"".join([*self._parts, frame.data]))
-                    self._parts = []
-                else:
-                    self._messages.append(frame.data)
-            elif frame.opcode is _CLOSE:
-                self.drop()
+        return count
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
@@ -277,10 +280,10 @@ class Transport:
         signals are not this thread's, or somebody else listens."""
         if threading.current_thread() is not threading.main_thread():
             return None
-        before = signal.getsignal(signal.SIGINT)
+        before = _signal.getsignal(signal.SIGINT)
         if before is not signal.default_int_handler:
             return None
-        signal.signal(signal.SIGINT, self._interrupt)
+        _signal.signal(signal.SIGINT, self._interrupt)
         return before
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
@@ -291,12 +294,6 @@ class Transport:
 
     # --- the end ---------------------------------------------------------------------------------
 
-    @property
-    def _parting(self) -> str:
-        """What the server said when it closed."""
-        close = self._protocol.close_rcvd
-        return close.reason if close is not None and close.reason else "it closed the connection"
-
     def _gone(self, why: str) -> ConnectionFault:
         self._why = self._why or why
         return self.fault
@@ -305,7 +302,7 @@ class Transport:
     def fault(self) -> ConnectionFault:
         """What is the matter with a broken connection."""
         return ConnectionFault(
-            f"the connection to {self._name} is lost: {self._why or self._parting}",
+            f"the connection to {self._name} is lost: {self._why or 'it was closed'}",
             hint="connect again; a transaction that was open is rolled back",
         )
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import socket
 import ssl
 from pathlib import Path
+from typing import cast
 
-#: bytes of a record of TLS, at most, and of what is decrypted at once
+#: bytes of a record of TLS, at most
 RECORD_BYTES = 1 << 14
-DECRYPTED_BYTES = 1 << 20
 
 
 class TlsLayer:
@@ -38,25 +38,23 @@ class TlsLayer:
         self._tls.write(data)
         return self._out.read()
 
-    def received(self, data: bytes) -> tuple[bytes | None, bytes]:
-        """What bytes that came say (None: nothing yet, empty: the end), and what TLS itself
-        answers to them."""
-        if not data:
-            self._in.write_eof()
-        else:
+    def add(self, data: bytes) -> None:
+        """Bytes that came; none at the end."""
+        if data:
             self._in.write(data)
-        pieces: list[bytes] = []
-        while True:
-            try:
-                piece = self._tls.read(DECRYPTED_BYTES)
-            except ssl.SSLWantReadError:
-                break
-            except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-                piece = b""
-            if not piece:
-                return b"".join(pieces), self._out.read()
-            pieces.append(piece)
-        return b"".join(pieces) or None, self._out.read()
+        else:
+            self._in.write_eof()
+
+    def received(self, room: memoryview) -> tuple[int | None, bytes]:
+        """How much of `room` is filled with what the bytes say (None: more are needed, 0: it is
+        the end), and what TLS itself answers to them."""
+        try:
+            count: int | None = cast(int, self._tls.read(len(room), room))
+        except ssl.SSLWantReadError:
+            count = None
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            count = 0
+        return count, self._out.read()
 
 
 def client_context(ca_file: str | Path | None) -> ssl.SSLContext:

@@ -65,7 +65,7 @@ def pack(frame: Mapping[str, Any]) -> bytes:
     return packed
 
 
-def unpack(message: bytes, *, entries_max: int = ENTRIES_MAX) -> list[Frame]:
+def unpack(message: bytes | memoryview, *, entries_max: int = ENTRIES_MAX) -> list[Frame]:
     """The frames of a message. Raises WireFault for anything that is not one."""
     try:
         try:
@@ -81,7 +81,7 @@ def unpack(message: bytes, *, entries_max: int = ENTRIES_MAX) -> list[Frame]:
     return frames
 
 
-def _read_one(message: bytes, entries_max: int) -> Any:
+def _read_one(message: bytes | memoryview, entries_max: int) -> Any:
     return msgpack.unpackb(
         message,
         raw=False,
@@ -92,7 +92,7 @@ def _read_one(message: bytes, entries_max: int) -> Any:
     )
 
 
-def _read_all(message: bytes, entries_max: int) -> list[Any]:
+def _read_all(message: bytes | memoryview, entries_max: int) -> list[Any]:
     unpacker = msgpack.Unpacker(
         raw=False,
         strict_map_key=True,
