@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: plans kept for one query or value of a statement: one for each combination of parameter types
 VARIANTS_MAX = 32
+#: under which the plans of `trusted` are kept
+TRUSTED = "trusted"
 #: queries and values of one statement that have plans kept
 PARTS_MAX = 1_024
 
@@ -113,8 +115,12 @@ class Context:
         return account_of_definer(Accounts.of(self.session.database), definer)
 
     def trusted(self) -> Context:
-        """The same, for what we do on our own: all rights, all rows."""
-        return replace(self, is_trusted=True, memory=Memory())
+        """The same, for what we do on our own: all rights, all rows. Its plans are kept apart."""
+        memory = self.memory.find(self.catalog, (TRUSTED,))
+        if memory is None:
+            memory = Memory()
+            self.memory.keep(self.catalog, (TRUSTED,), memory)
+        return replace(self, is_trusted=True, memory=memory)
 
     @property
     def branch(self) -> str:

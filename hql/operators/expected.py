@@ -22,9 +22,15 @@ if TYPE_CHECKING:
 
 
 def statistics_for(view: TableView, execution: Execution) -> TableStatistics | None:
-    """The statistics of a stored table; None of table variables and computed tables."""
+    """The statistics of a stored table; None of table variables and computed tables, and where a
+    policy hides rows, of which estimates would tell."""
     if view.table.id <= 0:
         return None
+    if execution.context is not None and execution.context.account is not None:
+        from hartonomous.hql.security.rows import policies_for
+
+        if policies_for(execution.context.account, view.table) is not None:
+            return None
     return statistics_of(view, execution.source.database)
 
 

@@ -6,7 +6,7 @@
     row_check       what storage asks about rows that come: WITH CHECK, else USING
 
 A table without policies shows all its rows. One with policies shows none to whom none is meant for;
-owners see all. Predicates are read with all rights, and ask USER_NAME() who reads.
+owners see all. Predicates are read with all rights, and ask CURRENT_USER who reads.
 """
 
 from __future__ import annotations
@@ -92,8 +92,9 @@ class GuardedSource:
         source = ast.TableName(name, ast.Identifier(table.name), as_of=time)
         item = trees.item(trees.column(table.name, ADDRESS), ADDRESS)
         query = trees.select([item], source, any_of([p.using for p in policies]))
+        key = "policy", table.id, tuple([p.using for p in policies])
         with _explained(table):
-            found = run_trusted(self._context, query, self._moment)
+            found = _rows(self._context.trusted(), query, key, self._moment)
         return np.sort(found.column(0).to_numpy())
 
 
@@ -108,19 +109,18 @@ def _only(view: TableView, addresses: Any) -> TableView:
     return TableView(view.table, tuple(parts))
 
 
-def run_trusted(context: Context, query: ast.Query, moment: CommitPlace | None = None) -> pa.Table:
-    """All rows of a query of our own, with all rights; AS OF in it means `moment`."""
+def _rows(context: Context, query: ast.Query, key: Any, moment: CommitPlace | None) -> pa.Table:
+    """All rows of a query of our own; AS OF in it means `moment`. Its plan is kept under `key`
+    where it reads the present."""
     from hartonomous.hql.bind import bind_query
     from hartonomous.hql.execute import prepare
     from hartonomous.hql.queries import bind_context, start_plan
 
-    trusted = context.trusted()
-    bound = bind_context(trusted, hidden=True)
-    if moment is not None:
-        place = moment
-        catalog = context.session.database.as_of(place).catalog
-        bound = replace(bound, find_moment=lambda time: (place, catalog))
-    return start_plan(trusted, prepare(bind_query(query, bound))).to_table()
+    if moment is None:
+        return context.table(query, key=key, hidden=True)
+    catalog = context.session.database.as_of(moment).catalog
+    bound = replace(bind_context(context, hidden=True), find_moment=lambda _: (moment, catalog))
+    return start_plan(context, prepare(bind_query(query, bound))).to_table()
 
 
 def any_of(predicates: Sequence[str]) -> ast.Expression:
@@ -164,7 +164,8 @@ def _check_rows(
         query = trees.select([trees.item(ast.Literal(1, "INTEGER"), "one")], source, condition)
         given = {ROWS: (fields_of(table), rows.rename_columns([f.name for f in fields_of(table)]))}
         with _explained(table):
-            passed = context.trusted().table(query, tables=given).num_rows
+            key = "policy check", table.id, str(condition)
+            passed = context.trusted().table(query, tables=given, key=key).num_rows
     if passed != rows.num_rows:
         raise PermissionFault(
             f'permission denied: a policy of table "{table.name}" forbids such a row'
