@@ -28,7 +28,8 @@ MACROS: dict[str, list[tuple[str, str]]] = {
     # names and numbers
     "to_regclass": [("s", _FIND.format("'class'"))],
     "to_regtype": [("s", _FIND.format("'type', 'type name'"))],
-    "to_regproc": [("s", _FIND.format("'proc'"))],
+    # functions are named, not numbered, where types speak of them
+    "to_regproc": [("s", "regexp_replace(s::VARCHAR, '^pg_catalog\\.', '')")],
     "to_regnamespace": [("s", _FIND.format("'namespace'"))],
     "to_regrole": [("s", _FIND.format("'role'"))],
     "regclass_name": [("o", _NAME_OF.format("class"))],
@@ -144,6 +145,9 @@ MACROS: dict[str, list[tuple[str, str]]] = {
     "array_lower": [("a, d", "CASE WHEN len(a) > 0 THEN 1 END")],
     "array_length": [("a, d", "CASE WHEN len(a) > 0 THEN len(a) END")],
     "cardinality": [("a", "len(a)")],
+    "_pg_expandarray": [
+        ("a", "unnest(list_transform(range(1, len(a) + 1), lambda i: {'x': a[i], 'n': i}))")
+    ],
     "array_remove": [("a, v", "list_filter(a, lambda x: x IS DISTINCT FROM v)")],
     "array_position": [("a, v", "list_position(a, v)")],
 }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hartonomous.server.postgres import replies
 from hartonomous.server.postgres.answers import Answers, Begin, End, Piece, Said
 from hartonomous.server.postgres.commands import Command
-from hartonomous.server.postgres.faults import Refused
+from hartonomous.server.postgres.faults import PROTOCOL_VIOLATION, Refused
 from hartonomous.server.postgres.rows import data_rows
 from hartonomous.server.postgres.types import Column
 
@@ -65,6 +65,11 @@ class Portal:
             if isinstance(answer, Begin):
                 self.columns = answer.columns
                 self._begun = True
+                if len(self.formats) not in (0, 1, len(self.columns)):
+                    raise Refused(
+                        PROTOCOL_VIOLATION,
+                        f"{len(self.formats)} formats for {len(self.columns)} columns",
+                    )
                 return
             if isinstance(answer, End):
                 self.tag = answer.tag

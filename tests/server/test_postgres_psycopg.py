@@ -245,6 +245,7 @@ def test_asynchronous(server: ServerThread) -> None:
 # --- who comes in --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_passwords_scram_and_tokens(tmp_path: Path) -> None:
     with serving(postgres_port=0) as server:
         with psycopg.connect(address(server), autocommit=True) as owner:
@@ -275,6 +276,7 @@ def test_passwords_scram_and_tokens(tmp_path: Path) -> None:
                 psycopg.connect(address(server, user=name, password=password))
 
 
+@pytest.mark.slow
 def test_rights_hold(tmp_path: Path) -> None:
     with serving(postgres_port=0) as server:
         with psycopg.connect(address(server), autocommit=True) as owner:
