@@ -46,8 +46,8 @@ class Watching:
         settings = engine.settings
         self.engine = engine
         self.figures = Metrics(engine)
-        self.log = ServerLog(settings.log_level, settings.log_file, self.figures.lost_lines.inc)
         self.tracing = find_tracing()
+        self.log = ServerLog(settings.log_level, settings.log_file, self.figures.lost_lines.inc)
         self.slow_seconds = settings.slow_statement
         self._slow = Bucket(SLOW_RATE, SLOW_BURST)
         self._suppressed = 0
