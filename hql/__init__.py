@@ -103,10 +103,11 @@ def connect(
     `main`.
 
     `hql://[user[:password]@]host[:port]/` is a server's database, `hqls://` by TLS; `?branch=…` and
-    other options may stand behind it. For these alone: `token` in place of a password, `ca_file`
-    with the certificates that are trusted, `connect_timeout` and `read_timeout` in seconds (what a
-    server may be silent for: by default 10, and without end while a statement runs), and
-    `reconnect=False`, so that a connection that broke stays so, also where nothing would be lost.
+    other options may stand behind it. For these alone: `password`, or `token` in place of user and
+    password; `ca_file` with the certificates that are trusted; `connect_timeout` and `read_timeout`
+    in seconds (what a server may be silent for: by default 10, and without end while a statement
+    runs); `reconnect=False`, so that a connection that broke stays so, also where nothing would be
+    lost.
 
     >>> with connect() as db:
     ...     db.execute("SELECT 6 * 7").fetchall()

@@ -30,6 +30,7 @@ CONNECT_SECONDS = 10.0
 class ServerOptions(TypedDict, total=False):
     """Options of connections to servers; see `hartonomous.hql.connect`."""
 
+    password: str | None
     token: str | None
     ca_file: str | Path | None
     connect_timeout: float

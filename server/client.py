@@ -58,8 +58,8 @@ Given = Mapping[str, Any] | Sequence[Any]
 ENTRIES_MAX = 1 << 20
 #: options of which an argument that is this may have been left out, so that the URL's holds
 _DEFAULTS = {"autocommit": True, "read_only": False}
-#: what a text may hold that stays with the session after it: #temp tables, GLOBAL cursors, settings,
-#: and whatever a procedure does. (The branch is not among it: the client knows it.)
+#: what a text may hold that stays with the session after it: #temp tables, GLOBAL cursors,
+#: settings, whatever a procedure does. (The branch is not among it: the client knows it.)
 _KEEPING = re.compile(r"#|\b(?:CURSOR|EXEC|EXECUTE|SET\s+\w+\s+(?:ON|OFF))\b", re.IGNORECASE)
 
 
@@ -68,6 +68,8 @@ def open_session(url: str, options: Options) -> RemoteSession:
     address = parse_address(url)
     said = {name: value for name, value in options.items() if value != _DEFAULTS.get(name)}
     given = cast(Options, {**options, **address.options, **said})
+    if given.get("password") is None:
+        given["password"] = address.password
     if given.get("read_only"):
         raise NotSupported(
             "not supported yet: read_only at a server",
@@ -164,9 +166,8 @@ class RemoteSession:
         token = self._options.get("token")
         if token is not None:
             hello["auth"] = {"token": token}
-        elif self._address.password is not None:
-            user = self._address.user or ""
-            hello["auth"] = {"user": user, "password": self._address.password}
+        elif (password := self._options.get("password")) is not None:
+            hello["auth"] = {"user": self._address.user or "", "password": password}
         self._transport.send(wire.pack(hello))
         (frame,) = wire.unpack(self._transport.receive(), entries_max=ENTRIES_MAX)
         match frame["type"]:

@@ -29,7 +29,8 @@ hql verify DB [--cut-tail]        re-hash everything and name what was altered
 hql serve DB [--port 7433]        let many clients use it at once, at hql://127.0.0.1:7433/
 … | hql [DB]                      run what comes on standard input
 
-DB is a folder; without it (or as :memory:) nothing is kept on disk.
+DB is a folder, or a server's address: hql://user@host:7433/, hqls:// by TLS; HQL_PASSWORD or
+HQL_TOKEN proves who comes. Without it (or as :memory:) nothing is kept on disk.
 """
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -252,13 +253,18 @@ def _run_as_typed(
 
 def _connect(options: argparse.Namespace) -> Connection:
     from hartonomous.hql import connect
+    from hartonomous.hql.opening import Options, is_url
 
-    return connect(
-        options.database,
-        read_only=options.read_only,
-        timeout=options.timeout,
-        branch=options.branch,
-    )
+    given: Options = {
+        "read_only": options.read_only,
+        "timeout": options.timeout,
+        "branch": options.branch,
+    }
+    if is_url(options.database):
+        from hartonomous.hql.shell.log_in import connect_to_server
+
+        return connect_to_server(options.database, **given)
+    return connect(options.database, **given)
 
 
 def _parameters(pairs: list[str]) -> dict[str, Any] | None:
