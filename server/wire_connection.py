@@ -15,91 +15,21 @@ from aiohttp import WSMsgType
 
 from hartonomous.hql.errors import Busy, TransactionFault, WireFault
 from hartonomous.server import wire
-from hartonomous.server.events import Finished, Rows
-from hartonomous.server.running import Running
 from hartonomous.server.wire import EventWriter, Frame, take
 from hartonomous.server.wire_parameters import Uploads, given_parameters, given_sets
 from hartonomous.server.wire_questions import QUESTIONS
-from hartonomous.storage.errors import Cancelled, Error
+from hartonomous.server.wire_sending import Sender
+from hartonomous.server.wire_statement import CREDIT, Statement
+from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from hartonomous.server.sessions import ServerSession
 
-#: rows frames that a statement may send before its client says more
-CREDIT = 4
-CREDIT_MAX = 1 << 20
-#: bytes that are gathered into one message
-MESSAGE_BYTES = 64 << 10
-#: bytes that may wait for a slow client before its statements wait too
-WAITING_BYTES = 1 << 20
+#: pieces of work of one connection beside its statements
+WORK_MAX = 256
 Handler = Callable[["WireConnection", Frame], None]
-
-
-class Statement:
-    """One statement of the client. `credit`: rows frames that may be sent; `steps`: results that
-    may be begun, None: all."""
-
-    __slots__ = ("credit", "is_closed", "number", "running", "steps", "waiter")
-
-    def __init__(self, number: int, running: Running, credit: int, stepwise: bool) -> None:
-        self.number, self.running, self.credit = number, running, credit
-        self.steps: int | None = 0 if stepwise else None
-        self.is_closed = False
-        self.waiter: asyncio.Future[None] | None = None
-
-    def wake(self) -> None:
-        """Something that it may wait for came."""
-        waiter, self.waiter = self.waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    async def wait(self) -> None:
-        """Returns when something came. Raises Cancelled if it is cancelled, or was before."""
-        if not self.running.is_cancelled:
-            self.waiter = asyncio.get_running_loop().create_future()
-            await self.waiter
-        if self.running.is_cancelled:
-            raise Cancelled("the statement was cancelled")
-
-
-class Gathered:
-    """Frames on their way: small ones leave as one message, large rows as one of their own whose
-    Arrow bytes are not copied."""
-
-    __slots__ = ("_parts", "_send", "_size")
-
-    def __init__(self, send: Callable[..., Awaitable[None]]) -> None:
-        self._send = send
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    async def add(self, frame: bytes) -> None:
-        """One more frame."""
-        self._parts.append(frame)
-        self._size += len(frame)
-        if self._size >= MESSAGE_BYTES:
-            await self.flush()
-
-    async def add_rows(self, number: int, rows: Rows) -> None:
-        """Rows of the statement `number`."""
-        head, encoded = wire.rows_parts(number, rows)
-        if len(encoded) < MESSAGE_BYTES:
-            await self.add(head + bytes(encoded))
-            return
-        await self.flush()
-        await self._send(head, encoded)
-
-    async def flush(self) -> None:
-        """Sends what is there."""
-        if self._parts:
-            parts, self._parts, self._size = self._parts, [], 0
-            await self._send(b"".join(parts))
-
-    def clear(self) -> None:
-        """Forgets what was not sent."""
-        self._parts, self._size = [], 0
 
 
 class WireConnection:
@@ -112,9 +42,8 @@ class WireConnection:
         drain: Callable[[], Awaitable[None]],
         session: ServerSession,
     ) -> None:
-        self.socket, self.transport, self.session = socket, transport, session
-        transport.set_write_buffer_limits(WAITING_BYTES)
-        self._drain = drain
+        self.socket, self.session = socket, session
+        self.sender = Sender(transport, drain)
         self.settings = session.engine.settings
         self.uploads = Uploads(self.settings.upload_bytes_max)
         self._statements: dict[int, Statement] = {}
@@ -136,6 +65,7 @@ class WireConnection:
                         if handler is None:
                             raise WireFault(f"there is no frame {frame['type'][:20]!r}")
                         handler(self, frame)
+                    await self.sender.wait_for_reader()
                 elif message.type is WSMsgType.TEXT:
                     raise WireFault("messages are binary")
                 elif message.type is WSMsgType.ERROR:
@@ -185,12 +115,12 @@ class WireConnection:
         try:
             events = running.at_once() if credit > 0 else None
         except Error as error:
-            self._write(wire.pack(wire.error_frame(error, number, self.session.state)))
+            self.sender.write(wire.pack(wire.error_frame(error, number, self.session.state)))
             return
         if events is None:
-            self._follow(Statement(number, running, min(credit, CREDIT_MAX), stepwise))
+            self._follow(Statement(number, running, credit, stepwise))
         else:
-            self._write(b"".join([self._writer.write(number, event) for event in events]))
+            self.sender.write(b"".join([self._writer.write(number, event) for event in events]))
 
     def _many(self, frame: Frame) -> None:
         number = self._new_number(frame)
@@ -231,31 +161,19 @@ class WireConnection:
         return number
 
     def _answer_error(self, number: int, error: Error) -> None:
-        self._write(wire.pack(wire.error_frame(error, number, self.session.state)))
+        self.sender.write(wire.pack(wire.error_frame(error, number, self.session.state)))
 
     # --- sending ---
 
-    def _write(self, message: bytes) -> None:
-        """Sends a small message now, without a task: a WebSocket frame, binary and whole."""
-        if self.transport.get_write_buffer_size() > 0:
-            self._go(self._send(message))
-        elif not self.transport.is_closing():
-            self.transport.write(_head(len(message)) + message)
-
-    async def _send(self, *parts: bytes | memoryview) -> None:
-        """Sends a message of these parts, copying none of them, and waits while too much waits for
-        the client. Raises ConnectionError."""
-        if self.transport.is_closing():
-            raise ConnectionResetError("the client is gone")
-        self.transport.write(_head(sum(map(len, parts))) + parts[0])
-        for part in parts[1:]:
-            self.transport.write(part)
-        if self.transport.get_write_buffer_size() > WAITING_BYTES:
-            await self._drain()
-
     def _follow(self, statement: Statement) -> None:
         self._statements[statement.number] = statement
-        self._go(self._pump(statement))
+        self._go(self._send_all_of(statement))
+
+    async def _send_all_of(self, statement: Statement) -> None:
+        try:
+            await statement.follow(self.sender, self._writer, self._state)
+        finally:
+            self._statements.pop(statement.number, None)
 
     def _go(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -275,65 +193,23 @@ class WireConnection:
                 {"message": "a task of a connection failed", "exception": fault, "task": task}
             )
 
-    async def _pump(self, statement: Statement) -> None:
-        """Sends what a statement gives, to its end; the last frame is complete, error or done."""
-        number, running = statement.number, statement.running
-        out = Gathered(self._send)
-        try:
-            while True:
-                event = running.take()
-                if event is None:
-                    await out.flush()
-                    event = await anext(running, None)
-                    if event is None:
-                        return
-                if type(event) is Rows:
-                    if statement.credit <= 0:
-                        await out.flush()
-                        while statement.credit <= 0:
-                            await statement.wait()
-                    statement.credit -= 1
-                    await out.add_rows(number, event)
-                    continue
-                await out.add(self._writer.write(number, event))
-                if type(event) is Finished and statement.steps is not None:
-                    await out.flush()
-                    while statement.steps <= 0:
-                        await statement.wait()
-                    statement.steps -= 1
-        except Error as error:
-            await running.close()
-            last = wire.error_frame(error, number, self.session.state)
-            if statement.is_closed:
-                out.clear()
-                last = self._done(number)
-            await out.add(wire.pack(last))
-            await out.flush()
-        finally:
-            self._statements.pop(number, None)
-            if not running.is_over:
-                await running.close()
-
-    async def _send_frame(self, frame: Frame) -> None:
-        await self._send(wire.pack(frame))
+    def _state(self) -> Frame:
+        return wire.state_fields(self.session.state)
 
     def _done(self, number: int) -> Frame:
-        return {"type": "done", "id": number, "state": wire.state_fields(self.session.state)}
+        return {"type": "done", "id": number, "state": self._state()}
 
     # --- steering statements ---
 
     def _credit(self, frame: Frame) -> None:
         statement = self._statements.get(take(frame, "id", int))
         if statement is not None:
-            more = max(0, take(frame, "n", int, 1))
-            statement.credit = min(statement.credit + more, CREDIT_MAX)
-            statement.wake()
+            statement.add_credit(take(frame, "n", int, 1))
 
     def _next(self, frame: Frame) -> None:
         statement = self._statements.get(take(frame, "id", int))
-        if statement is not None and statement.steps is not None:
-            statement.steps += 1
-            statement.wake()
+        if statement is not None:
+            statement.go_on()
 
     def _cancel(self, frame: Frame) -> None:
         number = take(frame, "id", int, None)
@@ -344,15 +220,12 @@ class WireConnection:
             return
         statement = self._statements.get(number)
         if statement is not None:
-            statement.running.cancel()
-            statement.wake()
+            statement.cancel()
 
     def _close(self, frame: Frame) -> None:
         statement = self._statements.get(take(frame, "id", int))
         if statement is not None:
-            statement.is_closed = True
-            statement.running.cancel()
-            statement.wake()
+            statement.close()
 
     # --- the session ---
 
@@ -380,49 +253,58 @@ class WireConnection:
         self._do(frame, change)
 
     def _open_frame(self, frame: Frame) -> None:
-        number, name = self._new_number(frame), take(frame, "frame", int)
-        if len(self.session.frames) >= self.settings.frames_max:
-            raise WireFault(f"more than {self.settings.frames_max} frames")
-        params = frame.get("params")
+        name, params = take(frame, "frame", int), frame.get("params")
 
-        async def work() -> None:
+        async def work(number: int) -> Frame:
+            if len(self.session.frames) >= self.settings.frames_max:
+                raise Busy(f"{self.settings.frames_max} frames are open", hint="close others first")
             await self.session.open_frame(name, given_parameters(params, self.uploads))
+            return self._done(number)
 
-        self._go(self._answered(number, work))
+        self._answer(frame, work)
 
     def _close_frame(self, frame: Frame) -> None:
-        number, name = self._new_number(frame), take(frame, "frame", int)
-        self._go(self._answered(number, lambda: self.session.close_frame(name)))
+        name = take(frame, "frame", int)
 
-    def _do(self, frame: Frame, work: Callable[[Any], None]) -> None:
-        number = self._new_number(frame)
-        self._go(self._answered(number, lambda: self.session.call(work)))
+        async def work(number: int) -> Frame:
+            await self.session.close_frame(name)
+            return self._done(number)
 
-    async def _answered(self, number: int, work: Callable[[], Awaitable[None]]) -> None:
-        """Does something and says done, or what went wrong."""
-        try:
-            await work()
-            answer = self._done(number)
-        except Error as error:
-            answer = wire.error_frame(error, number, self.session.state)
-        await self._send_frame(answer)
+        self._answer(frame, work)
+
+    def _do(self, frame: Frame, change: Callable[[Any], None]) -> None:
+        async def work(number: int) -> Frame:
+            await self.session.call(change)
+            return self._done(number)
+
+        self._answer(frame, work)
 
     def _ask(self, frame: Frame) -> None:
-        number, about = self._new_number(frame), take(frame, "about", str)
+        about, frames = take(frame, "about", str), self.session.frames
         question = QUESTIONS.get(about)
         if question is None:
             raise WireFault(f"nothing is known about {about[:20]!r}")
 
-        async def answered() -> None:
-            try:
-                frames = self.session.frames
-                value = await self.session.call(lambda session: question(session, frames, frame))
-                answer: Frame = {"type": "answer", "id": number, "value": value}
-            except Error as error:
-                answer = wire.error_frame(error, number, self.session.state)
-            await self._send_frame(answer)
+        async def work(number: int) -> Frame:
+            value = await self.session.call(lambda session: question(session, frames, frame))
+            return {"type": "answer", "id": number, "value": value}
 
-        self._go(answered())
+        self._answer(frame, work)
+
+    def _answer(self, frame: Frame, work: Callable[[int], Awaitable[Frame]]) -> None:
+        """Has something done that gives the answer's frame."""
+        number = self._new_number(frame)
+        if len(self._tasks) < WORK_MAX:
+            self._go(self._answered(number, work))
+        else:
+            self._answer_error(number, Busy(f"{WORK_MAX} things are asked of this session already"))
+
+    async def _answered(self, number: int, work: Callable[[int], Awaitable[Frame]]) -> None:
+        try:
+            answer = await work(number)
+        except Error as error:
+            answer = wire.error_frame(error, number, self.session.state)
+        await self.sender.send_frame(answer)
 
     def _upload(self, frame: Frame) -> None:
         self.uploads.add(
@@ -432,7 +314,7 @@ class WireConnection:
     # --- life ---
 
     def _ping(self, frame: Frame) -> None:
-        self._write(wire.pack({"type": "pong", "id": take(frame, "id", int, None)}))
+        self.sender.write(wire.pack({"type": "pong", "id": take(frame, "id", int, None)}))
 
     def _bye(self, frame: Frame) -> None:
         self._is_leaving = True
@@ -442,7 +324,7 @@ class WireConnection:
         self._is_leaving = True
 
         async def leave() -> None:
-            await self._send_frame({"type": "goodbye", "reason": why})
+            await self.sender.send_frame({"type": "goodbye", "reason": why})
             await self.socket.close(code=1001, message=why.encode()[:100])
 
         self._go(leave())
@@ -476,12 +358,3 @@ def _begin(session: Any) -> None:
             "a transaction is open already", hint="use SAVE TRAN inside a transaction"
         )
     session.begin()
-
-
-def _head(size: int) -> bytes:
-    """The head of a WebSocket frame: a whole binary message of the server's."""
-    if size < 126:
-        return bytes((0x82, size))
-    if size < 1 << 16:
-        return b"\x82\x7e" + size.to_bytes(2, "big")
-    return b"\x82\x7f" + size.to_bytes(8, "big")

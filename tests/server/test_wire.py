@@ -476,6 +476,32 @@ def test_bounds_of_a_session() -> None:
         assert client.answer(9)[-1]["code"] == "WIRE"
 
 
+@pytest.mark.slow
+def test_a_client_that_asks_and_never_reads_is_not_read(shared: ServerThread) -> None:
+    with WireClient(shared.server.port) as client, WireClient(shared.server.port) as other:
+        ping = msgpack.packb({"type": "ping", "id": 1})
+        client.socket.settimeout(0.5)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while sent < 200 << 20:
+                client.send_bytes(ping * 1_000)
+                sent += len(ping) * 1_000
+        assert sent < 100 << 20  # what the sockets and FLOOD_BYTES hold
+        assert other.rows("SELECT 1 AS n") == [(1,)]
+
+
+def test_work_beside_statements_is_bounded(client: WireClient) -> None:
+    waiting = {"type": "query", "id": 1, "text": "WAITFOR DELAY '00:05:00'"}
+    begins = [{"type": "set", "id": n, "autocommit": True} for n in range(2, 400)]
+    client.send(waiting, *begins)
+    found: dict[int, str] = {}
+    while len(found) < 100:
+        found |= {f["id"]: f["code"] for f in client.message() if f["type"] == "error"}
+    assert set(found.values()) == {"BUSY"}
+    client.send({"type": "cancel", "id": 1})
+    assert client.answer(1)[-1]["code"] == "CANCELLED"
+
+
 def test_busy_is_said_and_nothing_begins() -> None:
     with serving(threads=1, queued_max=1) as server:
         clients = [WireClient(server.server.port) for _ in range(3)]
