@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from hartonomous.hql.errors import AuthFault
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.security.directory import Directory, Policy, Token, User, read_directory
-from hartonomous.hql.security.rights import CONTROL, OWNER
+from hartonomous.hql.security.rights import CONTROL, OBJECT_RIGHTS, OWNER
 from hartonomous.storage.catalog import fold
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 #: how a token begins, so that people and scanners of leaked secrets know it
 TOKEN_PREFIX: Final = "hqlt_"
 
+_OF_THINGS: Final = frozenset(OBJECT_RIGHTS)
 _REFUSED: Final = "the name, password or token is not right"
 _accounts: weakref.WeakKeyDictionary[Database, Accounts] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
@@ -66,9 +67,13 @@ class Account:
         return False
 
     def may_any(self, *where: str) -> bool:
-        """Whether they have any right on one of `where`, or one on the database that a thing has
-        too: whether they may know that it is there."""
-        return any(self.rights.get(key) for key in where) or bool(self.rights.get(""))
+        """Whether they may know that a thing is there: they have some right that things have, on
+        it, on what contains it (`where`) or on the database."""
+        return any(
+            not _OF_THINGS.isdisjoint(self.rights[key])
+            for key in ("", *where)
+            if key in self.rights
+        )
 
 
 class Accounts:

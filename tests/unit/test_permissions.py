@@ -32,6 +32,7 @@ SPACE = (
     "CREATE SPACE {} LANDMARKS (SELECT EMBED(w) AS v FROM "
     "(VALUES ('cat'), ('dog'), ('horse'), ('fish'), ('bird')) AS x(w))"
 )
+MODEL = "CREATE MODEL {} ARCHITECTURE mlp(inputs = 2, hidden = 3, outputs = 1) WITH (SEED = 1)"
 PROCEDURES = (
     "CREATE PROCEDURE p AS DELETE FROM t WHERE a = 99",
     "CREATE FUNCTION f(@x INT) RETURNS INT AS BEGIN RETURN @x END",
@@ -67,7 +68,7 @@ TABLE: dict[str, tuple[str, tuple[str, ...]]] = {
     "create_function": ("CREATE FUNCTION g() RETURNS INT AS BEGIN RETURN 1 END", OWN),
     "create_index": ("CREATE INDEX made ON t (b)", OWN),
     "create_model": (
-        "CREATE MODEL m ARCHITECTURE mlp(inputs = 2, hidden = 3, outputs = 1) WITH (SEED = 1)",
+        MODEL.format("m"),
         OWN,
     ),
     "create_policy": ("CREATE POLICY pol ON t TO other USING (a > 0)", OWN),
@@ -147,8 +148,8 @@ TABLE: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 #: what rows need beside SETUP
 MORE = {
-    "drop_model": "CREATE MODEL m ARCHITECTURE mlp(inputs = 2, hidden = 3, outputs = 1) WITH (SEED = 1)",
-    "export_model": "CREATE MODEL m ARCHITECTURE mlp(inputs = 2, hidden = 3, outputs = 1) WITH (SEED = 1)",
+    "drop_model": MODEL.format("m"),
+    "export_model": MODEL.format("m"),
     "drop_space": SPACE.format("sp"),
     "drop_token": "CREATE TOKEN tok FOR other",
 }
@@ -239,10 +240,10 @@ def test_a_name_that_is_hidden_is_like_one_that_is_not_there() -> None:
         db.execute("CREATE VIEW payroll_view AS SELECT * FROM payroll")
         db.execute("CREATE PROCEDURE payroll_procedure AS SELECT 1 AS x")
         db.execute("CREATE FUNCTION payroll_function() RETURNS INT AS BEGIN RETURN 1 END")
-        db.execute(
-            "CREATE MODEL payroll_model ARCHITECTURE mlp(inputs = 2, hidden = 3, outputs = 1) WITH (SEED = 1)"
-        )
-        people(db)
+        db.execute(MODEL.format("payroll_model"))
+        accounts = people(db)
+        beside = ("BRANCH", "COPY FILES", "CREATE", "INGEST", "VIEW HISTORY", "VIEW STATE")
+        accounts.change(lambda _: {"grant/nobody1/": grant_text(beside)})
         as_user(db, "nobody1")
         texts = [
             "SELECT * FROM {}", "INSERT INTO {} VALUES (1)", "UPDATE {} SET salary = 1",
@@ -250,7 +251,8 @@ def test_a_name_that_is_hidden_is_like_one_that_is_not_there() -> None:
             "DROP PROCEDURE {}", "EXEC {}", "SELECT dbo.{}()", "SELECT * FROM {}()",
             "GRANT SELECT ON {} TO nobody1", "ALTER TABLE {} ADD x INT", "DROP MODEL {}",
             "CREATE INDEX i ON {} (salary)", "SELECT PREDICT('{}', [1, 2])",
-            "EXPORT MODEL {} TO 'x'", "UPDATE STATISTICS {}", "VACUUM {}", "EXPLAIN SELECT * FROM {}",
+            "EXPORT MODEL {} TO 'x'", "UPDATE STATISTICS {}", "VACUUM {}",
+            "EXPLAIN SELECT * FROM {}",
             "CREATE POLICY p ON {} TO reader USING (1 = 1)", "SELECT OBJECT_ID('{}')",
             "MERGE INTO {} t USING (VALUES (1)) s(a) ON 1 = 1 WHEN MATCHED THEN DELETE",
             "SELECT * FROM {} FOR SYSTEM_TIME AS OF BRANCH 'main'",
