@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hartonomous.hql.errors import NotSupported
 from hartonomous.server.postgres import answers, messages, replies
 from hartonomous.server.postgres.answers import Answers
-from hartonomous.server.postgres.commands import Command, Values, find_command
+from hartonomous.server.postgres.commands import Command, Values, check_is_here, find_command
 from hartonomous.server.postgres.faults import (
     FAILED_TRANSACTION,
     PROTOCOL_VIOLATION,
@@ -115,12 +115,12 @@ class Client:
 
     async def _query(self, message: messages.Query) -> None:
         self._text = message.text
-        statement = self._prepare(message.text, ())
-        if statement.is_empty:
-            await self.connection.send(replies.EMPTY_QUERY)
-            return
         was_inside = self.session.in_transaction
         try:
+            statement = self._prepare(message.text, ())
+            if statement.is_empty:
+                await self.connection.send(replies.EMPTY_QUERY)
+                return
             await self._send_answers(await self.run(statement, {}))
         except (Error, Refused) as fault:
             self.note_failure(was_inside)
@@ -180,6 +180,7 @@ class Client:
             command = None
         if is_catalog_query(text):
             return Statement(text, text, types, None, True)
+        check_is_here(text)
         hql, stated = mapped(text)
         count = max(len(types), max(stated, default=0))
         known = [*types, *[0] * (count - len(types))]

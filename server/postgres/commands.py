@@ -62,6 +62,28 @@ _FIRST = re.compile(
 CHARACTERS_MAX = 2_000
 
 
+#: what clients of PostgreSQL try, and HQL says otherwise
+_ELSEWHERE = (
+    (
+        re.compile(r"\s*COPY\b.*\b(?:TO\s+STDOUT|FROM\s+STDIN)\b", re.IGNORECASE | re.DOTALL),
+        "COPY to and from the client",
+        "SELECT and INSERT; COPY … TO 'file' writes on the server",
+    ),
+    (
+        re.compile(r"\s*(?:LISTEN|NOTIFY)\b", re.IGNORECASE),
+        "LISTEN and NOTIFY",
+        None,
+    ),
+)
+
+
+def check_is_here(text: str) -> None:
+    """Raises NotSupported for what is not."""
+    for pattern, name, hint in _ELSEWHERE:
+        if pattern.match(text[:CHARACTERS_MAX]):
+            raise NotSupported(f"not supported yet: {name}", hint=hint)
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """`kind` is a key of the table above. `start` is where the value begins in the text; `holds`: a

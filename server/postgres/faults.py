@@ -27,8 +27,9 @@ def response(fault: Error | Refused, text: str = "", *, severity: str = "ERROR")
     in characters; what happened inside a routine has its place in words."""
     sqlstate = fault.sqlstate if isinstance(fault, Refused) else sqlstate_of(fault)
     fields = {"S": severity, "V": severity, "C": sqlstate, "M": _message(fault, text)}
-    if fault.hint:
-        fields["H"] = fault.hint
+    hint = _hint(fault) or fault.hint
+    if hint:
+        fields["H"] = hint
     if isinstance(fault, Error):
         if fault.line is not None and fault.routine is None and text:
             fields["P"] = str(position(text, fault.line, fault.column or 1))
@@ -36,6 +37,16 @@ def response(fault: Error | Refused, text: str = "", *, severity: str = "ERROR")
             fields["W"] = fault.place
         fields["R"] = fault.code
     return replies.error(fields)
+
+
+def _hint(fault: Error | Refused) -> str | None:
+    """What PostgreSQL's users may not know of HQL."""
+    if isinstance(fault, Error) and fault.code == "SYNTAX":
+        if fault.message.upper().startswith('"RETURNING"'):
+            return "HQL has INSERT INTO t (a) OUTPUT inserted.id VALUES (…) in place of RETURNING"
+        if fault.message.startswith('"::"'):
+            return "CAST(x AS type)"
+    return None
 
 
 def _message(fault: Error | Refused, text: str) -> str:

@@ -180,6 +180,11 @@ def test_errors_say_what_where_and_what_to_do(db: Connection) -> None:
         db.execute("SELECT 1 / %s", [0])
     with pytest.raises(errors.RaiseException, match="mine"):
         db.execute("THROW 50001, 'mine', 1")
+    with pytest.raises(errors.SyntaxError) as foreign:
+        db.execute("INSERT INTO t (a) VALUES (%s) RETURNING a", [1])
+    assert "OUTPUT" in (foreign.value.diag.message_hint or "")
+    with pytest.raises(errors.FeatureNotSupported, match="COPY"):
+        db.execute("COPY people TO STDOUT")
     with pytest.raises(errors.FeatureNotSupported, match="rows more than once"):
         db.execute("SELECT %s; SELECT 2", [1])
     assert db.execute("SELECT 1").fetchone() == (1,)
