@@ -2,6 +2,9 @@
 
 import dataclasses
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +78,18 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
 def test_an_address_that_cannot_be_listened_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", ":memory:", "--host", "0.0.0.0", "--port", "0"]) == 1
     assert "this database has no users" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_leaves_the_database_free(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["serve", str(tmp_path / "db"), "--port", port]) == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+    code = "import sys; from hartonomous.hql.shell.main import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "-c", "CREATE TABLE t (n INT)", str(tmp_path / "db")]
+    assert subprocess.run(command, capture_output=True).returncode == 0
 
 
 def test_every_code_has_its_sqlstate() -> None:
