@@ -159,9 +159,7 @@ def test_frames_share_variables(client: WireClient) -> None:
     client.query("DECLARE @y INT = @x * 2", frame=7)
     assert client.rows("SELECT @y + @x AS n", frame=7) == [(6,)]
     asked = {"type": "ask", "id": 1, "about": "values", "frame": 7, "names": ["y", "x"]}
-    assert client.ask(asked)[0]["value"] == {"y": msgpack.ExtType(12, b"\4\0\0\0")} or client.ask(
-        asked
-    )[0]["value"] == {"y": 4}
+    assert client.ask(asked)[0]["value"] == {"y": 4}  # x is a parameter, no variable
     client.ask({"type": "close_frame", "id": 1, "frame": 7})
     assert client.query("SELECT 1", frame=7)[-1]["code"] == "TRANSACTION"
 
@@ -319,7 +317,7 @@ def test_a_closed_statement_is_done(client: WireClient) -> None:
 def test_time_limits(client: WireClient) -> None:
     assert client.query(LONG, timeout=0.05)[-1]["code"] == "TIMEOUT"
     text = "SELECT * FROM (SELECT value FROM GENERATE_SERIES(1, 3000000)) s ORDER BY value DESC"
-    assert client.query(text, memory=1_000)[-1]["code"] in ("MEMORY", "complete")
+    assert client.query(text, memory=1_000)[-1]["code"] == "MEMORY"
 
 
 def test_a_client_that_vanishes_leaves_nothing(shared: ServerThread) -> None:
@@ -576,8 +574,6 @@ def test_what_is_said_while_a_statement_runs_is_heard_then(client: WireClient) -
 
 def test_a_statement_that_says_more_than_is_taken_fails() -> None:
     with serving(notice_bytes_max=10_000) as server, WireClient(server.server.port) as client:
-        text = "DECLARE @i INT = 0; WHILE @i < 1000 BEGIN PRINT 'a line of it'; SET @i = @i + 1 END"
-        assert client.query(text)[-1]["code"] in ("MEMORY", "complete")
         text = "WHILE 1 = 1 PRINT 'without end'"
         assert client.query(text)[-1]["code"] == "MEMORY"
 
