@@ -8,6 +8,9 @@ log at least as far as it was durable when the query came, so a client sees its 
 everybody's that were acknowledged before. A worker may see a commit a moment before this process
 shows it: its rows wait until it does, so that nobody sees it and then not.
 
+What turns out to be the work of a row or so goes to a worker only while this process is busy: to
+pass it on costs more than to do it.
+
 The first rows are waited for before anything is given on. Until then a worker that dies costs
 another try.
 """
@@ -46,7 +49,7 @@ _OWN: Final = re.compile(r"#|@@|\bINTO\b", re.I)
 #: longer texts are not looked at
 TEXT_CHARACTERS_MAX: Final = 20_000
 #: texts that workers have handed back, and for how many seconds they are not asked again: what a
-#: text means may change
+#: text means may change. As many are known to be small.
 REFUSED_MAX, REFUSED_SECONDS = 1_024, 10.0
 #: workers that are asked for one query: the second if the first dies
 TRIES: Final = 2
@@ -64,6 +67,7 @@ class WorkerRouter:
     def __init__(self, engine: Engine, workers: Workers) -> None:
         self.engine, self.workers = engine, workers
         self._refused: OrderedDict[str, float] = OrderedDict()
+        self._small: OrderedDict[str, None] = OrderedDict()
         #: queries that workers answered, that they handed back, that one died of
         self.answered = self.handed_back = self.lost = 0
 
@@ -89,6 +93,7 @@ class WorkerRouter:
                 continue
             if answer is None:
                 self.answered += 1
+                self._note_small(running.text, relay.is_bounded)
                 return relay
             self.handed_back += 1
             if answer.lasts:
@@ -105,6 +110,8 @@ class WorkerRouter:
             return False
         if _OWN.search(text) is not None or _READS.search(text) is None:
             return False
+        if text in self._small and self.engine.may_run_at_once:
+            return False
         refused = self._refused.get(text)
         if refused is not None and time.monotonic() < refused:
             return False
@@ -120,6 +127,13 @@ class WorkerRouter:
         if len(self._refused) > REFUSED_MAX:
             self._refused.popitem(last=False)
 
+    def _note_small(self, text: str, is_small: bool) -> None:
+        self._small.pop(text, None)
+        if is_small:
+            self._small[text] = None
+            if len(self._small) > REFUSED_MAX:
+                self._small.popitem(last=False)
+
 
 class Relay:
     """One query at a worker: its messages as events."""
@@ -132,6 +146,8 @@ class Relay:
         self._error: Error | None = None
         self._schema: pa.Schema | None = None
         self._rows = 0
+        #: whether it is the work of a row or so
+        self.is_bounded = False
         self._has_heard_all = False  # of the worker
         self._is_over = False
         self._is_stopped = False
@@ -256,7 +272,7 @@ class Relay:
             self._away.note_rows(message.count)
             self._events.append(Rows(self._schema, encoded=payload, count=message.count))
         elif isinstance(message, Began):
-            self._schema = schema_of(message.fields)
+            self._schema, self.is_bounded = schema_of(message.fields), message.is_bounded
             state = running.play.state()
             made = Columns(message.fields, self._schema, True, message.row_count, state)
             self._events.append(made)

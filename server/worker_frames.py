@@ -97,11 +97,13 @@ class NotMine:
 
 @frozen
 class Began:
-    """The rows of a query begin; they are of commit `sequence` of its branch."""
+    """The rows of a query begin; they are of commit `sequence` of its branch. `is_bounded`: it is
+    the work of a row or so."""
 
     sequence: int
     fields: tuple[Field, ...]
     row_count: int
+    is_bounded: bool
 
 
 @frozen

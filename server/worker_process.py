@@ -185,7 +185,8 @@ class Slot:
         """Sends the rows as they are computed."""
         try:
             assert result.fields is not None
-            self._say(Began(session.sequence, result.fields, result.row_count))
+            begun = session.sequence, result.fields, result.row_count, session.is_bounded
+            self._say(Began(*begun))
             for batch in result.batches():
                 for piece in pieces(batch):
                     self._say(Some(piece.num_rows), piece.serialize())

@@ -197,6 +197,27 @@ def test_what_is_known_of_a_query(served: Served) -> None:
     assert served.do(looked_at()) == ([("SELECT", 1)], [])
 
 
+def test_what_is_small_goes_to_workers_while_the_server_is_busy(served: Served) -> None:
+    text, busy, other = "SELECT b AS s FROM t WHERE a = @n", served.session(), served.session()
+    session = served.session()
+    assert served.run(session, text, {"n": 1}) == [("one",)]
+    assert served.was_routed, "nobody knows yet that it is small"
+    assert served.run(session, text, {"n": 2}) == [("two",)]
+    assert not served.was_routed
+
+    async def beside() -> None:
+        running = busy.run("DECLARE @n INT = 0; WHILE @n < 100000000 SET @n = @n + 1")
+        waiting = asyncio.create_task(anext(running))
+        await asyncio.sleep(0.05)
+        assert await served.rows(other, text, {"n": 1}) == [("one",)]
+        assert served.was_routed
+        running.cancel()
+        with pytest.raises(Cancelled):
+            await waiting
+
+    served.do(beside())
+
+
 # --- whose writes are seen ------------------------------------------------------------------------
 
 
