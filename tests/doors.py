@@ -3,6 +3,7 @@
     embedded    hql.connect of a folder or memory
     wire        hql.connect of a server's URL; the server is in this process
     async       hql.connect_async of a server's URL, each call waited for
+    psycopg     psycopg of a server's doorway for PostgreSQL's clients, where types allow
 
 A test that takes the fixture `door` runs once for each (tests/dbapi/conftest.py): what it calls
 `hql.connect` then goes through the door.
@@ -15,6 +16,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from postgres_door import Psycopg
 from servers import ServerThread
 
 from hartonomous import hql
@@ -96,7 +98,12 @@ class Async(Wire):
         self._loop.close()
 
 
-DOORS: dict[str, type[Embedded | Wire]] = {"embedded": Embedded, "wire": Wire, "async": Async}
+DOORS: dict[str, type[Any]] = {
+    "embedded": Embedded,
+    "wire": Wire,
+    "async": Async,
+    "psycopg": Psycopg,
+}
 
 
 class Awaited:
