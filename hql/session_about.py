@@ -36,8 +36,11 @@ class About(Transactions):
 
     @property
     def catalog_version(self) -> int:
-        """Of the newest catalog of main: the same number, the same definitions."""
-        return self.database.published.catalog.version
+        """Of the open transaction's catalog, else of main's newest: the same number, the same
+        definitions."""
+        transaction = self._transaction
+        catalog = self.database.published.catalog if transaction is None else transaction.catalog
+        return catalog.version
 
     @property
     def address(self) -> str:

@@ -60,6 +60,8 @@ class Running:
         self.rows = 0
         self.bytes = 0
         self.is_cancelled = False
+        #: whether its text and parameters say all that it depends on
+        self.may_be_quick = False
         #: whether its Complete was taken
         self.is_complete = False
         #: where it runs, if not in this process
@@ -113,7 +115,10 @@ class Running:
         Raises Error if the text failed. Passing work to a thread and back takes longer than a row
         of constants, or a row by its key, and for those alone it is saved: what a text's plan was
         when it last ran (and how long it took) says whether it is one of them."""
-        if self._is_begun or not self.session.may_run_at_once(self.text):
+        session = self.session
+        if not self.may_be_quick or self._is_begun or not session.may_run_at_once:
+            return None
+        if not session.quick.knows(self.text, self.parameters):
             return None
         self._is_begun = True
         began = time.perf_counter()
@@ -136,7 +141,8 @@ class Running:
     def _note_speed(self) -> None:
         """Whether the text may run at once from now on."""
         is_quick = self.play.is_bounded and self._seconds < QUICK_SECONDS
-        self.session.note_speed(self.text, is_quick)
+        if self.may_be_quick:
+            self.session.quick.note(self.text, self.parameters, is_quick)
 
     async def close(self) -> None:
         """Stops it, if it is not over, and lets go of its snapshot. Idempotent."""

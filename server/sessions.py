@@ -26,6 +26,7 @@ from hartonomous.server.events import (
     State,
 )
 from hartonomous.server.play import Play, PlayMany
+from hartonomous.server.quick import QuickTexts
 from hartonomous.server.running import Running
 from hartonomous.server.threads import Job
 
@@ -51,8 +52,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-#: texts of a session that are known to be quick, and how long one may be
-QUICK_TEXTS_MAX, QUICK_CHARACTERS_MAX = 256, 2_000
 Door = Literal["wire", "http", "postgres", "worker"]
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 
@@ -86,7 +85,8 @@ class ServerSession:
         self._frames: dict[int, Frame] = {}
         self._jobs: deque[Job] = deque()
         self._is_busy = False
-        self._quick: dict[str, int] = {}  # version of the catalog by text
+        #: texts that may run where they are asked for
+        self.quick = QuickTexts(engine, session)
         self._turns: deque[asyncio.Future[None]] = deque()
 
     # --- what it is like ---
@@ -122,6 +122,11 @@ class ServerSession:
         return self._session.has_temporary
 
     @property
+    def may_run_at_once(self) -> bool:
+        """Whether nothing else is done for it, and the event loop may do something small now."""
+        return not self._is_busy and self.engine.may_run_at_once
+
+    @property
     def is_busy(self) -> bool:
         """Whether something is done for it now, here or elsewhere, or waits for a thread."""
         return self._is_busy or any(running.is_elsewhere for running in self.runnings.values())
@@ -154,6 +159,7 @@ class ServerSession:
         known = None if callable(parameters) else parameters
         may_route = self.engine.router is not None and frame is None and not callable(parameters)
         running = Running(self, text, known, play, may_route=may_route, stepwise=stepwise)
+        running.may_be_quick = frame is None and not callable(parameters)
         running.traceparent = traceparent
         return self._begin(running)
 
@@ -203,26 +209,6 @@ class ServerSession:
     def interrupt(self) -> None:
         """Stops what a thread does for the session now."""
         self._session.cancel()
-
-    # --- texts that are quick ---
-
-    def may_run_at_once(self, text: str) -> bool:
-        """Whether a text may run on the event loop: it is known to be the work of a row or so, the
-        catalog is what it was then, the engine has nothing else to do, and there is no log to be
-        followed first."""
-        known = self._quick.get(text)
-        if known is None or self._is_busy or not self.engine.may_run_at_once:
-            return False
-        return known == self._session.catalog_version and not self._session.read_only
-
-    def note_speed(self, text: str, is_quick: bool) -> None:
-        """What a text turned out to be."""
-        if not is_quick:
-            self._quick.pop(text, None)
-        elif len(text) <= QUICK_CHARACTERS_MAX:
-            self._quick[text] = self._session.catalog_version
-            if len(self._quick) > QUICK_TEXTS_MAX:
-                del self._quick[next(iter(self._quick))]
 
     # --- other work ---
 
