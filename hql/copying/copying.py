@@ -49,7 +49,8 @@ SINGLE_ROWS = 1
 
 def run_copy(statement: Copy, context: Context) -> Result:
     """COPY in either direction."""
-    settings = _settings(statement, context)
+    to_write = statement.direction == "TO"
+    settings = settings_of(statement, path_of(statement.path, context, to_write=to_write))
     if statement.direction == "FROM":
         return _copy_from(statement, context, settings)
     return _copy_to(statement, context, settings)
@@ -58,9 +59,9 @@ def run_copy(statement: Copy, context: Context) -> Result:
 # --- settings ------------------------------------------------------------------------------------
 
 
-def _settings(statement: Copy, context: Context) -> FileSettings:
-    to_write = statement.direction == "TO"
-    path = Path(path_of(statement.path, context, to_write=to_write))
+def settings_of(statement: Copy, file: str) -> FileSettings:
+    """How the file of a COPY is read or written, by its options and its name. Raises Error."""
+    path = Path(file)
     given: dict[str, Any] = {}
     for option in statement.options:
         name = option.name.upper()

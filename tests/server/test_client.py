@@ -413,6 +413,39 @@ def test_results_come_step_by_step(server: ServerThread, db: Any) -> None:
     wait_until(lambda: running(server) == 0)
 
 
+def test_copy_of_the_shell_is_of_this_machine(tmp_path: Path) -> None:
+    """The server may touch no file; the shell's are read and written here."""
+    import io
+
+    from hartonomous.hql.shell.state import Shell
+
+    with serving() as server:
+        out = io.BytesIO()
+        shell = Shell(hql.connect(server.url), out=out)
+        db = shell.connection
+        db.execute("CREATE TABLE t (id INT IDENTITY, a INT DEFAULT 5, b NVARCHAR(9), v VECTOR(2))")
+        (tmp_path / "it's.csv").write_text("B,a\nx,1\n,2\n")
+        assert shell.enter(rf"""\copy t FROM "{tmp_path}/it's.csv" """)
+        assert shell.enter(rf"\copy t (v) FROM {tmp_path}/it's.csv") is False
+        (tmp_path / "bare.csv").write_text("y;[1,2]\n")
+        assert shell.enter(
+            rf"\copy t (b, v) FROM {tmp_path}/bare.csv (HEADER = OFF, DELIMITER = ';')"
+        )
+        rows = db.execute("SELECT id, a, b FROM t ORDER BY id").fetchall()
+        assert rows == [(1, 1, "x"), (2, 2, None), (3, 5, "y")]
+        assert shell.enter(rf"\copy t TO {tmp_path}/all.parquet")
+        assert shell.enter(rf"\copy (SELECT a, b FROM t WHERE a = 1) TO '{tmp_path}/one.csv'")
+        assert (tmp_path / "one.csv").read_text() == "a,b\n1,x\n"
+        db.execute("CREATE TABLE again (id INT, a INT, b NVARCHAR(9), v VECTOR(2))")
+        assert shell.enter(rf"\copy again FROM {tmp_path}/all.parquet")
+        assert db.execute("SELECT COUNT(*), COUNT(v) FROM again").fetchone() == (3, 1)
+        for wrong in ("again (c)", "nowhere"):
+            assert shell.enter(rf"\copy {wrong} FROM {tmp_path}/one.csv") is False
+        assert shell.enter(rf"COPY again FROM '{tmp_path}/one.csv';") is False
+        shell.close()
+        db.close()
+
+
 def test_of_a_folder(tmp_path: Path) -> None:
     with serving(tmp_path / "atlas.hdb") as server, hql.connect(server.url) as db:
         assert db.session.database_name == "atlas"

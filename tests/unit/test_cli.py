@@ -127,11 +127,6 @@ def test_help_and_version() -> None:
     assert "hql verify DB" in run("--help").stdout
 
 
-def test_what_is_not_built_says_so() -> None:
-    done = run("serve", "x")
-    assert (done.returncode, done.stderr[:21]) == (1, "error[NOT_SUPPORTED]:")
-
-
 def test_ingest(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("A cat sleeps.")
     (tmp_path / "more").mkdir()

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from hartonomous.hql.opening import is_url
 from hartonomous.hql.shell.commands.base import Arguments, Command, Refusal
+from hartonomous.hql.shell.copying import copy_here
 
 if TYPE_CHECKING:
     from hartonomous.hql.shell.state import Shell
@@ -42,7 +44,10 @@ def _run(shell: Shell, given: Arguments) -> bool:
 
 def _copy(shell: Shell, source: str, direction: str, file: Path, options: str) -> bool:
     name = str(file).replace("'", "''")
-    return shell.run(f"COPY {source} {direction} '{name}' {options}".rstrip(), remember=False)
+    text = f"COPY {source} {direction} '{name}' {options}".rstrip()
+    if is_url(shell.connection.session.address):
+        return copy_here(shell, text, source, str(file), options)
+    return shell.run(text, remember=False)
 
 
 def _from_stdin(shell: Shell, table: str, options: str) -> bool:
