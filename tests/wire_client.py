@@ -124,9 +124,8 @@ class WireClient:
 
     def query(self, text: str, params: Any = None, **fields: Any) -> list[Frame]:
         """The frames that a text gives, with as much credit as there is."""
-        return self.ask(
-            {"type": "query", "id": 1, "text": text, "params": params, "credit": 1_000, **fields}
-        )
+        frame = {"type": "query", "id": 1, "text": text, "params": params, "credit": 1_000}
+        return self.ask(frame | fields)
 
     def rows(self, text: str, params: Any = None, **fields: Any) -> list[tuple[Any, ...]]:
         """The rows of a text's only result."""

@@ -533,11 +533,15 @@ def test_busy_is_said_and_nothing_begins() -> None:
                 client.close()
 
 
-def test_too_many_sessions_and_idle_ones() -> None:
-    bounds: Any = {"sessions_max": 1, "idle_timeout": 0.4}
-    with serving(**bounds) as server, WireClient(server.server.port) as client:
+def test_too_many_sessions() -> None:
+    with serving(sessions_max=1) as server, WireClient(server.server.port) as client:
         with WireClient(server.server.port) as other:
             assert other.welcome["code"] == "BUSY"
+        assert client.rows("SELECT 1 AS n") == [(1,)]
+
+
+def test_idle_sessions_are_shown_out() -> None:
+    with serving(idle_timeout=0.2) as server, WireClient(server.server.port) as client:
         assert types(client.message()) == ["goodbye"]
         with pytest.raises(Closed):
             client.message()
@@ -545,21 +549,15 @@ def test_too_many_sessions_and_idle_ones() -> None:
 
 def test_a_stopping_server_lets_statements_finish_and_takes_no_more() -> None:
     with serving() as server, WireClient(server.server.port) as client:
-        text = "WAITFOR DELAY '00:00:00.3'; SELECT 3 AS n"
-        client.send({"type": "query", "id": 1, "text": text})
-        client.send({"type": "ping", "id": 9})
-        assert types(client.message()) == ["pong"]
-        stopping = threading.Thread(target=server.stop, args=(10.0,))
+        client.send({"type": "query", "id": 1, "text": MANY_ROWS, "credit": 0})
+        assert types(client.message()) == ["columns"]
+        stopping = threading.Thread(target=server.stop, args=(20.0,))
         stopping.start()
         while not server.server.engine.is_stopping:
             time.sleep(0.005)
-        client.send({"type": "query", "id": 2, "text": "SELECT 1"})
-        answers: dict[int, Any] = {}
-        while len(answers) < 2:
-            for frame in client.message():
-                if frame["type"] in ("complete", "error"):
-                    answers[frame["id"]] = frame
-        assert answers[1]["type"] == "complete" and answers[2]["code"] == "BUSY"
+        assert client.query("SELECT 1", id=2)[-1]["code"] == "BUSY"
+        client.send({"type": "credit", "id": 1, "n": 1_000})
+        assert client.answer(1)[-1]["rows"] == 2_000_000
         stopping.join()
 
 
