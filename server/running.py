@@ -135,7 +135,7 @@ class Running:
         self.session.engine.end(self, error)
         self.session.forget(self)
         if error is not None:
-            raise error
+            raise self._shown(error)
         return events
 
     def _note_speed(self) -> None:
@@ -307,8 +307,18 @@ class Running:
             self.session.engine.end(self, error)
             self.session.forget(self)
         if error is not None:
-            raise error
+            raise self._shown(error)
         raise StopAsyncIteration
+
+    def _shown(self, error: Error) -> Error:
+        """An error as its client sees it: what goes on inside is told to owners alone."""
+        account = self.session.account
+        if not isinstance(error, InternalFault) or account is None or account.is_owner:
+            return error
+        return InternalFault(
+            "the server met a bug of its own; the session is closed",
+            hint="the server's log says more; what is committed is safe",
+        )
 
     def _cancel_again(self) -> None:
         if self._in_step:

@@ -18,7 +18,9 @@ from servers import ServerThread, serving
 from wire_client import Closed, WireClient
 
 from hartonomous import hql
+from hartonomous.hql.security.accounts import Account
 from hartonomous.server import wire
+from hartonomous.server.play import Play
 from hartonomous.server.wire_values import encode, table_bytes
 
 LONG = "SELECT COUNT(*) FROM GENERATE_SERIES(1, 100000) a CROSS JOIN GENERATE_SERIES(1, 1000000) b"
@@ -425,6 +427,23 @@ def test_rows_arrive_whole_over_tls(tmp_path: Path) -> None:
 
 
 # --- who somebody is -----------------------------------------------------------------------------
+
+
+def test_a_bug_of_ours_is_told_to_owners_alone(
+    shared: ServerThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(play: Any, say: Any) -> Any:
+        raise RuntimeError("inner workings")
+
+    with WireClient(shared.server.port) as client:
+        session = shared.server.engine.sessions[client.welcome["session"]]
+        monkeypatch.setattr(Play, "events", broken)
+        assert "inner workings" in client.query("SELECT 1 AS n")[-1]["message"]
+        assert session.account is not None
+        nobody = Account("nobody", frozenset(), {}, {}, 0)
+        monkeypatch.setattr(session, "account", nobody)
+        error = client.query("SELECT 1 AS n")[-1]
+        assert error["code"] == "INTERNAL" and "inner workings" not in str(error)
 
 
 @pytest.mark.slow
