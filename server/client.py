@@ -42,6 +42,7 @@ from hartonomous.server.client_address import Address, parse_address
 from hartonomous.server.client_parameters import encode_parameters, encode_sets
 from hartonomous.server.client_schemas import Schemas
 from hartonomous.server.client_stream import CREDIT, RemoteAdvance, Stream
+from hartonomous.server.client_texts import Texts
 from hartonomous.server.transport import Transport
 from hartonomous.server.wire import Frame
 from hartonomous.storage.errors import Cancelled
@@ -190,6 +191,7 @@ class RemoteSession:
         self.read_only = bool(welcome["read_only"])
         self.database_name = str(welcome["database"])
         self.limits: Mapping[str, Any] = welcome["limits"]
+        self._texts = Texts(self.limits["prepared"])
         self._note_state(welcome["state"])
 
     def _note_state(self, state: Frame) -> None:
@@ -325,10 +327,13 @@ class RemoteSession:
     def _send_query(
         self, text: str, given: Given | None, messages: list[str] | None, fields: Frame
     ) -> Stream:
-        frame: Frame = {"type": "query", "text": text, "credit": CREDIT, **fields}
+        asked: Frame = {"credit": CREDIT, **fields}
         if given:
-            frame["params"] = encode_parameters(text, given, self._upload)
-        return self._send(frame | self._own_limits(), messages, bool(fields.get("stepwise")))
+            asked["params"] = encode_parameters(text, given, self._upload)
+        ahead, frame = self._texts.frame_of(text)
+        return self._send(
+            frame | asked | self._own_limits(), messages, bool(fields.get("stepwise")), ahead
+        )
 
     def _own_limits(self) -> Frame:
         limits = {"timeout": self.timeout, "memory": self.memory}
@@ -407,17 +412,24 @@ class RemoteSession:
         if stream.error is not None:
             stream.check()
 
-    def _send(self, frame: Frame, messages: list[str] | None, is_stepwise: bool = False) -> Stream:
-        """Sends a frame that is answered."""
+    def _send(
+        self,
+        frame: Frame,
+        messages: list[str] | None,
+        is_stepwise: bool = False,
+        ahead: bytes = b"",
+    ) -> Stream:
+        """Sends a frame that is answered, and others `ahead` of it."""
         if len(self._streams) >= self.limits["statements"] // 2:
             gc.collect()  # cursors that nobody has any more hold themselves until then
         while self.abandoned:
             self.forget(self.abandoned.popleft())
         number = next(self._numbers)
         stream = Stream(self, number, messages, is_stepwise)
-        message = wire.pack({"id": number, **frame})
+        message = ahead + wire.pack({"id": number, **frame})
         if len(message) > self.limits["message_bytes"]:
             stream.is_over = True
+            self._texts = Texts(self.limits["prepared"])  # what is ahead will not come
             raise ParameterFault(
                 f"the text and its parameters are {len(message):,} bytes; the server takes "
                 f"{self.limits['message_bytes']:,}",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from servers import serving
 
 pytest.importorskip("IPython")
 from IPython.core.interactiveshell import InteractiveShell  # noqa: E402
@@ -53,6 +54,17 @@ def test_results_and_variables(shell: Any) -> None:
     assert sorted(shell.user_ns["kept"]) == [(5,), (7,)]
     assert shell.user_ns["kept"].df()["a"].sum() == 12
     assert run(shell, "r = %hql SELECT COUNT(*) FROM t\nlist(r)") == [(2,)]
+
+
+def test_a_server(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving() as server:
+        run(shell, f"%hql_connect {server.url}")
+        run(shell, "n = [1, 2]")
+        rows = run(shell, "%%hql\nCREATE TABLE t (a INT);\nINSERT INTO t VALUES (1);\nPRINT 'said';"
+                   "SELECT a, CAST({n} AS VECTOR(2)) AS v FROM t")  # fmt: skip
+        assert [(a, list(v)) for a, v in rows] == [(1, [1, 2])]
+        assert "1 row changed" in (out := capsys.readouterr().out) and "said" in out
+        run(shell, "%hql_connect :memory:")
 
 
 def test_tables_and_vectors_as_parameters(shell: Any) -> None:

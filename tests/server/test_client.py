@@ -319,6 +319,31 @@ def test_batches_are_not_copied_for_python(server: ServerThread, db: Any) -> Non
     assert table.schema.metadata is None
 
 
+def test_long_texts_that_come_again_are_prepared(server: ServerThread, db: Any) -> None:
+    session = remote(db)
+    sent: list[int] = []
+    send = session._transport.send
+    session._transport.send = lambda message: (sent.append(len(message)), send(message))[1]  # type: ignore[method-assign]
+    text = f"SELECT @a AS a -- {'long ' * 100}"
+    for i in range(4):
+        assert db.execute(text, {"a": i}).fetchall() == [(i,)]
+    assert sent[0] > 500 and sent[1] > 500 and max(sent[2:]) < 100
+    for i in range(300):  # more than are kept
+        for _ in range(2):
+            assert db.execute(f"SELECT {i} -- {'long ' * 100}").fetchall() == [(i,)]
+    assert db.execute(text, {"a": 9}).fetchall() == [(9,)]
+    with pytest.raises(errors.ParameterFault):
+        db.execute(text, {"a": "x" * (17 << 20)})
+    for i in range(3):
+        assert db.execute(text, {"a": i}).fetchall() == [(i,)]
+    wrong = f"SELEC {'long ' * 100}"
+    for _ in range(3):
+        with pytest.raises(errors.SyntaxFault):
+            db.execute(wrong)
+    cut(server, db)
+    assert db.execute(text, {"a": 3}).fetchall() == [(3,)]
+
+
 # --- values that are large or unusual ------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from servers import ServerThread, serving
 
 from hartonomous import hql
 from hartonomous.hql import errors
+from hartonomous.hql.shell.completion_commands import complete_typed
 from hartonomous.storage.errors import Cancelled
 
 
@@ -51,6 +52,8 @@ def test_passwords(secure: ServerThread, authority: Authority) -> None:
         assert db.execute("SELECT COUNT(*) FROM seen").fetchall() == [(0,)]
         with pytest.raises(hql.Error):
             db.execute("SELECT * FROM hidden")
+        shown = [c.text for c in complete_typed("SELECT * FROM ", 14, db.session.names())]
+        assert "seen" in shown and "hidden" not in shown
         with db.again() as again:
             assert again.session.author == "ana"
     with hql.connect(url_of(secure, "ana"), password="correct horse", ca_file=ca_file) as db:
