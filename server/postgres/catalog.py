@@ -18,14 +18,20 @@ from hartonomous.hql import types as hql
 from hartonomous.server.postgres import catalog_information, catalog_rows
 from hartonomous.server.postgres.catalog_definitions import definitions
 from hartonomous.server.postgres.catalog_functions import create_macros
+from hartonomous.server.postgres.catalog_queries import Watch
 from hartonomous.server.postgres.catalog_relations import RELATIONS
 from hartonomous.server.postgres.catalog_snapshot import CATALOGS, Row, Snapshot, take
 from hartonomous.server.postgres.catalog_translation import Translated, translate
 from hartonomous.server.postgres.faults import Refused
 from hartonomous.server.postgres.types import BY_NAME, BY_OID, Column
+from hartonomous.storage.errors import Cancelled
 
 if TYPE_CHECKING:
     from hartonomous.hql.session import Session
+
+#: seconds that a query of the catalog may take, and rows that it may give
+SECONDS_MAX, ROWS_MAX = 30.0, 1_000_000
+BATCH_ROWS = 10_000
 
 _ARROW = {
     "oid": pa.int64(),
@@ -97,18 +103,37 @@ def _run(
     tables: dict[str, pa.Table] = take(session, about, lambda at: _tables(at, query))
     with _lock:
         cursor = _engine().cursor()
+    watch: Watch = about["watch"]
+    seconds = about["settings"].timeout or SECONDS_MAX
     try:
         for name, table in tables.items():
             cursor.register(name, table)
-        found = cursor.sql(query.text, params=dict(parameters) or None)
-        if found is None:
-            raise Refused("42601", "a query of the catalog gives rows")
-        return _shown(found.to_arrow_table(), list(map(str, found.types)))
-    except duckdb.Error as fault:
+        with watch.over(cursor.interrupt, min(seconds, SECONDS_MAX)):
+            found = cursor.sql(query.text, params=dict(parameters) or None)
+            if found is None:
+                raise Refused("42601", "a query of the catalog gives rows")
+            rows = _bounded(found.to_arrow_reader(BATCH_ROWS))
+        return _shown(rows, list(map(str, found.types)))
+    except (duckdb.Error, pa.ArrowException, OSError) as fault:
+        if watch.reason is not None:
+            what = "was cancelled" if watch.reason == "CANCELLED" else "took too long"
+            raise Cancelled(f"the query of the catalog {what}", code=watch.reason) from fault
         message = str(fault).split("\n", 1)[0]
         raise Refused("0A000", f"a query of the catalog is not understood: {message}") from fault
     finally:
         cursor.close()
+
+
+def _bounded(reader: pa.RecordBatchReader) -> pa.Table:
+    """All rows, if they are not too many."""
+    batches: list[pa.RecordBatch] = []
+    count = 0
+    for batch in reader:
+        batches.append(batch)
+        count += batch.num_rows
+        if count > ROWS_MAX:
+            raise Refused("54000", f"a query of the catalog gives more than {ROWS_MAX:,} rows")
+    return pa.Table.from_batches(batches, reader.schema)
 
 
 def _tables(at: Snapshot, query: Translated) -> dict[str, pa.Table]:

@@ -1,8 +1,12 @@
-"""Which texts ask for PostgreSQL's catalog, told from HQL by the names that they use."""
+"""Which texts ask for PostgreSQL's catalog, told from HQL by the names that they use; and what
+stops such a query."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Timer
 
 #: what a query of the catalog begins with
 _FIRST = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:SELECT|WITH|VALUES|TABLE)\b", re.I | re.S)
@@ -29,3 +33,32 @@ def is_catalog_query(text: str) -> bool:
     if not _FIRST.match(text):
         return False
     return any(match["name"] is not None for match in _NAMES.finditer(text + " "))
+
+
+class Watch:
+    """What one connection's queries of the catalog are stopped by, from any thread. `reason` says
+    why the last one was: CANCELLED or TIMEOUT, None if it was not."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self._interrupt: Callable[[], object] | None = None
+
+    @contextmanager
+    def over(self, interrupt: Callable[[], object], seconds: float) -> Iterator[None]:
+        """Inside the block a query runs, for so long at most."""
+        self.reason, self._interrupt = None, interrupt
+        timer = Timer(seconds, self.stop, ["TIMEOUT"])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._interrupt = None
+
+    def stop(self, reason: str = "CANCELLED") -> None:
+        """Stops what runs now."""
+        interrupt = self._interrupt
+        if interrupt is not None:
+            self.reason = reason
+            interrupt()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hartonomous.hql.errors import NotSupported
 from hartonomous.server.postgres import answers, messages, replies
 from hartonomous.server.postgres.answers import Answers
+from hartonomous.server.postgres.catalog_queries import Watch, is_catalog_query
 from hartonomous.server.postgres.commands import Command, Values, check_is_here, find_command
 from hartonomous.server.postgres.faults import (
     FAILED_TRANSACTION,
@@ -24,7 +25,7 @@ from hartonomous.server.postgres.faults import (
 )
 from hartonomous.server.postgres.parameters import mapped, values_of
 from hartonomous.server.postgres.portals import NAMES_MAX, Portal, Statement, said
-from hartonomous.server.postgres.rows import data_rows
+from hartonomous.server.postgres.rows import encoded
 from hartonomous.server.postgres.types import Column
 from hartonomous.storage.errors import Error
 
@@ -46,6 +47,7 @@ class Client:
         self.database = database
         self.statements: dict[str, Statement] = {}
         self.portals: dict[str, Portal] = {}
+        self.watch = Watch()
         self.has_failed = False  # the client's transaction was ended by an error
         self._skips = False  # until Sync
         self._text = ""  # that of the message at hand, for positions
@@ -64,6 +66,11 @@ class Client:
             if name:
                 await set_value(self, name, f"'{value}'")
         self.is_reported = dict(self.values.reported)
+
+    def cancel(self) -> None:
+        """Stops what runs."""
+        self.session.cancel()
+        self.watch.stop()
 
     async def close(self) -> None:
         """Stops what runs and lets the session go."""
@@ -139,7 +146,7 @@ class Client:
             elif isinstance(answer, answers.Said):
                 await self.connection.send(said(answer.text))
             else:
-                await self.connection.send(data_rows(answer.batch, columns, ()))
+                await self.connection.send(await encoded(answer.batch, columns, ()))
 
     # --- extended query ---
 
@@ -173,8 +180,6 @@ class Client:
                 raise Refused(PROTOCOL_VIOLATION, f"{type(message).__name__} is not expected here")
 
     def _prepare(self, text: str, types: tuple[int, ...]) -> Statement:
-        from hartonomous.server.postgres.catalog_queries import is_catalog_query
-
         command = find_command(text)
         if command is not None and self._is_hql(command):
             command = None

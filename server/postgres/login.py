@@ -39,7 +39,7 @@ async def log_in(connection: Connection, startup: Startup) -> Client:
     client = Client(connection, session, values, startup.parameters.get("database") or name)
     session.on_close = connection.end
     await client.open(startup.parameters.get("options", ""))
-    connection.stop_running = session.cancel
+    connection.stop_running = client.cancel
     refused = [option for option in startup.parameters if option.startswith("_pq_.")]
     if startup.minor or refused:
         await connection.send(replies.negotiate(0, refused))

@@ -15,7 +15,7 @@ from hartonomous.server.postgres import replies
 from hartonomous.server.postgres.answers import Answers, Begin, End, Piece, Said
 from hartonomous.server.postgres.commands import Command
 from hartonomous.server.postgres.faults import PROTOCOL_VIOLATION, Refused
-from hartonomous.server.postgres.rows import data_rows
+from hartonomous.server.postgres.rows import encoded
 from hartonomous.server.postgres.types import Column
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Portal:
         if self.columns is not None:
             while batch := await self.next_batch(rows_max - count if rows_max else None):
                 count += batch.num_rows
-                yield data_rows(batch, self.columns, self.formats)
+                yield await encoded(batch, self.columns, self.formats)
                 if rows_max and count == rows_max and await self._has_more():
                     yield replies.SUSPENDED
                     return

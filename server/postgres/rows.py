@@ -11,6 +11,7 @@ microseconds. A numeric is its digits in base 10,000, an array its dimensions an
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,6 +24,8 @@ from hartonomous.server.postgres.replies import spread
 from hartonomous.server.postgres.types import BY_OID, Column, Kind
 
 TEXT, BINARY = 0, 1
+#: what is encoded on the event loop itself: half a millisecond's work
+CELLS_AT_ONCE, BYTES_AT_ONCE = 2_000, 64 << 10
 #: from 1970-01-01 to 2000-01-01
 _DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000
 _BYTES = pa.large_binary()
@@ -50,6 +53,15 @@ def data_rows(batch: pa.RecordBatch, columns: Sequence[Column], formats: Sequenc
     head[:, 1:5] = total.astype(">i4").view(np.uint8).reshape(rows, 4)
     head[:, 5:7] = divmod(len(columns), 256)
     return _data_of(_join(_fixed(head), *parts))
+
+
+async def encoded(
+    batch: pa.RecordBatch, columns: Sequence[Column], formats: Sequence[int]
+) -> bytes:
+    """The same for an event loop: what takes longer than a moment is made on a thread."""
+    if batch.num_rows * len(columns) <= CELLS_AT_ONCE and batch.nbytes <= BYTES_AT_ONCE:
+        return data_rows(batch, columns, formats)
+    return await asyncio.to_thread(data_rows, batch, columns, formats)
 
 
 def encode(array: pa.Array, column: Column, format_: int) -> pa.Array:

@@ -44,6 +44,7 @@ def about(client: Client) -> dict[str, Any]:
         "database": client.database,
         "process": client.connection.process,
         "settings": client.values,
+        "watch": client.watch,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import errors
 from servers import ServerThread, serving
 
 TABLES = """
@@ -159,6 +161,24 @@ def test_dbeaver_is_answered(server: ServerThread, text: str) -> None:
         raw.execute(text, ["atlas"] if "$1" in text else None)
         assert raw.fetchall() or "keywords" in text or "1000001" in text
         assert raw.description
+
+
+def test_queries_of_the_catalog_end(server: ServerThread) -> None:
+    """They are stopped as others are, and give no more rows than make sense."""
+    long = "SELECT COUNT(*) FROM pg_catalog.pg_am, generate_series(1, 100000000000)"
+    with connected(server) as db:
+        db.execute("SET statement_timeout = '200ms'")
+        with pytest.raises(errors.QueryCanceled, match="too long"):
+            db.execute(long)
+        db.execute("RESET statement_timeout")
+        timer = threading.Timer(0.3, db.cancel_safe)
+        timer.start()
+        with pytest.raises(errors.QueryCanceled, match="cancelled"):
+            db.execute(long)
+        timer.join()
+        with pytest.raises(psycopg.Error, match="more than"):
+            db.execute("SELECT oid FROM pg_catalog.pg_am, generate_series(1, 10000000)")
+        assert db.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_what_dbeaver_sees(server: ServerThread) -> None:
