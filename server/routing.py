@@ -51,6 +51,8 @@ TEXT_CHARACTERS_MAX: Final = 20_000
 #: texts that workers have handed back, and for how many seconds they are not asked again: what a
 #: text means may change. As many are known to be small.
 REFUSED_MAX, REFUSED_SECONDS = 1_024, 10.0
+#: seconds that a query waits until a worker has read the log as far as it must
+WAIT_SECONDS: Final = 0.05
 #: workers that are asked for one query: the second if the first dies
 TRIES: Final = 2
 #: seconds that this process has to show a commit that a worker has seen
@@ -66,6 +68,7 @@ class WorkerRouter:
 
     def __init__(self, engine: Engine, workers: Workers) -> None:
         self.engine, self.workers = engine, workers
+        self.wait_seconds = WAIT_SECONDS
         self._refused: OrderedDict[str, float] = OrderedDict()
         self._small: OrderedDict[str, None] = OrderedDict()
         #: queries that workers answered, that they handed back, that one died of
@@ -194,6 +197,7 @@ class Relay:
             running.play.timeout,
             running.play.memory,
             database.position,
+            self._router.wait_seconds,
         )
         await self._pipe.send(ask)
         while not self._events and self._error is None:

@@ -39,7 +39,8 @@ ROOM: Final = 1 << 16
 @frozen
 class Ask:
     """A query. `account` is the name of whose it is, "" is nobody's while there are no users, None:
-    nobody is asked. The worker is to see the log up to `position`."""
+    nobody is asked. The worker is to see the log up to `position`, and waits for that so many
+    seconds."""
 
     number: int
     text: str
@@ -49,6 +50,7 @@ class Ask:
     timeout: float | None
     memory: int | None
     position: int
+    wait: float
 
 
 @frozen

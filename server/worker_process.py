@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 
     from hartonomous.hql.security.accounts import Account
 
-#: how long a query waits for the log to be read as far as it must be
-WAIT_SECONDS: Final = 0.05
 #: seconds between two looks at the log while nobody asks: what the reader claims goes on with it
 FOLLOW_SECONDS: Final = 1.0
 #: looks in a row that fail before the process gives itself up
@@ -157,7 +155,7 @@ class Slot:
     def _begin(self, session: ReadingSession, ask: Ask) -> str | None:
         """Makes the session what the query needs; why that cannot be, if it cannot."""
         try:
-            if not session.database.wait_until(ask.position, WAIT_SECONDS):
+            if not session.database.wait_until(ask.position, ask.wait):
                 return "the log is not read so far yet"
             if ask.account is not None:
                 session.account = _account(session, ask.account)

@@ -120,7 +120,8 @@ class Worker:
         self._socket: socket.socket | None = None
         self._pipes: dict[int, Pipe] = {}
         self._idle: list[Pipe] = []
-        self._heard_at = 0.0
+        #: questions that the process has not answered
+        self._asked = 0
         self._numbers = 0
 
     @property
@@ -153,12 +154,11 @@ class Worker:
         """Hears what the process says, until it ends or is given up."""
         assert self._socket is not None
         loop = asyncio.get_running_loop()
-        self._heard_at = time.monotonic()
         pinging = loop.create_task(self._ping())
         try:
             while data := await loop.sock_recv(self._socket, MESSAGE_BYTES_MAX):
                 message = pickle.loads(data)
-                self._heard_at = time.monotonic()
+                self._asked = 0
                 if isinstance(message, Ready):
                     self.is_ready = True
                 else:
@@ -171,12 +171,14 @@ class Worker:
             pinging.cancel()
 
     async def _ping(self) -> None:
+        """Asks whether it lives. What counts is how often it was asked, not the time: this process
+        may have been stopped for a while itself."""
         while True:
             await asyncio.sleep(PING_SECONDS)
-            silent = time.monotonic() - self._heard_at
-            if silent > (HANG_SECONDS if self.is_ready else START_SECONDS):
+            if self._asked * PING_SECONDS > (HANG_SECONDS if self.is_ready else START_SECONDS):
                 self.kill()
                 return
+            self._asked += 1
             if self.is_ready:
                 self.tell(Ping())
 

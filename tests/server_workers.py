@@ -33,6 +33,7 @@ class Served:
         await self.engine.start()
         workers = start_workers(self.engine, self.reports.append)
         await workers.wait_ready()
+        self.router.wait_seconds = 20.0  # however busy the machine is
         return workers
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:

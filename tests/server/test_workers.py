@@ -53,6 +53,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     assert not any(is_alive(pid) for pid in pids)
 
 
+async def take_all(running: Running) -> None:
+    async for _ in running:
+        pass
+
+
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -166,7 +171,7 @@ def test_what_a_worker_lacks_is_asked_of_the_engine(served: Served) -> None:
     """A worker has less memory than the server; whose limit it was, the server finds out."""
     session, handed_back = served.session(), served.router.handed_back
     with pytest.raises(ResourceFault):
-        served.run(session, "SELECT a, b FROM t ORDER BY b OPTION (MEMORY '1')")
+        served.run(session, "SELECT a, b FROM t ORDER BY b OPTION (MEMORY '300KB')")
     assert not served.was_routed and served.router.handed_back == handed_back + 1
 
 
@@ -207,8 +212,9 @@ def test_what_is_small_goes_to_workers_while_the_server_is_busy(served: Served) 
 
     async def beside() -> None:
         running = busy.run("DECLARE @n INT = 0; WHILE @n < 100000000 SET @n = @n + 1")
-        waiting = asyncio.create_task(anext(running))
-        await asyncio.sleep(0.05)
+        waiting = asyncio.create_task(take_all(running))
+        while not running.is_computing:
+            await asyncio.sleep(0.01)
         assert await served.rows(other, text, {"n": 1}) == [("one",)]
         assert served.was_routed
         running.cancel()
@@ -252,6 +258,7 @@ def test_a_worker_that_lags_behind_hands_back(
 ) -> None:
     session, database = served.session(), type(served.engine.database)
     position = served.engine.database.position
+    monkeypatch.setattr(served.router, "wait_seconds", 0.01)
     monkeypatch.setattr(database, "position", property(lambda self: position + (1 << 30)))
     handed_back = served.router.handed_back
     assert served.run(session, "SELECT COUNT(*) FROM t") == [(3,)]
@@ -395,10 +402,6 @@ def test_closing_while_another_waits_for_rows(served: Served) -> None:
         with pytest.raises(Cancelled):
             await waiting
 
-    async def take_all(running: Running) -> None:
-        async for _ in running:
-            pass
-
     served.do(closed())
     assert idle(served)
     assert served.run(session, "SELECT COUNT(*) FROM t") == [(3,)]
@@ -479,7 +482,7 @@ def test_a_database_in_memory_has_no_workers() -> None:
 
 @pytest.mark.parametrize("step", [13, 1 << 20])
 def test_frames_come_out_however_they_were_cut(step: int) -> None:
-    ask = Ask(1, "SELECT 1" + " " * 200_000, {"a": 1}, "main", None, None, None, 5)
+    ask = Ask(1, "SELECT 1" + " " * 200_000, {"a": 1}, "main", None, None, None, 5, 0.1)
     payload = pa.py_buffer(bytes(range(256)) * 100)
     given = [(ask, None), (Some(3), payload), (Some(1), pa.py_buffer(b"x")), (Some(0), None)]
     data = b"".join(bytes(piece) for frame in given for piece in packed(*frame))
