@@ -29,6 +29,12 @@ MACROS: dict[str, list[tuple[str, str]]] = {
     "to_regclass": [("s", _FIND.format("'class'"))],
     "to_regtype": [("s", _FIND.format("'type', 'type name'"))],
     # functions are named, not numbered, where types speak of them
+    "to_proc_oid": [
+        (
+            "s",
+            _FIND.format("'proc'").replace("s::VARCHAR", "regexp_replace(s::VARCHAR, '\\(.*', '')"),
+        )
+    ],
     "to_regproc": [("s", "regexp_replace(s::VARCHAR, '^pg_catalog\\.', '')")],
     "to_regnamespace": [("s", _FIND.format("'namespace'"))],
     "to_regrole": [("s", _FIND.format("'role'"))],

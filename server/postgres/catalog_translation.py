@@ -277,6 +277,7 @@ class _Translation:
             is_name = self._type_name(inner.to) in _TEXTS
         if isinstance(node.parent, exp.Cast) and self._type_name(node.parent.to) in _NUMBERS:
             is_name = True
+            name = "proc_oid" if name == "regproc" else name
         if is_name:
             return exp.Anonymous(this=f"hql_to_{name}", expressions=[node.this])
         return exp.Anonymous(this=f"hql_{name}_name", expressions=[node.this])

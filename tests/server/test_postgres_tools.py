@@ -113,6 +113,7 @@ def test_psql_lists_things(server: ServerThread) -> None:
     assert "SELECT id, name FROM people" in psql(server, "\\d+ names")
     assert " atlas | anna " in psql(server, "\\l")
     assert " dbo    | greet | " in psql(server, "\\df")
+    assert PROCEDURE in psql(server, "\\sf greet")
     assert 'connected to database "atlas" as user "anna"' in psql(server, "\\conninfo")
     others = (
         "\\dn",
