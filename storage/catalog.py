@@ -105,7 +105,8 @@ class TableEntry:
     """A table. `id` is database-wide and never reused. `next_id` is the next column or key id.
     `temporary` tables (`#t`) belong to a session and never reach the disk. `dropped` columns are no
     columns any more, but rows from before hold their values, which the leaves of their commits
-    cover: they are kept for as long as the rows are, and nothing but hashing reads them."""
+    cover: they are kept for as long as the rows are, and nothing but hashing reads them. `definer`
+    is the account that made the entry; empty: an owner of the database."""
 
     id: int
     schema: str
@@ -118,6 +119,7 @@ class TableEntry:
     indexes: tuple[IndexEntry, ...] = ()
     dropped: tuple[ColumnEntry, ...] = ()
     foreign_keys: tuple[ForeignKeyEntry, ...] = ()
+    definer: str = ""
     kind: str = field(default="table", init=False)
 
     def find_column(self, name: str) -> ColumnEntry | None:
@@ -181,6 +183,7 @@ class SchemaEntry:
     id: int
     schema: str  # always ""
     name: str
+    definer: str = ""
     kind: str = field(default="schema", init=False)
 
 
@@ -230,6 +233,7 @@ class ModelEntry:
     definition: str
     versions: tuple[VersionEntry, ...]
     schema: str = MODELS
+    definer: str = ""
     kind: str = field(default="model", init=False)
 
     @property

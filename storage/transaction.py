@@ -88,6 +88,8 @@ class Transaction:
         self.tables: Mapping[int, WorkingTable] = {}
         #: what the running statement may have left without its row (references.py)
         self.broken: list[Broken] = []
+        #: the account that makes what is created; empty: an owner of the database
+        self.definer = ""
         #: what is asked about rows that come, before they do; raises what forbids them
         self.row_check: Callable[[TableEntry, pa.Table], None] | None = None
         #: the table variables of the text whose statement runs

@@ -60,6 +60,8 @@ def create_table(context: Context, entry: TableEntry) -> TableEntry:
     if entry.temporary:
         name = take_name(context.frame, context.catalog, entry.name)
         entry = entry if name == entry.name else replace(entry, name=name)
+    elif context.transaction.definer:
+        entry = replace(entry, definer=context.transaction.definer)
     created = context.transaction.create(entry)
     assert isinstance(created, TableEntry)
     return created

@@ -37,7 +37,7 @@ def run_create_schema(statement: CreateSchema, context: Context) -> Result:
         if statement.if_not_exists:
             return Result()
         raise place(AlreadyExists(f'the schema "{name}" already exists'), statement.name)
-    context.transaction.create(SchemaEntry(0, "", name))
+    context.transaction.create(SchemaEntry(0, "", name, context.transaction.definer))
     return Result()
 
 

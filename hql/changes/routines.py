@@ -21,7 +21,7 @@ from hartonomous.hql.errors import BindFault
 from hartonomous.hql.result import Result
 from hartonomous.hql.scripts.routine_rules import check_function, check_parameters, check_procedure
 from hartonomous.hql.scripts.routines import SCALAR, Routine, noun, routine_of
-from hartonomous.hql.security.checking import allow, definer_of
+from hartonomous.hql.security.checking import allow
 from hartonomous.hql.syntax import trees
 from hartonomous.storage.catalog import RoutineEntry, TableEntry, fold
 from hartonomous.storage.errors import AlreadyExists, NotFound
@@ -52,7 +52,9 @@ def run_create(statement: CreateProcedure | CreateFunction, context: Context) ->
     if old is not None:
         _check_replaced(old, routine, name)
     check_parameters(statement.parameters, routine, context)
-    entry = RoutineEntry(0, schema, last, routine.routine, context.text, definer_of(context))
+    entry = RoutineEntry(
+        0, schema, last, routine.routine, context.text, context.transaction.definer
+    )
     if isinstance(statement, CreateProcedure):
         check_procedure(statement.body)
         _put(context, entry, old)

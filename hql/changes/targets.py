@@ -77,7 +77,8 @@ def get_table(
     """The stored table that a statement is to change: its "rows", its "indexes" or its
     "definition". UNKNOWN_TABLE with the nearest name; BIND for views; READ_ONLY for system tables,
     but for the rows of those that users may change, and indexes of all that are stored; PERMISSION
-    unless it has all `rights` (by default INSERT for rows, else ALTER)."""
+    unless it has all `rights` (by default INSERT for rows, else ALTER), and where a policy hides
+    rows that another definition or index would have to fit."""
     if isinstance(name, ast.Variable):
         from hartonomous.hql.scripts.table_variables import get_table_variable
 
@@ -97,6 +98,10 @@ def get_table(
 
             for right in wanted:
                 allow(context.rights, context.catalog, entry, (right,), name)
+            if change != "rows":
+                from hartonomous.hql.security.rows import refuse_hidden
+
+                refuse_hidden(context, entry, name)
         return entry
     if isinstance(entry, ViewEntry):
         raise place(BindFault(f'"{entry.name}" is a view, and views cannot be changed'), name)

@@ -15,7 +15,6 @@ from hartonomous.hql.changes.targets import (
 )
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.result import Result
-from hartonomous.hql.security.checking import definer_of
 from hartonomous.storage.catalog import ViewEntry, fold
 from hartonomous.storage.errors import AlreadyExists
 
@@ -49,7 +48,7 @@ def run_create_view(statement: CreateView, context: Context) -> Result:
     check_query(statement.query, schema, name)
     names = _column_names(statement, context)
     text = str(statement.query)
-    definer = definer_of(context)
+    definer = context.transaction.definer
     if old is None:
         context.transaction.create(ViewEntry(0, schema, name, text, names, definer))
     else:

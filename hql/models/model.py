@@ -161,7 +161,9 @@ def add_model(transaction: Transaction, draft: ModelDraft) -> Model:
         **draft.figures,
     }
     version = VersionEntry(1, manifest, 0, draft.parents, json.dumps(figures))
-    made = transaction.create(ModelEntry(0, draft.name, json.dumps(definition), (version,)))
+    text = json.dumps(definition)
+    entry = ModelEntry(0, draft.name, text, (version,), definer=transaction.definer)
+    made = transaction.create(entry)
     assert isinstance(made, ModelEntry)
     return model_of(made, transaction.catalog, transaction.database)
 

@@ -23,6 +23,7 @@ from hartonomous.hql.errors import AuthFault
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.security.directory import Directory, Policy, Token, User, read_directory
 from hartonomous.hql.security.rights import CONTROL, OBJECT_RIGHTS, OWNER
+from hartonomous.hql.security.visible import maker_key
 from hartonomous.storage.catalog import fold
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ class Accounts:
     def _make(self, user: User, directory: Directory) -> Account:
         roles = directory.roles_of(user.name)
         rights = directory.rights_of((fold(user.name), *roles))
+        rights[maker_key(user.name)] = frozenset({CONTROL})
         return Account(
             user.name, roles, rights, _by_table(directory), self._version, False, user.at_us
         )

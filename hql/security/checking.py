@@ -47,6 +47,7 @@ def begin(context: Context, statement: Statement) -> None:
     session.account = Accounts.of(session.database).current(session.account)
     require(context, statement.right, statement.title, statement)
     context.transaction.row_check = row_check(context)
+    context.transaction.definer = _definer(context)
 
 
 @contextmanager
@@ -113,7 +114,7 @@ def allow_in(context: Context, schema: str, place: Node | None = None) -> None:
     if account is None:
         return
     entry = whole_of(context.catalog).find("", schema)
-    where = () if entry is None else (str(entry.id),)
+    where = () if entry is None else where_of(entry, whole_of(context.catalog))
     if not account.may("CREATE", *where):
         raise denied(f'CREATE in schema "{schema}"', place)
 
@@ -154,8 +155,8 @@ def account_of_definer(accounts: Accounts, definer: str) -> Account | None:
     return Account(definer, frozenset(), {}, {}, accounts.version)
 
 
-def definer_of(context: Context) -> str:
-    """What a view or routine that is made now keeps as its definer."""
+def _definer(context: Context) -> str:
+    """What is made now keeps as its definer."""
     account = context.rights
     return "" if account is None or account.is_owner else account.name
 

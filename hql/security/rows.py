@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from hartonomous.hql import ast
 from hartonomous.hql.errors import PermissionFault
+from hartonomous.hql.security.checking import denied
 from hartonomous.hql.security.directory import Policy
 from hartonomous.hql.security.visible import key_of, visible
 from hartonomous.storage.catalog import Catalog, TableEntry, fold
@@ -45,6 +46,17 @@ def policies_for(account: Account | None, table: TableEntry) -> Sequence[Policy]
     if found is None:
         return None
     return [p for p in found if fold(p.role) in account.roles or fold(p.role) == fold(account.name)]
+
+
+def sees_all(context: Context, table: TableEntry) -> bool:
+    """Whether no policy hides rows of a table from whoever runs the statement."""
+    return context.account is None or policies_for(context.account, table) is None
+
+
+def refuse_hidden(context: Context, table: TableEntry, node: ast.Node) -> None:
+    """PERMISSION where a policy hides rows, for what has to do with all of a table's."""
+    if not sees_all(context, table):
+        raise denied(f'table "{table.name}" has a policy, and may hold rows that are hidden', node)
 
 
 def guarded(context: Context, source: Source, moment: CommitPlace | None = None) -> Source:

@@ -88,7 +88,8 @@ def _is_seen(entry: Entry, whole: Catalog, account: Account, readable: bool) -> 
 
 def _is_seen_schema(entry: SchemaEntry, account: Account, used: set[str]) -> bool:
     is_known = entry.name == "dbo" or fold(entry.name) in used
-    return is_known or account.may_any(key_of(entry)) or account.may("CREATE", key_of(entry))
+    where = (key_of(entry), *_makers(entry))
+    return is_known or account.may_any(*where) or account.may("CREATE", *where)
 
 
 def key_of(entry: Entry) -> str:
@@ -108,12 +109,23 @@ def system_key(name: str) -> str:
 
 
 def where_of(entry: Entry, catalog: Catalog) -> tuple[str, ...]:
-    """The keys under which a right on an entry may have been given: its own, its schema's."""
+    """The keys under which a right on an entry may have been given: its own, its schema's, and
+    those of who made them."""
+    own = (key_of(entry), *_makers(entry))
     if isinstance(entry, (SchemaEntry, ModelEntry, SpaceEntry)):
-        return (key_of(entry),)
+        return own
     schema = catalog.entries.get(("", fold(entry.schema)))
-    own = key_of(entry)
-    return (own,) if schema is None else (own, str(schema.id))
+    return own if schema is None else (*own, str(schema.id), *_makers(schema))
+
+
+def _makers(entry: Entry) -> tuple[str, ...]:
+    definer = getattr(entry, "definer", "")
+    return (maker_key(definer),) if definer else ()
+
+
+def maker_key(name: str) -> str:
+    """Where somebody has every right: on what they made."""
+    return f"by:{fold(name)}"
 
 
 def noun_of(entry: Entry) -> str:

@@ -185,6 +185,26 @@ def test_accounts_survive_a_crash_checkpoints_and_backups(tmp_path: Path) -> Non
             database.close()
 
 
+def test_who_made_a_thing_is_kept(tmp_path: Path) -> None:
+    made = ("CREATE SCHEMA s", "CREATE TABLE s.t (a INT)", "CREATE VIEW s.v AS SELECT a FROM s.t",
+            "CREATE PROCEDURE s.p AS SELECT a FROM s.t",
+            "CREATE MODEL m ARCHITECTURE mlp(inputs = 2, hidden = 3, outputs = 1) WITH (SEED = 1)",
+            "ALTER TABLE s.t ADD b INT")  # fmt: skip
+    with hql.connect(tmp_path / "db") as db:
+        db.execute("CREATE USER boss; CREATE USER anna; GRANT CREATE TO anna")
+        db.session.account = Accounts.of(db.session.database).find("anna")
+        for text in made:
+            db.execute(text)
+    with hql.connect(tmp_path / "db") as db:
+        assert db.execute("VERIFY DATABASE").fetchall() == []
+        db.execute("REVOKE CREATE FROM anna")
+        db.session.account = Accounts.of(db.session.database).find("anna")
+        for text in ("SELECT * FROM s.v", "EXEC s.p", "SELECT * FROM PREDICT('m', (SELECT 1 AS id, [1, 2] AS v))",
+                     "INSERT INTO s.t VALUES (1, 2)", "DROP MODEL m", "DROP PROCEDURE s.p",
+                     "DROP VIEW s.v", "DROP TABLE s.t", "DROP SCHEMA s"):  # fmt: skip
+            db.execute(text)
+
+
 def test_changes_from_many_threads_are_all_kept() -> None:
     with hql.connect(":memory:many") as db:
         db.execute("CREATE USER boss")
