@@ -18,9 +18,11 @@ from servers import ServerThread, serving
 from wire_client import Closed, WireClient
 
 from hartonomous import hql
+from hartonomous.hql.advance import Advance
 from hartonomous.hql.security.accounts import Account
 from hartonomous.server import wire
 from hartonomous.server.play import Play
+from hartonomous.server.sessions import ServerSession
 from hartonomous.server.wire_values import encode, table_bytes
 
 LONG = "SELECT COUNT(*) FROM GENERATE_SERIES(1, 100000) a CROSS JOIN GENERATE_SERIES(1, 1000000) b"
@@ -596,6 +598,16 @@ def test_who_leaves_while_a_session_is_opened_leaves_nothing() -> None:
 def test_what_is_said_while_a_statement_runs_is_heard_then(client: WireClient) -> None:
     client.send({"type": "query", "id": 1, "text": "PRINT 'first'; WAITFOR DELAY '00:05:00'"})
     assert client.message()[0] == {"type": "notice", "id": 1, "text": "first"}
+    client.send({"type": "cancel", "id": 1})
+    assert client.answer(1)[-1]["code"] == "CANCELLED"
+
+
+def test_how_far_a_long_statement_is(client: WireClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    advance = Advance(100)
+    advance.done = 25
+    monkeypatch.setattr(ServerSession, "advance", property(lambda session: advance))
+    client.send({"type": "query", "id": 1, "text": "WAITFOR DELAY '00:05:00'"})
+    assert client.message()[0] == {"type": "progress", "id": 1, "share": 0.25, "text": "25 rows"}
     client.send({"type": "cancel", "id": 1})
     assert client.answer(1)[-1]["code"] == "CANCELLED"
 
