@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from server_workers import Served
@@ -20,10 +21,12 @@ from server_workers import Served
 from hartonomous import hql
 from hartonomous.hql.errors import WorkerFault
 from hartonomous.server import workers
+from hartonomous.server.events import Columns, Rows
 
 pytestmark = pytest.mark.slow
 
 SECONDS = 4.0
+MANY = "SELECT a.value AS n, REPLICATE('x', 100) AS s FROM GENERATE_SERIES(1, 400000) AS a"
 CLIENTS = 6
 
 
@@ -78,6 +81,51 @@ def test_own_writes_are_read_while_workers_are_killed(
     pids = served.pids
     served.stop()
     assert not any(map(is_there, pids))
+
+
+def test_a_worker_that_dies_amid_rows_is_an_error(tmp_path: Path) -> None:
+    served = Served(tmp_path / "db", workers=2)
+    session = served.session()
+    served.run(session, "CREATE TABLE t (a INT); INSERT INTO t VALUES (1)")
+
+    async def struck() -> Any:
+        running = session.run(MANY)
+        found = [await anext(running), await anext(running)]
+        assert [type(e) for e in found] == [Columns, Rows]
+        for pid in served.pids:
+            os.kill(pid, signal.SIGKILL)
+        async for _ in running:
+            pass
+
+    with pytest.raises(WorkerFault) as caught:
+        served.do(struck())
+    assert caught.value.retry
+    assert served.run(session, "SELECT COUNT(*) FROM t") == [(1,)], "by the engine meanwhile"
+    served.do(served.workers.wait_ready())
+    served.run(session, "SELECT COUNT(*) FROM t")
+    assert served.was_routed
+    served.stop()
+
+
+def test_the_second_worker_is_asked_when_the_first_dies(tmp_path: Path) -> None:
+    served = Served(tmp_path / "db", workers=2)
+    session = served.session()
+    served.run(session, "CREATE TABLE t (a INT); INSERT INTO t VALUES (1)")
+
+    async def struck() -> Any:
+        for pid in served.pids:
+            os.kill(pid, signal.SIGSTOP)
+        task = asyncio.create_task(served.rows(session, "SELECT COUNT(*) FROM t"))
+        while not (busy := [w for w in served.workers.workers.values() if w.busy]):
+            await asyncio.sleep(0.001)
+        busy[0].kill()
+        for pid in served.pids:
+            os.kill(pid, signal.SIGCONT)
+        return await task
+
+    assert served.do(struck()) == [(1,)]
+    assert served.was_routed and served.router.lost == 1
+    served.stop()
 
 
 def test_a_worker_that_says_nothing_is_killed(

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,6 @@ from hartonomous.hql.errors import (
     ExecutionFault,
     RaisedFault,
     ResourceFault,
-    WorkerFault,
 )
 from hartonomous.hql.security.accounts import Accounts
 from hartonomous.server.engine import Engine
@@ -45,7 +43,7 @@ ENDLESS = PAIRS.format(200_000)
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    made = Served(tmp_path_factory.mktemp("served") / "db", workers=2)
+    made = Served(tmp_path_factory.mktemp("served") / "db", workers=1)
     made.run(made.session(), SCHEMA)
     yield made
     pids = made.pids
@@ -287,15 +285,8 @@ def test_rows_wait_until_their_commit_is_shown_here(
 # --- whose rows ----------------------------------------------------------------------------------
 
 
-def test_rights_and_row_filters_hold_in_workers(tmp_path: Path) -> None:
-    served = Served(tmp_path / "db", workers=1)
-    try:
-        check_rights(served)
-    finally:
-        served.stop()
-
-
-def check_rights(served: Served) -> None:
+def test_rights_and_row_filters_hold_in_workers(served: Served) -> None:
+    """Of other sessions nobody asks whose they are."""
     accounts = Accounts.of(served.engine.database)
     opened = served.session(account=accounts.open_account())
     served.run(
@@ -421,43 +412,21 @@ def idle(served: Served) -> bool:
 
 
 def test_a_worker_that_dies_before_rows_costs_another_try(served: Served) -> None:
-    session = served.session()
+    session, (pid,) = served.session(), served.pids
 
     async def struck() -> Any:
-        for pid in served.pids:
-            os.kill(pid, signal.SIGSTOP)
+        os.kill(pid, signal.SIGSTOP)
         task = asyncio.create_task(served.rows(session, "SELECT COUNT(*) FROM t"))
-        while not (busy := [w for w in served.workers.workers.values() if w.busy]):
+        while not any(w.busy for w in served.workers.workers.values()):
             await asyncio.sleep(0.001)
-        busy[0].kill()
-        for pid in served.pids:
-            os.kill(pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGKILL)
         return await task
 
     lost = served.router.lost
     assert served.do(struck()) == [(3,)]
-    assert served.was_routed and served.router.lost == lost + 1
+    assert not served.was_routed and served.router.lost == lost + 1
     served.do(served.workers.wait_ready())
-
-
-def test_a_worker_that_dies_amid_rows_is_an_error(served: Served) -> None:
-    session = served.session()
-
-    async def struck() -> Any:
-        running = session.run(MANY)
-        found = [await anext(running), await anext(running)]
-        assert [type(e) for e in found] == [Columns, Rows]
-        for pid in served.pids:
-            os.kill(pid, signal.SIGKILL)
-        async for _ in running:
-            pass
-
-    with pytest.raises(WorkerFault) as caught:
-        served.do(struck())
-    assert caught.value.retry
-    assert served.run(session, "SELECT COUNT(*) FROM t") == [(3,)], "by the engine meanwhile"
-    served.do(served.workers.wait_ready())
-    served.run(session, "SELECT COUNT(*) FROM t")
+    assert served.run(session, "SELECT COUNT(*) FROM t") == [(3,)]
     assert served.was_routed and idle(served)
 
 
