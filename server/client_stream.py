@@ -22,7 +22,7 @@ from hartonomous.storage.errors import Cancelled
 
 if TYPE_CHECKING:
     from hartonomous.hql.plan import Field
-    from hartonomous.server.client import RemoteSession
+    from hartonomous.server.client_connection import ServerConnection
     from hartonomous.storage.errors import Error
 
 #: frames of rows that a server may send before any is taken, about a mebibyte each
@@ -106,7 +106,7 @@ class Stream:
     """One text at the server. `is_stepwise`: a statement begins when `step` says so."""
 
     def __init__(
-        self, session: RemoteSession, number: int, messages: list[str] | None, is_stepwise: bool
+        self, session: ServerConnection, number: int, messages: list[str] | None, is_stepwise: bool
     ) -> None:
         self.session, self.number, self.is_stepwise = session, number, is_stepwise
         self.messages = [] if messages is None else messages

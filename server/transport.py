@@ -49,8 +49,9 @@ KEEPALIVE_SECONDS = 60
 
 
 class Transport:
-    """An open WebSocket. `read_timeout`: seconds that `receive` waits, None: without end.
-    `on_interrupt` is called when Ctrl-C comes while it waits."""
+    """An open WebSocket, which waits `connect_timeout` seconds at most for anything until
+    `wait_for` says otherwise. `on_interrupt` is called when Ctrl-C comes while it waits;
+    `was_dismissed`: the server said that it ends the connection."""
 
     def __init__(
         self,
@@ -61,11 +62,11 @@ class Transport:
         subprotocol: str,
         tls: ssl.SSLContext | None = None,
         connect_timeout: float,
-        read_timeout: float | None = None,
     ) -> None:
         self.is_broken = False
         self._why = ""  # it broke
         self.was_interrupted = False
+        self.was_dismissed = False
         self.on_interrupt: Callable[[], object] = lambda: None
         self._name = f"{host}:{port}"
         self._sending = threading.Lock()
@@ -78,7 +79,6 @@ class Transport:
             if tls is not None:
                 self._layer = self._secure(tls, host)
             self._shake_hands(subprotocol)
-            self._socket.settimeout(read_timeout)
         except BaseException:
             self.drop()
             raise
@@ -140,6 +140,10 @@ class Transport:
             raise ConnectionFault(f"{self._name} does not speak {subprotocol}")
         if len(events) > 1 or protocol.reader.buffer:
             raise WireFault(f"{self._name} speaks before it is spoken to")
+
+    def wait_for(self, seconds: float | None) -> None:
+        """Waits no longer than so for anything from now on; None: without end."""
+        self._socket.settimeout(seconds)
 
     # --- messages --------------------------------------------------------------------------------
 
@@ -238,6 +242,7 @@ class Transport:
 
     def _part(self, payload: bytes) -> None:
         """The server closes: its reason stands behind two bytes."""
+        self.was_dismissed = True
         self._why = payload[2:].decode(errors="replace") or "it closed the connection"
         self.close()
 

@@ -24,6 +24,8 @@ from hartonomous.server.client_address import parse_address
 from hartonomous.server.client_names import RemoteNames
 from hartonomous.storage.errors import Cancelled
 
+LONG = "SELECT COUNT(*) FROM GENERATE_SERIES(1, 300000) AS a, GENERATE_SERIES(1, 300000) AS b"
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerThread]:
@@ -54,6 +56,10 @@ def wait_until(is_so: Any, seconds: float = 10.0) -> None:
     while not is_so():
         assert time.monotonic() < deadline, "it never came to be"
         time.sleep(0.005)
+
+
+def running(server: ServerThread) -> int:
+    return server.call(lambda: sum(len(s.runnings) for s in server.server.engine.sessions.values()))
 
 
 # --- addresses -----------------------------------------------------------------------------------
@@ -207,6 +213,29 @@ def test_the_server_stops() -> None:
         db.execute("SELECT 1")
 
 
+def test_what_kill_ends_does_not_come_back(server: ServerThread, db: Any) -> None:
+    with hql.connect(server.url) as victim:
+        caught: list[hql.Error] = []
+
+        def run() -> None:
+            try:
+                victim.execute(LONG).fetchall()
+            except hql.Error as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        wait_until(lambda: running(server) == 1)
+        (number,) = db.execute(
+            "SELECT session_id FROM sys.statements WHERE text LIKE '%300000%'"
+            " AND text NOT LIKE '%sys.statements%'"
+        ).fetchone()
+        db.execute(f"KILL {number}")
+        thread.join(20)
+        assert not thread.is_alive() and len(caught) == 1
+        wait_until(lambda: running(server) == 0)
+
+
 def test_a_server_that_is_silent_for_too_long(server: ServerThread) -> None:
     db = hql.connect(server.url, read_timeout=0.2)
     assert db.execute("SELECT 1").fetchall() == [(1,)]
@@ -222,9 +251,6 @@ def pythons_own_handler() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-LONG = "SELECT COUNT(*) FROM GENERATE_SERIES(1, 300000) AS a, GENERATE_SERIES(1, 300000) AS b"
 
 
 def press_soon() -> threading.Timer:
@@ -282,10 +308,6 @@ def test_cancelling_leaves_the_session_as_it_was(server: ServerThread, db: Any) 
 
 
 # --- what stays at the server --------------------------------------------------------------------
-
-
-def running(server: ServerThread) -> int:
-    return server.call(lambda: sum(len(s.runnings) for s in server.server.engine.sessions.values()))
 
 
 def test_results_that_nobody_reads_are_let_go_of() -> None:
