@@ -215,7 +215,8 @@ class Cursor:
         for stream in list(self._streams):
             stream.close()
         while self._names:
-            connection.unregister(self._names[-1])
+            with contextlib.suppress(duckdb.OutOfMemoryException):  # what closes frees it, too
+                connection.unregister(self._names[-1])
             self._names.pop()
         connection.close()
         self._connection = None

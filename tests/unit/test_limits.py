@@ -106,6 +106,17 @@ def test_memory_limit_spills_or_says_so(world: World) -> None:
     assert caught.value.code == "MEMORY"
 
 
+def test_no_memory_at_all_is_an_error_like_others() -> None:
+    """The engine has not even enough to let go of what it was given."""
+    with hql.connect() as db:
+        db.execute(
+            "CREATE TABLE t (a INT PRIMARY KEY, b NVARCHAR(20)); INSERT INTO t VALUES (1, 'x')"
+        )
+        for _ in range(10):
+            with pytest.raises(ResourceFault):
+                db.execute("SELECT a, b FROM t ORDER BY b OPTION (MEMORY '10KB')")
+
+
 def test_limits_only_tighten() -> None:
     limits = Limits(timeout=1, memory_bytes=10)
     limits.tighten(timeout=5, memory_bytes=20)
