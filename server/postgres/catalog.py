@@ -210,7 +210,8 @@ def _column(name: str, kind: pa.DataType, is_json: bool) -> Column:
     if is_json:
         return Column(name, BY_NAME["json"], -1, hql.JSON)
     if pa.types.is_list(kind):
-        element = BY_NAME["int8" if pa.types.is_integer(kind.value_type) else "text"]
+        # the two arrays that asyncpg knows before it has asked what others are
+        element = BY_NAME["oid" if pa.types.is_integer(kind.value_type) else "text"]
         return Column(name, BY_OID[element.array])
     type_ = _find(kind)
     assert type_ is not None, kind

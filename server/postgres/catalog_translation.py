@@ -7,6 +7,7 @@ and types that only PostgreSQL has become numbers or texts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,10 @@ _NUMBERS = ("oid", "xid", "cid", "cardinal_number")
 _VECTORS = ("indkey", "indcollation", "indclass", "indoption", "proargtypes")
 #: functions that sqlglot calls otherwise
 _NAMED_OTHERWISE = {"current_version": "version", "group_concat": "string_agg"}
+#: arrays of types that sqlglot knows alone
+_ARRAYS = re.compile(
+    r'::\s*(?:pg_catalog\.)?(oid|name|xid|cid|"char"|regclass|regtype|regproc)\s*\[\s*\]', re.I
+)
 #: nodes of a query; a text is no longer than makes sense of one
 NODES_MAX = 20_000
 
@@ -63,7 +68,8 @@ def translate(text: str, about: Mapping[str, Any]) -> Translated:
     """Raises Refused for what is no query of the catalog, ResourceFault without sqlglot."""
     glot = _sqlglot()
     try:
-        trees = [tree for tree in glot.parse(text, dialect="postgres") if tree is not None]
+        read = glot.parse(_ARRAYS.sub(_array_type, text), dialect="postgres")
+        trees = [tree for tree in read if tree is not None]
     except glot.errors.SqlglotError as fault:
         raise Refused("42601", f"a query of the catalog: {_first_line(fault)}") from fault
     if len(trees) != 1 or not isinstance(trees[0], glot.exp.Query):
@@ -71,6 +77,11 @@ def translate(text: str, about: Mapping[str, Any]) -> Translated:
             "not supported yet: statements beside a query of the catalog", hint="send them apart"
         )
     return _Translation(glot, about).run(trees[0])
+
+
+def _array_type(match: re.Match[str]) -> str:
+    of = "BIGINT" if match[1].lower() in _NUMBERS + _REGISTERS else "TEXT"
+    return f"::{of}[]"
 
 
 def _sqlglot() -> Any:

@@ -14,7 +14,14 @@ from hartonomous.hql.errors import NotSupported
 from hartonomous.server.postgres import answers, messages, replies
 from hartonomous.server.postgres.answers import Answers
 from hartonomous.server.postgres.catalog_queries import Watch, is_catalog_query
-from hartonomous.server.postgres.commands import Command, Values, check_is_here, find_command
+from hartonomous.server.postgres.commands import (
+    CHARACTERS_MAX,
+    Command,
+    Values,
+    check_is_here,
+    find_command,
+    pieces_of,
+)
 from hartonomous.server.postgres.faults import (
     FAILED_TRANSACTION,
     PROTOCOL_VIOLATION,
@@ -124,15 +131,24 @@ class Client:
         self._text = message.text
         was_inside = self.session.in_transaction
         try:
-            statement = self._prepare(message.text, ())
-            if statement.is_empty:
-                await self.connection.send(replies.EMPTY_QUERY)
-                return
-            await self._send_answers(await self.run(statement, {}))
+            for text in self._cut(message.text):
+                statement = self._prepare(text, ())
+                if statement.is_empty:
+                    await self.connection.send(replies.EMPTY_QUERY)
+                    return
+                await self._send_answers(await self.run(statement, {}))
         except (Error, Refused) as fault:
             self.note_failure(was_inside)
             await self._fail(fault)
         await self._close_portals()
+
+    def _cut(self, text: str) -> list[str]:
+        """One by one what no statement of HQL's is among, as pools send when a connection comes
+        back; any other text is one."""
+        pieces = pieces_of(text) if ";" in text and len(text) <= CHARACTERS_MAX else []
+        if len(pieces) > 1 and all(find_command(p) or is_catalog_query(p) for p in pieces):
+            return pieces
+        return [text]
 
     async def _send_answers(self, found: Answers) -> None:
         """All results, in text."""
@@ -183,16 +199,16 @@ class Client:
         command = find_command(text)
         if command is not None and self._is_hql(command):
             command = None
-        if is_catalog_query(text):
-            return Statement(text, text, types, None, True)
-        check_is_here(text)
+        is_catalog = is_catalog_query(text)
+        if not is_catalog:
+            check_is_here(text)
         hql, stated = mapped(text)
         count = max(len(types), max(stated, default=0))
         known = [*types, *[0] * (count - len(types))]
         for number, oid in stated.items():
             if number and not known[number - 1]:
                 known[number - 1] = oid
-        return Statement(text, hql, tuple(known), command)
+        return Statement(text, hql, tuple(known), command, is_catalog)
 
     def _is_hql(self, command: Command) -> bool:
         """FETCH and CLOSE of a cursor of HQL's own."""

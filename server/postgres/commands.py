@@ -115,6 +115,17 @@ def find_command(text: str) -> Command | None:
     return None
 
 
+_PIECES = re.compile(r"'[^']*(?:''[^']*)*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/|(;)", re.DOTALL)
+
+
+def pieces_of(text: str) -> list[str]:
+    """A text cut at its semicolons; blank pieces are left out."""
+    cuts = [match.start() for match in _PIECES.finditer(text) if match[1]]
+    starts, ends = [0, *(cut + 1 for cut in cuts)], [*cuts, len(text)]
+    found = (text[start:end].strip() for start, end in zip(starts, ends, strict=True))
+    return [piece for piece in found if piece]
+
+
 def _plain(name: str) -> str:
     """A name without its quotes."""
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
@@ -191,6 +202,7 @@ _SETTINGS = (
     Setting("integer_datetimes", "on", None, True),
     Setting("IntervalStyle", "postgres", _one_of("postgres"), True),
     Setting("is_superuser", "off", None, True),
+    Setting("jit", "off", _one_of("off", "false", "0")),
     Setting("lc_collate", "C.UTF-8"),
     Setting("lc_ctype", "C.UTF-8"),
     Setting("lc_messages", "C"),

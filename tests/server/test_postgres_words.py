@@ -11,7 +11,7 @@ import pytest
 from hartonomous.hql.errors import AuthFault, NotSupported
 from hartonomous.hql.security.passwords import ScramVerifier, make_scram
 from hartonomous.server.postgres.catalog_queries import is_catalog_query
-from hartonomous.server.postgres.commands import Values, check_modes, find_command
+from hartonomous.server.postgres.commands import Values, check_modes, find_command, pieces_of
 from hartonomous.server.postgres.faults import Refused, position
 from hartonomous.server.postgres.scram import Exchange
 
@@ -118,6 +118,14 @@ def test_queries_of_the_catalog(text: str) -> None:
 )
 def test_others_are_hql(text: str) -> None:
     assert not is_catalog_query(text)
+
+
+def test_pieces() -> None:
+    assert pieces_of("SELECT ';'; -- ;\n CLOSE ALL;;/* ; */ RESET ALL;") == [
+        "SELECT ';'",
+        "-- ;\n CLOSE ALL",
+        "/* ; */ RESET ALL",
+    ]
 
 
 def test_positions() -> None:
