@@ -48,21 +48,21 @@ BATCH_ROWS = 16_384
 
 
 def run_diff(statement: DiffCommit, context: Context) -> Result:
-    """Definitions first, then rows, by table and row id."""
+    """Definitions first, then rows, by table and row id; of what the account may know and read."""
     database = context.session.database
     before, after = (
         Side.of(database, find_commit(context, value))
         for value in (statement.before, statement.after)
     )
-    wanted = None if statement.table is None else _ids_named(statement, before, after)
+    wanted = None if statement.table is None else _ids_named(context, statement, before, after)
     common = Parting.of(database, before.commit, after.commit)
     return Result(DIFF_FIELDS, _batches(context, before, after, common, wanted))
 
 
-def _ids_named(statement: DiffCommit, before: Side, after: Side) -> set[int]:
+def _ids_named(context: Context, statement: DiffCommit, before: Side, after: Side) -> set[int]:
     assert statement.table is not None
     schema, name = split_name(statement.table)
-    found = (side.catalog.find(schema, name) for side in (before, after))
+    found = (context.seen(side.catalog).find(schema, name) for side in (before, after))
     ids = {entry.id for entry in found if isinstance(entry, TableEntry)}
     if not ids:
         message = f'neither commit has a table "{statement.table}"'
@@ -73,10 +73,12 @@ def _ids_named(statement: DiffCommit, before: Side, after: Side) -> set[int]:
 def _batches(
     context: Context, before: Side, after: Side, common: Parting, wanted: set[int] | None
 ) -> Iterator[pa.RecordBatch]:
-    yield _definitions(before, after, wanted)
+    yield _definitions(context, before, after, wanted)
     for table_id in table_ids(before, after):
         context.limits.check()
         if wanted is not None and table_id not in wanted:
+            continue
+        if not _may_read(context, before, after, table_id):
             continue
         found = changed_rows(before, after, common, table_id)
         for some in slices(len(found), BATCH_ROWS):
@@ -85,10 +87,29 @@ def _batches(
             yield _rows(context, rows, before.table(table_id), after.table(table_id))
 
 
-def _definitions(before: Side, after: Side, wanted: set[int] | None) -> pa.RecordBatch:
+def _may_read(context: Context, before: Side, after: Side, table_id: int) -> bool:
+    """Whether all rows of a table are for the account: history has no policies."""
+    rights = context.rights
+    if rights is None:
+        return True
+    from hartonomous.hql.security.rows import sees_all
+    from hartonomous.hql.security.visible import where_of
+
+    for side in (before, after):
+        table = side.table(table_id)
+        if table is not None and not (
+            rights.may("SELECT", *where_of(table, side.catalog)) and sees_all(context, table)
+        ):
+            return False
+    return True
+
+
+def _definitions(
+    context: Context, before: Side, after: Side, wanted: set[int] | None
+) -> pa.RecordBatch:
     changes = [
         c
-        for c in definition_changes(before.catalog, after.catalog)
+        for c in definition_changes(context.seen(before.catalog), context.seen(after.catalog))
         if wanted is None or c.entry.id in wanted
     ]
     nothing = pa.nulls(len(changes))

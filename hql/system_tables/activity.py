@@ -42,20 +42,21 @@ def _sessions(context: Context) -> list[Row]:
 def _statements(context: Context) -> list[Row]:
     from hartonomous.hql.normal_text import without_secrets
     from hartonomous.hql.run import shorten
-    from hartonomous.hql.watching_rights import may_see
+    from hartonomous.hql.watching_rights import may_see, seen_text
 
-    activity = context.session.activity
+    session, activity = context.session, context.session.activity
     rows: list[Row] = []
     for w in activity.statements():
-        if w.session is not None and may_see(context.session, w.session.author):
-            text = shorten(without_secrets(w.prepared.text))
+        if w.session is not None and may_see(session, w.session.author):
+            text = seen_text(session, w.session.author, without_secrets(w.prepared.text))
+            text = shorten(text)
             rows.append((w.number, w.session.number, w.kind, text, moment(w.at_us), w.seconds * 1e3,
                          "streaming" if w.is_paused else "running", w.rows, _share(w)))  # fmt: skip
     for source in activity.elsewhere:
         for s in source():
-            if not may_see(context.session, s.author):
+            if not may_see(session, s.author):
                 continue
-            text = shorten(without_secrets(s.text))
+            text = shorten(seen_text(session, s.author, without_secrets(s.text)))
             rows.append((s.number, s.session_number, s.kind, text, moment(s.at_us), s.seconds * 1e3,
                          s.status, s.rows, None))  # fmt: skip
     return rows

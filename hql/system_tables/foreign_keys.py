@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
 
 def _found(context: Context) -> Iterator[tuple[TableEntry, ForeignKeyEntry, TableEntry]]:
-    """Every foreign key between its tables."""
-    for table in sorted_tables(context):
+    """Every foreign key between its tables, of which the account sees both."""
+    tables = sorted_tables(context)
+    seen = {table.id: table for table in tables}
+    for table in tables:
         for entry in table.foreign_keys:
-            parent = context.catalog.tables_by_id[entry.table] if entry.table else table
-            yield table, entry, parent
+            parent = seen.get(entry.table) if entry.table else table
+            if parent is not None:
+                yield table, entry, parent
 
 
 def _names(table: TableEntry, ids: tuple[int, ...]) -> list[str]:

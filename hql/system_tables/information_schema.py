@@ -147,9 +147,12 @@ def _key_columns(context: Context) -> list[Row]:
 
 def _references(context: Context) -> list[Row]:
     rows: list[Row] = []
+    seen = {table.id: table for table in context.catalog.tables()}
     for table in _tables_of(context):
         for foreign in table.foreign_keys:
-            other = context.catalog.tables_by_id[foreign.table] if foreign.table else table
+            other = seen.get(foreign.table) if foreign.table else table
+            if other is None:  # a table that the account does not see
+                continue
             wanted = set(foreign.referenced)
             keys = (k.name for k in other.keys if k.is_unique and set(k.columns) == wanted)
             own, its = _place(context, table)[:2], _place(context, other)[:2]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _queries(context: Context) -> list[Row]:
     from hartonomous.hql.query_log import queries_of
-    from hartonomous.hql.watching_rights import may_see
+    from hartonomous.hql.watching_rights import may_see, seen_text
 
     return [
         (
@@ -27,7 +27,7 @@ def _queries(context: Context) -> list[Row]:
             q.branch,
             q.kind,
             q.hash,
-            q.text,
+            seen_text(context.session, q.author, q.text),
             q.seconds * 1e3,
             q.rows,
             q.error,
