@@ -21,6 +21,7 @@ makes enums around, which takes 10 microseconds a wait.)
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
+import os
 import select
 import signal
 import socket
@@ -65,6 +66,7 @@ class Transport:
     ) -> None:
         self.is_broken = False
         self._why = ""  # it broke
+        self._process = os.getpid()
         self.was_interrupted = False
         self.was_dismissed = False
         self.on_interrupt: Callable[[], object] = lambda: None
@@ -163,7 +165,14 @@ class Transport:
             self._sending.release()
         return True
 
+    def _check_process(self) -> None:
+        """A child of a fork has the socket too: what it said would be in the parent's name."""
+        if os.getpid() != self._process and not self.is_broken:
+            self._why = "it was opened before this process was forked, and is the parent's"
+            self.drop()
+
     def _send(self, message: bytes) -> None:
+        self._check_process()
         if self.is_broken:
             raise self.fault
         if len(message) <= SENT_BYTES_MAX:
@@ -195,6 +204,7 @@ class Transport:
     @property
     def is_dead(self) -> bool:
         """Whether the server has closed the connection already. Looks, and does not wait."""
+        self._check_process()
         if self.is_broken:
             return True
         poll = select.poll()
@@ -318,6 +328,7 @@ class Transport:
 
     def close(self) -> None:
         """Says goodbye and closes. Idempotent."""
+        self._check_process()
         if self.is_broken:
             return
         try:

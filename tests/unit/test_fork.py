@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import serving
 
 from hartonomous import hql
 from hartonomous.storage.errors import Locked
@@ -71,3 +72,20 @@ def test_a_child_does_not_keep_the_lock(tmp_path: Path) -> None:
         os.close(target)
         os.close(source)
         os.waitpid(child, 0)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_leaves_its_parents_connection_to_a_server_alone() -> None:
+    """It makes one of its own, if nothing is lost with the parent's."""
+    with serving() as server, hql.connect(server.url) as db:
+        number = db.session.number
+        db.execute("CREATE TABLE t (a INT)")
+        sessions = "SELECT COUNT(*) FROM sys.sessions WHERE door = 'wire'"
+        assert in_child(lambda: db.execute(sessions).fetchall()) == "[(2,)]"
+        assert in_child(db.close) == "None"
+        db.execute("BEGIN TRAN; INSERT INTO t VALUES (1)")
+        assert "before this process was forked" in in_child(lambda: db.execute("SELECT 1"))
+        assert "before this process was forked" in in_child(db.commit)
+        db.commit()
+        assert db.session.number == number
+        assert db.execute("SELECT a FROM t").fetchall() == [(1,)]
