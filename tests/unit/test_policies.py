@@ -172,7 +172,7 @@ def test_many_rows_are_checked_in_every_way_that_they_come() -> None:
             lambda: db.execute("INSERT INTO t (a) VALUES (1)"),
             lambda: db.execute("INSERT INTO t EXEC('SELECT 1, ''bob''')"),
             lambda: db.execute("UPDATE t SET who = 'bob' WHERE a = 1"),
-            lambda: db.executemany("UPDATE t SET who = 'bob' WHERE a = ?", [(i,) for i in range(9)]),
+            lambda: db.executemany("UPDATE t SET who = 'bob' WHERE a = ?", [(1,), (2,), (3,)]),
         ]  # fmt: skip
         for way in ways:
             with pytest.raises(PermissionFault):
