@@ -209,7 +209,7 @@ class Engine:
     # --- time ---
 
     async def _tick(self) -> None:
-        """Tells of progress, and closes sessions that were idle too long."""
+        """Tells of progress, and closes sessions that were idle too long or whose client left."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             idle = self.settings.idle_timeout
@@ -217,6 +217,8 @@ class Engine:
             for session in list(self.sessions.values()):
                 if oldest is not None and session.used_at < oldest and not session.is_busy:
                     session.expel("idle for too long")
+                elif session.has_left is not None and session.has_left():
+                    session.expel("the client left")
                 for running in session.runnings.values():
                     if running.is_computing and running.elapsed > TICK_SECONDS:
                         running.note_progress()

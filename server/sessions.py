@@ -59,7 +59,8 @@ Parameters = Mapping[str, Any] | Sequence[Any] | None
 class ServerSession:
     """One client's session, whichever door it came through. All methods on the event loop, except
     what `do` and `call` are given. `encodes`: rows are wanted as Arrow IPC messages. `on_close`:
-    what the door does when the server ends the session."""
+    what the door does when the server ends the session; `has_left`: whether its client hung up, for
+    doors that are not told."""
 
     def __init__(
         self,
@@ -78,6 +79,7 @@ class ServerSession:
         self.opened_at = time.time()
         self.used_at = time.monotonic()
         self.on_close: Callable[[str], object] | None = None
+        self.has_left: Callable[[], bool] | None = None
         self.runnings: dict[int, Running] = {}
         self.is_closed = False
         self._closing: asyncio.Future[None] | None = None

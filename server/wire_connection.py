@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: pieces of work of one connection beside its statements
 WORK_MAX = 256
+#: that a client has to take what waits for it when the server ends the session
+GOODBYE_SECONDS = 5.0
 Handler = Callable[["WireConnection", Frame], None]
 
 
@@ -42,7 +44,7 @@ class WireConnection:
         drain: Callable[[], Awaitable[None]],
         session: ServerSession,
     ) -> None:
-        self.socket, self.session = socket, session
+        self.socket, self.session, self._transport = socket, session, transport
         self.sender = Sender(transport, drain)
         self.settings = session.engine.settings
         self.uploads = Uploads(self.settings.upload_bytes_max)
@@ -51,10 +53,12 @@ class WireConnection:
         self._writer = EventWriter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_leaving = False
+        self._is_expelled = False
 
     async def serve(self) -> None:
         """Until either side leaves. Raises WireFault, ConnectionError."""
         self.session.on_close = self._expel
+        self.session.has_left = self._transport.is_closing
         try:
             while not self._is_leaving:
                 message = await self.socket.receive()
@@ -73,7 +77,7 @@ class WireConnection:
                 else:
                     return
         finally:
-            self.session.on_close = None
+            self.session.on_close = self.session.has_left = None
             for task in self._tasks:
                 task.cancel()
             if self._tasks:
@@ -320,14 +324,21 @@ class WireConnection:
         self._is_leaving = True
 
     def _expel(self, why: str) -> None:
-        """The server ends the session."""
-        self._is_leaving = True
+        """The server ends the session. A client that does not take the goodbye, or has said that it
+        sends no more and does not read either, is not waited for."""
+        if self._transport.is_closing():
+            self._transport.abort()
+        elif not self._is_expelled:
+            self._is_leaving = self._is_expelled = True
+            self._go(self._leave(why))
 
-        async def leave() -> None:
-            await self.sender.send_frame({"type": "goodbye", "reason": why})
-            await self.socket.close(code=1001, message=why.encode()[:100])
-
-        self._go(leave())
+    async def _leave(self, why: str) -> None:
+        try:
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self.sender.send_frame({"type": "goodbye", "reason": why})
+                await self.socket.close(code=1001, message=why.encode()[:100])
+        except TimeoutError:
+            self._transport.abort()
 
     HANDLERS: ClassVar[dict[str, Handler]] = {
         "query": _query,
