@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from golden_runner import Runner
 from server_workers import Served
+from servers import ServerThread
 
 from hartonomous import hql
 from hartonomous.hql.errors import WorkerFault
 from hartonomous.server import workers
 from hartonomous.server.events import Columns, Rows
+from hartonomous.server.routing import WorkerRouter
 
 pytestmark = pytest.mark.slow
 
@@ -69,9 +72,14 @@ def test_own_writes_are_read_while_workers_are_killed(
             if pids:
                 os.kill(chance.choice(pids), signal.SIGKILL)
 
+    async def keeper() -> None:
+        while time.monotonic() < until:
+            await asyncio.sleep(chance.random() / 2)
+            await served.rows(setup, chance.choice(("CHECKPOINT", "VACUUM")))
+
     async def all_of_it() -> int:
         clients = [client(number) for number in range(CLIENTS)]
-        *counts, _ = await asyncio.gather(*clients, killer())
+        *counts, _, _ = await asyncio.gather(*clients, killer(), keeper())
         return sum(c for c in counts if c is not None)
 
     written = served.do(all_of_it())
@@ -220,3 +228,47 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+class ServedRunner(Runner):
+    """Runs golden scripts through a server and its worker."""
+
+    server: ServerThread | None = None
+    routed = 0
+
+    def session(self, name: str) -> Any:
+        if self.server is None:
+            self.server = ServerThread(self.database, workers=1)
+            assert self.server.server.workers is not None
+            self.server.do(self.server.server.workers.wait_ready())
+        if name not in self.sessions:
+            self.sessions[name] = hql.connect(self.server.url)
+        return self.sessions[name]
+
+    def close(self) -> None:
+        super().close()
+        server, self.server = self.server, None
+        if server is not None:
+            router = server.server.engine.router
+            assert isinstance(router, WorkerRouter)
+            self.routed += router.answered
+            server.stop()
+
+
+#: scripts that make users, who must then log in, or show by which door statements came
+OTHERS = ("CREATE USER", "embedded")
+SCRIPTS = sorted((Path(__file__).parents[1] / "golden" / "queries").glob("*.golden"))
+
+
+def test_golden_scripts_of_queries(tmp_path: Path) -> None:
+    routed = 0
+    for script in SCRIPTS:
+        text = script.read_text(encoding="utf-8")
+        if any(word in text for word in OTHERS):
+            continue
+        folder = tmp_path / script.stem
+        folder.mkdir()
+        with ServedRunner(folder) as runner:
+            assert runner.script(text).splitlines() == text.splitlines(), script
+        routed += runner.routed
+    assert routed > 20
