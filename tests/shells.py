@@ -38,7 +38,7 @@ class TestShell(Shell):
 
     def __init__(
         self,
-        path: Path | None = None,
+        path: str | Path | None = None,
         *,
         columns: int | None = 80,
         has_unicode: bool = True,

@@ -22,15 +22,21 @@ def db() -> Database:
     return Database.open(None)
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[TestShell]:
-    """A shell over an empty database on disk."""
+@pytest.fixture(params=["embedded", pytest.param("wire", marks=pytest.mark.slow)])
+def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TestShell]:
+    """A shell over an empty database on disk, which may be a server's."""
+    from doors import DOORS
     from shells import TestShell
 
-    shell = TestShell(tmp_path / "d.hdb", columns=100)
+    if request.param == "wire" and request.node.get_closest_marker("embedded"):
+        pytest.skip("of this machine's folders")
+    door = DOORS[request.param]()
+    database = tmp_path / "d.hdb"
+    shell = TestShell(door.url(database) if request.param == "wire" else database, columns=100)
     yield shell
     shell.close()
     shell.connection.close()
+    door.close()
 
 
 @pytest.fixture

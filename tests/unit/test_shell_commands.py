@@ -96,6 +96,7 @@ def test_quit_ends_a_text(shell: TestShell) -> None:
     assert shell.is_leaving
 
 
+@pytest.mark.embedded
 def test_which_database(shell: TestShell, tmp_path: Path) -> None:
     lines = shell.lines(r"\conninfo")
     assert lines[0] == f"Database {tmp_path / 'd.hdb'}"
@@ -119,6 +120,7 @@ def test_connect(shell: TestShell, tmp_path: Path, capsys: Errors) -> None:
     assert shell.enter("SELECT 1")
 
 
+@pytest.mark.embedded
 def test_databases_and_branches(
     shell: TestShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Errors
 ) -> None:
