@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Timer
 
-#: what a query of the catalog begins with
+#: a longer text is no query of the catalog
+CHARACTERS_MAX = 100_000
+#: what one begins with
 _FIRST = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:SELECT|WITH|VALUES|TABLE)\b", re.I | re.S)
 #: strings and comments, which name nothing, then names that only PostgreSQL's catalog has
 _NAMES = re.compile(
@@ -30,7 +32,7 @@ _NAMES = re.compile(
 
 def is_catalog_query(text: str) -> bool:
     """Whether a text is a query of PostgreSQL's catalog."""
-    if not _FIRST.match(text):
+    if len(text) > CHARACTERS_MAX or not _FIRST.match(text):
         return False
     return any(match["name"] is not None for match in _NAMES.finditer(text + " "))
 

@@ -7,8 +7,9 @@ undoes a failed statement whole and its transaction goes on; where an error ende
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hartonomous.hql.errors import NotSupported
 from hartonomous.server.postgres import answers, messages, replies
@@ -30,18 +31,30 @@ from hartonomous.server.postgres.faults import (
     Refused,
     response,
 )
+from hartonomous.server.postgres.messages import COUNT_MAX
 from hartonomous.server.postgres.parameters import mapped, values_of
 from hartonomous.server.postgres.portals import NAMES_MAX, Portal, Statement, said
 from hartonomous.server.postgres.rows import encoded
 from hartonomous.server.postgres.types import Column
 from hartonomous.storage.errors import Error
 
+T = TypeVar("T")
+
 if TYPE_CHECKING:
     from hartonomous.server.postgres.connection import Connection
     from hartonomous.server.sessions import ServerSession
 
+#: what prepared statements and the parameters of portals may hold in all
+CHARACTERS_HELD_MAX, BYTES_HELD_MAX = 64 << 20, 64 << 20
+#: texts and parameters that are longer are read beside the event loop
+LONG = 64 << 10
 #: commands that may end a block that failed
 _ENDINGS = ("commit", "rollback", "rollback_to")
+
+
+async def _aside(size: int, work: Callable[..., T], *given: Any) -> T:
+    """What `work` gives; on a thread, if there is much to do."""
+    return work(*given) if size <= LONG else await asyncio.to_thread(work, *given)
 
 
 class Client:
@@ -132,7 +145,7 @@ class Client:
         was_inside = self.session.in_transaction
         try:
             for text in self._cut(message.text):
-                statement = self._prepare(text, ())
+                statement = await self._prepare(text, ())
                 if statement.is_empty:
                     await self.connection.send(replies.EMPTY_QUERY)
                     return
@@ -171,7 +184,8 @@ class Client:
         match message:
             case messages.Parse():
                 self._text = message.text
-                self._put(self.statements, message.name, self._prepare(message.text, message.types))
+                statement = await self._prepare(message.text, message.types)
+                self._put(self.statements, message.name, statement)
                 await send(replies.PARSED)
             case messages.Bind():
                 await self._bind(message)
@@ -195,15 +209,17 @@ class Client:
             case _:
                 raise Refused(PROTOCOL_VIOLATION, f"{type(message).__name__} is not expected here")
 
-    def _prepare(self, text: str, types: tuple[int, ...]) -> Statement:
+    async def _prepare(self, text: str, types: tuple[int, ...]) -> Statement:
         command = find_command(text)
         if command is not None and self._is_hql(command):
             command = None
         is_catalog = is_catalog_query(text)
         if not is_catalog:
             check_is_here(text)
-        hql, stated = mapped(text)
+        hql, stated = await _aside(len(text), mapped, text)
         count = max(len(types), max(stated, default=0))
+        if count > COUNT_MAX:
+            raise Refused("54023", f"${count}: at most {COUNT_MAX:,} parameters are taken")
         known = [*types, *[0] * (count - len(types))]
         for number, oid in stated.items():
             if number and not known[number - 1]:
@@ -220,6 +236,9 @@ class Client:
             raise Refused("42P05", f'prepared statement "{name}" already exists')
         if len(kept) >= NAMES_MAX:
             raise Refused("53400", f"{len(kept):,} prepared statements are open", "DEALLOCATE some")
+        held = sum(len(statement.text) for statement in kept.values())
+        if held + len(value.text) > CHARACTERS_HELD_MAX:
+            raise Refused("53400", "the prepared statements are too long", "DEALLOCATE some")
         kept[name] = value
 
     def _statement(self, name: str) -> Statement:
@@ -244,7 +263,8 @@ class Client:
                 f"bind message supplies {len(message.values)} parameters, but prepared statement "
                 f'"{message.statement}" requires {len(statement.types)}',
             )
-        values = values_of(message.values, message.formats, statement.types)
+        size = sum(len(value) for value in message.values if value is not None)
+        values = await _aside(size, values_of, message.values, message.formats, statement.types)
         before = self.portals.get(message.portal)
         if before is not None:
             if message.portal:
@@ -252,7 +272,9 @@ class Client:
             await before.close()
         if len(self.portals) >= NAMES_MAX:
             raise Refused("53400", f"{len(self.portals):,} portals are open")
-        self.portals[message.portal] = Portal(statement, values, message.result_formats)
+        if message.portal and size + sum(p.size for p in self.portals.values()) > BYTES_HELD_MAX:
+            raise Refused("53400", "the portals' parameters are too long", "close some")
+        self.portals[message.portal] = Portal(statement, values, message.result_formats, size=size)
 
     async def _describe_statement(self, statement: Statement) -> None:
         from hartonomous.server.postgres.running import foretell

@@ -41,6 +41,8 @@ def mapped(text: str) -> tuple[str, dict[int, int]]:
     """The text in HQL, as long as before, and the types that it states: OIDs by number from 1; 0
     where it states none."""
     stated: dict[int, int] = {}
+    if "$" not in text:
+        return text, stated
 
     def replace(match: re.Match[str]) -> str:
         if match["number"] is None:

@@ -49,6 +49,7 @@ class Portal:
     statement: Statement
     parameters: dict[str, Any]
     formats: Sequence[int] = ()
+    size: int = 0  # of the parameters, in bytes
     holds: bool = False
     is_cursor: bool = False
     answers: Answers | None = None

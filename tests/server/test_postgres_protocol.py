@@ -108,6 +108,8 @@ def test_names(raw: RawClient) -> None:
     assert kinds(raw.ask(client.close("S", "n"), client.close("P", "x"), client.SYNC)) == "33Z"
     gone = raw.ask(client.bind(statement="n"), client.SYNC)
     assert fields_of(gone[0][1])["C"] == "26000"
+    many = raw.ask(client.parse("SELECT $65536"), client.SYNC)
+    assert fields_of(many[0][1])["C"] == "54023"
     few = raw.ask(client.parse("SELECT $2"), client.bind([b"1"]), client.SYNC)
     assert fields_of(few[1][1])["C"] == "08P01"
     assert kinds(raw.ask(client.parse(""), client.bind(), client.execute(), client.SYNC)) == "12IZ"
@@ -125,6 +127,42 @@ def test_forms_of_results(raw: RawClient) -> None:
         client.parse(text), client.bind(results=[1, 0, 1]), client.execute(), client.SYNC
     )
     assert wrong[-1][0] == "Z"
+
+
+def test_long_texts_and_values(raw: RawClient) -> None:
+    text = "SELECT $1, " + " + ".join(["1"] * 100_000)
+    answers = raw.ask(client.parse(text, types=[25]), client.SYNC)
+    assert kinds(answers) == "1Z"
+    long = b"x" * 1_000_000
+    answers = raw.ask(
+        client.parse("SELECT LEN($1)"), client.bind([long]), client.execute(), client.SYNC
+    )
+    assert row_of(answers[2][1]) == [b"1000000"]
+    numbers = struct.pack("!iiIii", 1, 0, 700, 20_000, 1) + struct.pack("!if", 4, 0.5) * 20_000
+    answers = raw.ask(
+        client.parse("SELECT VECTOR_DIMS($1)", types=[1021]),
+        client.bind([numbers], formats=[1]),
+        client.execute(),
+        client.SYNC,
+    )
+    assert row_of(answers[2][1]) == [b"20000"]
+
+
+def test_what_a_connection_holds_is_bounded(
+    raw: RawClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hartonomous.server.postgres import client as module
+
+    monkeypatch.setattr(module, "CHARACTERS_HELD_MAX", 1_000)
+    monkeypatch.setattr(module, "BYTES_HELD_MAX", 1_000)
+    text = "SELECT $1" + " " * 600
+    assert kinds(raw.ask(client.parse(text, "a"), client.SYNC)) == "1Z"
+    assert kinds(raw.ask(client.parse(text, "b"), client.SYNC)) == "EZ"
+    bound = client.bind([b"x" * 600], "p", "a")
+    more = client.bind([b"x" * 600], "q", "a")
+    answers = raw.ask(bound, more, client.SYNC)
+    assert kinds(answers) == "2EZ"
+    assert fields_of(answers[1][1])["C"] == "53400"
 
 
 def test_function_calls_and_copies(raw: RawClient) -> None:
