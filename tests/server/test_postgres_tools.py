@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -180,6 +181,15 @@ def test_queries_of_the_catalog_end(server: ServerThread) -> None:
         with pytest.raises(psycopg.Error, match="more than"):
             db.execute("SELECT oid FROM pg_catalog.pg_am, generate_series(1, 10000000)")
         assert db.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_without_sqlglot(server: ServerThread, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sqlglot", None)
+    with connected(server) as db:
+        with pytest.raises(psycopg.Error) as caught:
+            db.execute("SELECT * FROM pg_class")
+        assert "hartonomous[postgres]" in (caught.value.diag.message_hint or "")
+        assert db.execute("SELECT 1").fetchone() == (1,)  # the rest needs none
 
 
 def test_what_dbeaver_sees(server: ServerThread) -> None:
