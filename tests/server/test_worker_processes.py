@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +169,11 @@ def test_what_cannot_start_is_tried_less_and_less_often(tmp_path: Path) -> None:
     assert reports and all("ended" in r for r in reports)
 
 
-def test_a_server_that_is_killed_leaves_no_worker(tmp_path: Path) -> None:
-    server, pids, folders = serve(tmp_path)
+Serving = tuple[subprocess.Popen[str], list[int], list[Path]]
+
+
+def test_a_server_that_is_killed_leaves_no_worker(tmp_path: Path, serving: Serving) -> None:
+    server, pids, folders = serving
     server.kill()
     server.wait()
     wait_for(lambda: not any(map(is_there, pids)))
@@ -180,15 +183,16 @@ def test_a_server_that_is_killed_leaves_no_worker(tmp_path: Path) -> None:
     assert list((tmp_path / "db" / "readers").iterdir()) == []
 
 
-def test_ctrl_c_ends_server_and_workers_in_order(tmp_path: Path) -> None:
-    server, pids, folders = serve(tmp_path)
+def test_ctrl_c_ends_server_and_workers_in_order(serving: Serving) -> None:
+    server, pids, folders = serving
     os.killpg(server.pid, signal.SIGINT)  # as a terminal does
     assert server.wait(30) == 0
     assert server.stderr is not None and "Traceback" not in server.stderr.read()
     assert not any(map(is_there, pids)) and not any(f.exists() for f in folders)
 
 
-def serve(tmp_path: Path) -> tuple[subprocess.Popen[str], list[int], list[Path]]:
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[Serving]:
     """A server, its workers, which have answered something, and their folders."""
     command = [sys.executable, "-m", "hartonomous.hql.shell.main", "serve", str(tmp_path / "db")]
     server = subprocess.Popen(
@@ -198,14 +202,19 @@ def serve(tmp_path: Path) -> tuple[subprocess.Popen[str], list[int], list[Path]]
         start_new_session=True,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
-    assert server.stderr is not None
-    found = re.search(r"hql://\S+", server.stderr.readline())
-    assert found is not None
-    with hql.connect(found[0]) as db:
-        db.execute("CREATE TABLE t (a INT); INSERT INTO t VALUES (1)")
-        wait_for(lambda: len(workers_of(server.pid)) == 2)
-        assert db.execute("SELECT a FROM t").fetchall() == [(1,)]
-    return server, workers_of(server.pid), list(tmp_path.glob("hartonomous-worker-*"))
+    with server:
+        try:
+            assert server.stderr is not None
+            found = re.search(r"hql://\S+", server.stderr.readline())
+            assert found is not None
+            with hql.connect(found[0]) as db:
+                db.execute("CREATE TABLE t (a INT); INSERT INTO t VALUES (1)")
+                wait_for(lambda: len(workers_of(server.pid)) == 2)
+                assert db.execute("SELECT a FROM t").fetchall() == [(1,)]
+            folders = list(tmp_path.glob("hartonomous-worker-*"))
+            yield server, workers_of(server.pid), folders
+        finally:
+            server.kill()
 
 
 def workers_of(pid: int) -> list[int]:
