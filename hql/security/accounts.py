@@ -23,7 +23,7 @@ from hartonomous.hql.errors import AuthFault
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.security.directory import Directory, Policy, Token, User, read_directory
 from hartonomous.hql.security.rights import CONTROL, OBJECT_RIGHTS, OWNER
-from hartonomous.hql.security.visible import maker_key
+from hartonomous.hql.security.visible import maker_key, maker_of
 from hartonomous.storage.catalog import fold
 
 if TYPE_CHECKING:
@@ -131,22 +131,21 @@ class Accounts:
 
     def find(self, name: str) -> Account | None:
         """The account of a user who exists and is enabled. Proves nothing."""
-        directory = self.directory
-        user = directory.users.get(fold(name))
-        if user is None or not user.is_enabled:
-            return None
-        with self._lock:
+        self.directory  # noqa: B018 — reads what is new
+        with self._lock:  # an account with the rights of one version and the number of another
+            directory = self._directory  # would be taken for current
+            user = directory.users.get(fold(name))
+            if user is None or not user.is_enabled:
+                return None
             kept = self._kept.get(fold(name))
-            if kept is None or directory is not self._directory:
-                kept = self._make(user, directory)
-                if directory is self._directory:
-                    self._kept[fold(name)] = kept
+            if kept is None:
+                kept = self._kept[fold(name)] = self._make(user, directory)
             return kept
 
     def _make(self, user: User, directory: Directory) -> Account:
         roles = directory.roles_of(user.name)
         rights = directory.rights_of((fold(user.name), *roles))
-        rights[maker_key(user.name)] = frozenset({CONTROL})
+        rights[maker_key(maker_of(user.name, user.at_us))] = frozenset({CONTROL})
         return Account(
             user.name, roles, rights, _by_table(directory), self._version, False, user.at_us
         )

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 from hartonomous.hql.errors import PermissionFault
 from hartonomous.hql.security.accounts import Account, Accounts
-from hartonomous.hql.security.visible import noun_of, system_key, visible, where_of, whole_of
+from hartonomous.hql.security.visible import (
+    maker_of,
+    noun_of,
+    system_key,
+    visible,
+    where_of,
+    whole_of,
+)
 from hartonomous.storage.catalog import Catalog, Entry, TableEntry
 from hartonomous.storage.errors import ConstraintFault
 
@@ -149,8 +156,9 @@ def account_of_definer(accounts: Accounts, definer: str) -> Account | None:
     it; nobody's if who made it is gone."""
     if not definer:
         return None
-    found = accounts.find(definer)
-    if found is not None:
+    name, _, made = definer.partition("/")
+    found = accounts.find(name)
+    if found is not None and str(found.made_us) == made:
         return None if found.is_owner else found
     return Account(definer, frozenset(), {}, {}, accounts.version)
 
@@ -158,7 +166,9 @@ def account_of_definer(accounts: Accounts, definer: str) -> Account | None:
 def _definer(context: Context) -> str:
     """What is made now keeps as its definer."""
     account = context.rights
-    return "" if account is None or account.is_owner else account.name
+    if account is None or account.is_owner:
+        return ""
+    return maker_of(account.name, account.made_us)
 
 
 def as_definer(bound: BindContext, definer: str) -> BindContext:

@@ -123,9 +123,14 @@ def _makers(entry: Entry) -> tuple[str, ...]:
     return (maker_key(definer),) if definer else ()
 
 
-def maker_key(name: str) -> str:
+def maker_of(name: str, made_us: int) -> str:
+    """What entries keep of who made them: a user, not whoever has the name later."""
+    return f"{name}/{made_us}"
+
+
+def maker_key(definer: str) -> str:
     """Where somebody has every right: on what they made."""
-    return f"by:{fold(name)}"
+    return f"by:{fold(definer)}"
 
 
 def noun_of(entry: Entry) -> str:
