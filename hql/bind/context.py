@@ -46,8 +46,8 @@ class BindContext:
     - `hidden`: base tables also have the column `__address` (UPDATE and DELETE).
     - `database`: where the models of the catalog lie.
     - `find_moment`: what FOR SYSTEM_TIME AS OF means: a commit, and its catalog.
-    - `rights`: whose rights count for what is named now; None: all. `accounts`: where those who made
-      views and routines are found; None: nobody is asked.
+    - `rights`: whose rights count for what is named now; None: all. `accounts`: where those who
+      made views and routines are found; None: nobody is asked.
     """
 
     catalog: Catalog

@@ -199,7 +199,8 @@ def test_who_made_a_thing_is_kept(tmp_path: Path) -> None:
         assert db.execute("VERIFY DATABASE").fetchall() == []
         db.execute("REVOKE CREATE FROM anna")
         db.session.account = Accounts.of(db.session.database).find("anna")
-        for text in ("SELECT * FROM s.v", "EXEC s.p", "SELECT * FROM PREDICT('m', (SELECT 1 AS id, [1, 2] AS v))",
+        for text in ("SELECT * FROM s.v", "EXEC s.p",
+                     "SELECT * FROM PREDICT('m', (SELECT 1 AS id, [1, 2] AS v))",
                      "INSERT INTO s.t VALUES (1, 2)", "DROP MODEL m", "DROP PROCEDURE s.p",
                      "DROP VIEW s.v", "DROP TABLE s.t", "DROP SCHEMA s"):  # fmt: skip
             db.execute(text)
