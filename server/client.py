@@ -187,6 +187,7 @@ class RemoteSession(ServerConnection):
         self.last_identity = None
         with self._turn:
             self._come_back_if_lost()
+            self._keeps = self._keeps or _KEEPING.search(text) is not None
             stream = self._send_query(text, given, messages, fields)
             ready = _has_begun if fields.get("stepwise") else _is_at_last
             try:
@@ -199,7 +200,6 @@ class RemoteSession(ServerConnection):
                 self._connect()
                 stream = self._send_query(text, given, messages, fields)
                 self.wait(stream, lambda: ready(stream))
-        self._keeps = self._keeps or _KEEPING.search(text) is not None
         return stream
 
     def _send_query(

@@ -247,7 +247,11 @@ class ServerConnection:
 
     def _pump(self) -> None:
         """Reads one message, and hands its frames to their texts."""
-        message = self._transport.receive()
+        try:
+            message = self._transport.receive()
+        except ConnectionFault as fault:
+            self._lose(fault)
+            raise
         try:
             for frame in wire.unpack(message, entries_max=ENTRIES_MAX):
                 self._take_frame(frame)
@@ -308,6 +312,12 @@ class ServerConnection:
             and not self._open_streams()
         )
 
+    def _lose(self, fault: ConnectionFault) -> None:
+        """What was under way is lost: who reads it hears of that, and what comes after it may run
+        on a new connection."""
+        for stream in self._open_streams():
+            stream.error, stream.is_over = fault, True
+
     def _open_streams(self) -> list[Stream]:
         return [s for s in self._streams.values() if s.has_answered and not s.is_over]
 
@@ -316,7 +326,9 @@ class ServerConnection:
         if not self._transport.is_dead:
             return
         if not self._may_come_back():
-            raise self._transport.fault
+            fault = self._transport.fault
+            self._lose(fault)
+            raise fault
         self._wants = (self._branch, self._autocommit)
         self._connect()
 

@@ -22,6 +22,7 @@ from hartonomous.hql.geometry_value import Geometry
 from hartonomous.server.client import RemoteSession
 from hartonomous.server.client_address import parse_address
 from hartonomous.server.client_names import RemoteNames
+from hartonomous.server.client_stream import RemoteAdvance
 from hartonomous.storage.errors import Cancelled
 
 LONG = "SELECT COUNT(*) FROM GENERATE_SERIES(1, 300000) AS a, GENERATE_SERIES(1, 300000) AS b"
@@ -172,6 +173,7 @@ def test_it_does_not_if_told_so_or_while_rows_are_read(server: ServerThread) -> 
         db.execute("SELECT 1")
     with pytest.raises(errors.ConnectionFault):
         rows.fetchall()
+    assert db.execute("SELECT 1").fetchall() == [(1,)]
 
 
 class _Deaf:
@@ -305,6 +307,24 @@ def test_cancelling_leaves_the_session_as_it_was(server: ServerThread, db: Any) 
         thread.join(0.01)
     assert [type(error) for error in caught] == [Cancelled]
     assert db.execute("SELECT COUNT(*) FROM #own").fetchall() == [(0,)]
+
+
+def test_the_shells_ctrl_c(server: ServerThread, db: Any) -> None:
+    from hartonomous.hql.shell.running import Interrupted, interruptibly
+
+    timer = press_soon()
+    with pytest.raises(Interrupted):
+        interruptibly(db, lambda: db.execute(LONG), shows_time=True)
+    timer.join()
+    assert db.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_how_far_a_statement_is() -> None:
+    advance = RemoteAdvance()
+    advance.note({"type": "progress", "share": 0.25, "text": "1,234 rows"})
+    assert (advance.done, advance.share) == (1234, 0.25) and advance.seconds >= 0
+    advance.note({"type": "progress", "share": None, "text": "nearly there"})
+    assert (advance.done, advance.share) == (0, 0.0)
 
 
 # --- what stays at the server --------------------------------------------------------------------
