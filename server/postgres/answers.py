@@ -9,9 +9,9 @@ comes back; portals.py turns it into messages.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hartonomous.hql.frozen import frozen
 from hartonomous.server.events import Columns, Finished, Notice, Rows
 from hartonomous.server.postgres.types import Column, column_of
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     from hartonomous.server.sessions import ServerSession
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Begin:
     """A result that has rows begins."""
 
     columns: tuple[Column, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class End:
     """A result ended; `tag` says what was done."""
 
     tag: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Piece:
     """Some of its rows."""
 
     batch: pa.RecordBatch
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Said:
     """A message."""
 

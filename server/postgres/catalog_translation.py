@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from hartonomous.hql.errors import NotSupported, ResourceFault
+from hartonomous.hql.frozen import frozen
 from hartonomous.server.postgres.catalog_functions import (
     EMPTY_FUNCTIONS,
     MACROS,
@@ -55,7 +55,7 @@ _ARRAYS = re.compile(
 NODES_MAX = 20_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Translated:
     """A query for the engine, the relations that it reads, and its parameters' numbers."""
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from hartonomous.hql.errors import NotSupported
+from hartonomous.hql.frozen import frozen
 from hartonomous.server.postgres.faults import Refused
 
 #: what clients are told that they speak with
@@ -84,7 +84,7 @@ def check_is_here(text: str) -> None:
             raise NotSupported(f"not supported yet: {name}", hint=hint)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """`kind` is a key of the table above. `start` is where the value begins in the text; `holds`: a
     cursor outlives its transaction."""
@@ -146,7 +146,7 @@ def check_modes(modes: str) -> None:
 # --- settings ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting:
     """A setting of a connection. `check` gives the value in its own form, or None for one that it
     cannot have; without it the setting stays as it is. `is_reported`: clients are told of it."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from hartonomous.hql.frozen import frozen
 
 #: the first message, and those before the client has proved who it is
 STARTUP_BYTES_MAX = 10_000
@@ -26,7 +27,7 @@ class Malformed(Exception):
     """Bytes that are no message of the protocol: the connection cannot go on."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Startup:
     """`minor` of protocol 3; parameters as `user`, `database`, `application_name`."""
 
@@ -34,28 +35,28 @@ class Startup:
     parameters: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SslRequest:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GssRequest:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CancelRequest:
     process: int
     key: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Query:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parse:
     """`types` are OIDs, 0 for one that the client leaves open."""
 
@@ -64,7 +65,7 @@ class Parse:
     types: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bind:
     """`values` None is NULL. Formats are 0 text and 1 binary: none, one for all, or one each."""
 
@@ -75,7 +76,7 @@ class Bind:
     result_formats: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Describe:
     """`kind` is S (statement) or P (portal), in Close too."""
 
@@ -83,7 +84,7 @@ class Describe:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Execute:
     """`rows_max` 0: all."""
 
@@ -91,40 +92,40 @@ class Execute:
     rows_max: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Close:
     kind: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sync:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Flush:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Terminate:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Password:
     """A password, or a step of SASL: what it is depends on what was asked."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FunctionCall:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CopyPiece:
     """Any of CopyData, CopyDone, CopyFail: to be ignored where no COPY goes on."""
 

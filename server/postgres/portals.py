@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hartonomous.hql.frozen import frozen
 from hartonomous.server.postgres import replies
 from hartonomous.server.postgres.answers import Answers, Begin, End, Piece, Said
 from hartonomous.server.postgres.commands import Command
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 NAMES_MAX = 5_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Statement:
     """A prepared text. `hql` is the text with `@n` for `$n`, of the same length; `types` are OIDs
     of parameters, 0 for those that nobody knows."""

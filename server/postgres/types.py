@@ -6,17 +6,17 @@ are those of PostgreSQL's own pg_type.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hartonomous.hql import types as hql
+from hartonomous.hql.frozen import frozen
 
 if TYPE_CHECKING:
     from hartonomous.hql.plan import Field
     from hartonomous.hql.types import Type
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kind:
     """A type of PostgreSQL: `size` is -1 where values differ in length, `shown` its name in SQL,
     `category` a letter of pg_type.typcategory, `element` the OID of an array's elements."""
@@ -128,7 +128,7 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """A column of a result. `modifier` is pg_attribute.atttypmod: the bound of a varchar, a
     numeric's precision and scale, else -1. `type` is HQL's, None for a column of the catalog."""
