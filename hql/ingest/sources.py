@@ -55,7 +55,7 @@ class Request:
             if not stat.S_ISREG(found.st_mode):
                 raise Unreadable("FILE", "not a regular file")
             if found.st_size <= HELD_BYTES_MAX:
-                with open(self.path, "rb") as file:
+                with self.path.open("rb") as file:
                     self._check(file.fileno())
                     data = file.read()
                 return Source(self.uri, len(data), data), sha256(data).digest()

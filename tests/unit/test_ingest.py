@@ -151,10 +151,10 @@ def test_permission_denied_is_an_error_row(
 ) -> None:
     (tmp_path / "a.txt").write_text("secret")
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, mode: str) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     assert ingest(database, tmp_path)["errors"] == 1
     assert rows(database, "SELECT Code, Message FROM IngestErrors") == [
         ("FILE", "Permission denied")
