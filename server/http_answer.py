@@ -36,6 +36,7 @@ class Answer:
         self._response = web.StreamResponse(headers={"Content-Type": content_type})
         self._held: list[bytes] = []
         self._size = 0
+        self._is_cut = False
 
     @property
     def has_begun(self) -> bool:
@@ -52,6 +53,11 @@ class Answer:
         """Whether the client has closed the connection."""
         transport = self._request.transport
         return transport is None or transport.is_closing()
+
+    def give_up(self) -> None:
+        """Lets go of a client that hung up: what waits for it, it will not read."""
+        if self.is_gone and not self._is_cut:
+            self._abort()
 
     async def write(self, data: bytes) -> None:
         """The next bytes."""
@@ -95,6 +101,7 @@ class Answer:
         self._response.force_close()
         transport = self._request.transport
         if transport is not None:
+            self._is_cut = True
             transport.close()  # what was written is sent before
             asyncio.get_running_loop().call_later(CUT_SECONDS, transport.abort)
         return self._response

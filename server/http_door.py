@@ -145,7 +145,12 @@ class HttpDoor:
         )
         session.client = headers.get("User-Agent", "")[:200]
         reasons: list[str] = []
-        session.on_close = reasons.append
+
+        def leave(why: str) -> None:
+            reasons.append(why)
+            answer.give_up()
+
+        session.on_close, session.has_left = leave, lambda: answer.is_gone
         try:
             running = session.run(
                 asked.text,

@@ -73,6 +73,7 @@ class EngineThreads:
                 job.work()
             finally:
                 tell(self._over, job)
+            del job  # or an idle thread would keep a statement's snapshot
 
     def _over(self, job: Job) -> None:
         self.outstanding -= 1
