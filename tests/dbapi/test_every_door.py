@@ -14,7 +14,7 @@ import pytest
 
 from hartonomous import hql
 
-DOORS = ("embedded", "wire", "async", "psycopg")
+DOORS = ("embedded", "wire", pytest.param("async", marks=pytest.mark.slow), "psycopg")
 
 
 @pytest.fixture

@@ -54,6 +54,7 @@ async def conversation(port: int) -> None:
             assert await db.fetchval("SELECT COUNT(*) FROM t") == 3
 
 
+@pytest.mark.slow
 def test_asyncpg() -> None:
     with serving(postgres_port=0) as server:
         assert server.server.postgres is not None

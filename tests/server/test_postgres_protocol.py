@@ -191,6 +191,7 @@ def test_cancelling_needs_the_key(port: int) -> None:
         assert kinds(list(raw.until_ready())) == "CZ"
 
 
+@pytest.mark.slow
 def test_bytes_before_tls_are_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Or they would pass for what is sent under TLS's protection."""
     from certificates import Authority
@@ -224,6 +225,7 @@ def test_what_is_no_message_ends_the_connection_alone(port: int, sent: bytes) ->
         assert kinds(other.ask(client.query("SELECT 1"))) == "TDCZ"
 
 
+@pytest.mark.slow
 def test_who_says_nothing_is_shown_out(port: int) -> None:
     with RawClient(port, greets=False) as raw:
         began = time.monotonic()

@@ -307,6 +307,7 @@ def test_rights_hold(tmp_path: Path) -> None:
                 eve.execute("SELECT * FROM closed_one WHERE a = %s", [1], prepare=True)
 
 
+@pytest.mark.slow
 def test_tls(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     certificate, key = authority.issue()

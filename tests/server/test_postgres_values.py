@@ -68,7 +68,7 @@ def same(one: Any, other: Any) -> bool:
 
 @pytest.mark.parametrize("format_", [0, 1])
 @pytest.mark.parametrize("name", VALUES)
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_what_is_written_is_read_back(name: str, format_: int, data: st.DataObject) -> None:
     values = data.draw(st.lists(st.none() | VALUES[name], min_size=1, max_size=5))
