@@ -14,14 +14,17 @@ from hartonomous import hql
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test that connects runs through every door that its module names (DOORS; else
-    embedded and wire), but for those marked `embedded`."""
+    """Every test that connects runs through every door that its module names (DOORS, and
+    SLOW_DOORS if slow tests run; else embedded and wire), but for those marked `embedded`."""
     if "door" not in metafunc.fixturenames:
         return
     names = getattr(metafunc.module, "DOORS", ("embedded", "wire"))
-    if metafunc.definition.get_closest_marker("embedded"):
+    is_embedded = metafunc.definition.get_closest_marker("embedded") is not None
+    if is_embedded:
         names = ("embedded",)
-    metafunc.parametrize("door", names, indirect=True)
+    slow = [] if is_embedded else getattr(metafunc.module, "SLOW_DOORS", ())
+    marked = [pytest.param(name, marks=pytest.mark.slow) for name in slow]
+    metafunc.parametrize("door", [*names, *marked], indirect=True)
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,9 @@ SLOW = (
 )
 SERIES = "SELECT value FROM GENERATE_SERIES(1, 300000) ORDER BY value"
 
+#: a connection's thread works as the synchronous tests have it do
+DOORS, SLOW_DOORS = ("embedded",), ("wire",)
+
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
     async def limited() -> Any:

@@ -122,6 +122,7 @@ def test_large_results_and_cancelling_by_tls(secure: ServerThread, authority: Au
         assert db.execute("SELECT 1").fetchall() == [(1,)]
 
 
+@pytest.mark.slow
 def test_the_shell_asks_for_a_password(
     secure: ServerThread, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
