@@ -237,11 +237,17 @@ class ServerConnection:
         KeyboardInterrupt, when the server has heard of it and answered."""
         with self._turn:
             self._running, self._advance = stream.number, stream.advance
-            while not is_ready():
-                self._pump()
-                self._advance = stream.advance
-            if self._transport.was_interrupted:
+            try:
+                while not is_ready():
+                    self._pump()
+                    self._advance = stream.advance
+            except Cancelled:
+                if not self._transport.was_interrupted:
+                    raise
+            finally:
+                was_interrupted = self._transport.was_interrupted
                 self._transport.was_interrupted = False
+            if was_interrupted:
                 stream.close()
                 raise KeyboardInterrupt
 

@@ -21,6 +21,7 @@ makes enums around, which takes 10 microseconds a wait.)
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
+import contextlib
 import os
 import select
 import signal
@@ -322,8 +323,11 @@ class Transport:
         )
 
     def drop(self) -> None:
-        """Closes the socket as it is. Idempotent."""
+        """Closes the socket as it is, also under a thread that reads it. Idempotent."""
         self.is_broken = True
+        if os.getpid() == self._process:  # to a parent of ours the socket stays open
+            with contextlib.suppress(OSError):  # it was not connected any more
+                self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def close(self) -> None:

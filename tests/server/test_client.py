@@ -204,6 +204,27 @@ def test_only_what_reads_is_sent_twice(server: ServerThread, db: Any) -> None:
     assert db.execute("SELECT COUNT(*) FROM twice").fetchone()[0] in (0, 1)
 
 
+def test_a_connection_is_dropped_under_who_reads(server: ServerThread) -> None:
+    """As when sending fails in another thread."""
+    db = hql.connect(server.url)
+    caught: list[hql.Error] = []
+
+    def run() -> None:
+        try:
+            db.execute(LONG)
+        except hql.Error as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_until(lambda: running(server) == 1)
+    db.session._options = {"reconnect": False}  # type: ignore[attr-defined]
+    remote(db)._transport.drop()
+    thread.join(20)
+    assert not thread.is_alive() and [error.code for error in caught] == ["CONNECTION"]
+    wait_until(lambda: running(server) == 0)
+
+
 def test_the_server_stops() -> None:
     with serving() as server:
         db = hql.connect(server.url)
