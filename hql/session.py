@@ -408,11 +408,12 @@ class Session(About):
         self, batches: Iterator[pa.RecordBatch], limits: Limits
     ) -> Iterator[pa.RecordBatch]:
         """While a batch is computed, `cancel` stops the statement that it is of, also if others
-        were begun since."""
+        were begun since. No more come for an account that is gone."""
         watched = limits.watched
         while True:
             before, self._running = self._running, limits
             try:
+                self.check_account()
                 batch = next(batches, None)
             finally:
                 self._running = before

@@ -25,6 +25,19 @@ class About(Transactions):
     def read_only(self) -> bool:
         return self.database.read_only
 
+    def check_account(self) -> None:
+        """AuthFault if the account is gone, or was nobody's and there are users now: what began
+        before, a transaction or a result, ends there too."""
+        if self.account is not None:
+            from hartonomous.hql.security.accounts import Accounts
+
+            Accounts.of(self.database).current(self.account)
+
+    def commit(self) -> None:
+        """Makes the open transaction durable. After a Conflict it is undone."""
+        self.check_account()
+        super().commit()
+
     def seen(self, catalog: Catalog) -> Catalog:
         """What the session may know of a catalog."""
         if self.account is None:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from hartonomous.hql.elsewhere import AwayQuery
-from hartonomous.hql.errors import ConfigurationFault, WorkerFault
+from hartonomous.hql.errors import AuthFault, ConfigurationFault, WorkerFault
 from hartonomous.hql.parameters import is_table
 from hartonomous.server.events import Columns, Complete, Event, Finished, Rows
 from hartonomous.server.play import schema_of
@@ -188,6 +188,11 @@ class Relay:
         running, database = self._running, self._router.engine.database
         session = running.play.session
         branch, account = session.branch, session.account  # which EXECUTE AS may have changed
+        try:
+            session.check_account()  # the worker knows it by name
+        except AuthFault:
+            self._has_heard_all = True
+            return NotMine("the account is gone", lasts=False)
         ask = Ask(
             self._number,
             running.text,
@@ -235,6 +240,11 @@ class Relay:
             if self._error is not None:
                 raise self._finished(self._error)
             self._away.go_on()
+            try:
+                self._running.play.session.check_account()
+            except AuthFault:
+                await self.aclose()
+                raise
             self._running.session.used_at = time.monotonic()
             try:
                 self._note(*await self._receive())

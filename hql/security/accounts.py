@@ -17,6 +17,7 @@ import hmac
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from hartonomous.hql.errors import AuthFault
@@ -52,6 +53,7 @@ class Account:
     version: int
     is_open: bool = False
     made_us: int = 0  # when the user was: another of the same name is another
+    token: str = ""  # the id of the token that let them in, and lets them stay
 
     @property
     def is_owner(self) -> bool:
@@ -156,17 +158,22 @@ class Accounts:
 
     def current(self, account: Account) -> Account:
         """The account as it is now; the same object if nothing changed. AuthFault if the user is
-        gone or disabled, or if it was nobody's and there are users now."""
+        gone or disabled, the token that let them in too, or if it was nobody's and there are users
+        now."""
         if account.is_open:
             if self.has_users:
                 raise AuthFault("this database has users now", hint="connect again as one of them")
             return account
+        if account.token:
+            token = self.directory.tokens.get(account.token)
+            if token is None or self._is_expired(token):
+                raise AuthFault("the token is gone, or its time is over", hint="connect again")
         if account.version == self.version:
             return account
         found = self.find(account.name)
         if found is None or found.made_us != account.made_us:
             raise AuthFault("the account is gone", hint="connect again")
-        return found
+        return replace(found, token=account.token) if account.token else found
 
     def authenticate(self, name: str, password: str) -> Account:
         """The account of that name and password. AuthFault, which says and takes the same whatever
@@ -194,7 +201,7 @@ class Accounts:
         account = self.find(kept.user)
         if account is None:
             raise AuthFault(_REFUSED)
-        return account
+        return replace(account, token=identity)
 
     def _is_expired(self, token: Token) -> bool:
         database = self._database()
@@ -249,4 +256,5 @@ def _parts(token: str) -> tuple[str, bytes]:
         data = base64.b64decode(secret + "=" * (-len(secret) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return "", b"\0"
-    return identity, data
+    is_as_written = token == token_text_of(identity, data)  # base64 has spare bits at its end
+    return (identity, data) if is_as_written else ("", b"\0")
