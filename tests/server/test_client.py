@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -122,6 +123,33 @@ def test_nobody_is_there(server: ServerThread) -> None:
         hql.connect(server.url, read_only=True)
     with pytest.raises(hql.Error, match="branch"):
         hql.connect(server.url, branch="nowhere")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"", "timed out"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone", "404 Not Found: none"),
+        (b"220 mail.example.org ESMTP\r\n\r\n", "does not answer as an HQL server"),
+        (None, "does not answer as an HQL server"),
+    ],
+)
+def test_something_else_is_there(answer: bytes | None, said: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(4096)
+                if answer is not None:
+                    peer.sendall(answer)
+                    peer.recv(4096)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(errors.ConnectionFault, match=said):
+            hql.connect(f"hql://127.0.0.1:{listener.getsockname()[1]}/", connect_timeout=0.3)
+        thread.join(20)
 
 
 # --- connections that break ----------------------------------------------------------------------
