@@ -41,7 +41,8 @@ def pg_class(at: Snapshot) -> Iterator[Row]:
     for table in at.tables:
         oid = table["oid"]
         yield _relation(oid, table["name"], table["namespace"], "r", METHODS["heap"]) | {
-            "reltuples": float(table["row_count"]),
+            # a policy hides how many there are
+            "reltuples": -1.0 if table["row_count"] is None else float(table["row_count"]),
             "relnatts": counts.get(oid, 0),
             "relchecks": sum(1 for row in at.checks if row["table"] == oid)
             if oid in checked
