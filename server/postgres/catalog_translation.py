@@ -51,6 +51,24 @@ _NAMED_OTHERWISE = {"current_version": "version", "group_concat": "string_agg"}
 _ARRAYS = re.compile(
     r'::\s*(?:pg_catalog\.)?(oid|name|xid|cid|"char"|regclass|regtype|regproc)\s*\[\s*\]', re.I
 )
+#: functions that may stand in FROM
+_ROWS = frozenset(
+    (
+        *MACROS,
+        "explode",  # as sqlglot calls unnest
+        "exploding_generate_series",
+        "generate_series",
+        "json_array_elements",
+        "json_each",
+        "regexp_split_to_table",
+        "string_to_table",
+        "unnest",
+    )
+)
+#: functions that make texts of a length that is said
+_LENGTHENING = frozenset(
+    ("bitstring", "format", "lpad", "pad", "printf", "repeat", "rpad", "space")
+)
 #: nodes of a query; a text is no longer than makes sense of one
 NODES_MAX = 20_000
 
@@ -116,6 +134,8 @@ class _Translation:
         common = {cte.alias_or_name.lower() for cte in tree.find_all(self.exp.CTE)}
         for table in list(tree.find_all(self.exp.Table)):
             self._table(table, common)
+        for lateral in tree.find_all(self.exp.Lateral):
+            self._check_rows(lateral.this)
         for node in reversed(list(tree.bfs())):  # what is inside first
             changed = self._node(node)
             if changed is not node:
@@ -198,8 +218,21 @@ class _Translation:
             columns = ", ".join(f'NULL::VARCHAR AS "{column}"' for column in named)
             empty = exp.maybe_parse(f"(SELECT {columns} WHERE FALSE)", dialect="duckdb")
             table.replace(exp.Subquery(this=empty.this, alias=alias))
-        else:
-            table.set("db", None)
+            return
+        self._check_rows(function)
+        table.set("db", None)
+
+    def _check_rows(self, function: Any) -> None:
+        """Refused for a function of the engine's in FROM, which tell of its settings and files."""
+        exp = self.exp
+        if isinstance(function, exp.Dot):
+            function = function.expression
+        if isinstance(function, exp.Func) and self._function_name(function) not in _ROWS:
+            raise self._refused(function)
+
+    def _refused(self, function: Any) -> Refused:
+        name = self._function_name(function)
+        return Refused("42883", f"the function {name} is not of the catalog")
 
     # --- expressions ---
 
@@ -297,6 +330,8 @@ class _Translation:
         exp = self.exp
         is_named = isinstance(node, exp.Anonymous)
         name = self._function_name(node)
+        if name in _LENGTHENING:
+            raise self._refused(node)
         arguments = list(node.expressions) if is_named else []
         constants = [a.this if isinstance(a, exp.Literal) else None for a in arguments]
         try:
