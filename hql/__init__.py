@@ -39,14 +39,18 @@ from hartonomous.storage.errors import (
 
 if TYPE_CHECKING:
     from hartonomous.hql.clients import AsyncConnection
-    from hartonomous.hql.dbapi import Connection
+    from hartonomous.hql.dbapi import Connection, Cursor
     from hartonomous.hql.geometry_value import Geometry
     from hartonomous.hql.opening import Options, ServerOptions
     from hartonomous.hql.pool import AsyncPool, Pool
 
 __all__ = [
+    "AsyncConnection",
+    "AsyncPool",
     "BINARY",
     "Binary",
+    "Connection",
+    "Cursor",
     "DATETIME",
     "DataError",
     "DatabaseError",
@@ -60,6 +64,7 @@ __all__ = [
     "NUMBER",
     "NotSupportedError",
     "OperationalError",
+    "Pool",
     "ProgrammingError",
     "ROWID",
     "STRING",
@@ -186,9 +191,20 @@ def create_async_pool(
     )
 
 
-def __getattr__(name: str) -> Any:
-    if name == "Geometry":  # NumPy comes with it
-        from hartonomous.hql.geometry_value import Geometry
+#: names that are imported when they are asked for, as pyarrow or NumPy come with them
+_LATER = {
+    "AsyncConnection": "clients",
+    "AsyncPool": "pool",
+    "Connection": "dbapi",
+    "Cursor": "dbapi",
+    "Geometry": "geometry_value",
+    "Pool": "pool",
+}
 
-        return Geometry
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

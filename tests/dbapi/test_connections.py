@@ -505,3 +505,9 @@ def test_closing_ends_open_streams(tmp_path: Path) -> None:
         cursor.fetchall()
     with hql.connect(tmp_path) as again:  # the folder was let go
         assert again.execute("SELECT COUNT(*) FROM t").fetchall() == [(100_000,)]
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("name", hql.__all__)
+def test_what_the_module_offers_is_there(name: str) -> None:
+    assert getattr(hql, name) is not None

@@ -3,6 +3,8 @@ what is none is refused."""
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +88,7 @@ def test_messages_come_as_they_were_sent(
         Frame(Opcode.BINARY, b"a" * MESSAGE_MAX, fin=False).serialize(mask=False)
         + Frame(Opcode.CONT, b"a", fin=False).serialize(mask=False),
     ],
+    ids=itertools.count(),  # the bytes of a mask are drawn anew in each process
 )
 def test_what_is_no_frame_of_a_server(data: bytes) -> None:
     with pytest.raises(WireFault):
