@@ -14,7 +14,7 @@ from server.test_serve import Process, serving
 
 from hartonomous import hql
 
-CLIENTS, SECONDS = 200, 4
+CLIENTS, SECONDS = 200, 3
 MEBIBYTES_MAX = 64
 pytestmark = pytest.mark.slow
 
