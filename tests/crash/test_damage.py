@@ -17,6 +17,7 @@ from crash.workload import (
     create,
     insert,
 )
+from soak import TIMES
 
 from hartonomous.storage.database import Database
 from hartonomous.storage.disk import Disk
@@ -146,11 +147,11 @@ def test_a_flipped_byte_in_the_log_of_a_killed_process_is_found_and_named(folder
 
 
 @pytest.mark.slow
-def test_every_flipped_byte_is_found_and_named(folder: Path) -> None:
+def test_flipped_bytes_of_every_file_are_found_and_named(folder: Path) -> None:
     path, expected = closed(folder)
     chance = random.Random(7)
     for file in files(path):
-        for offset in range((path / file).stat().st_size):
+        for offset in range(0, (path / file).stat().st_size, max(1, 4 // TIMES)):
             flip(path, file, offset, expected, 1 << chance.randrange(8))
 
 

@@ -13,6 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from soak import TIMES
 
 from hartonomous.storage.database import Database
 
@@ -78,5 +79,5 @@ def test_killed_at_random_moments(tmp_path: Path, threads: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 4])
 def test_killed_at_random_moments_many_times(tmp_path: Path, threads: int) -> None:
-    for round_ in range(10):
+    for round_ in range(4 * TIMES):
         kill_many(tmp_path / f"{round_}", 10, threads, 1.0, seed=1000 * threads + 10 * round_)

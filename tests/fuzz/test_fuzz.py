@@ -17,6 +17,7 @@ import generate_statements
 import pytest
 from fuzz.mutate import golden_scripts, mutate
 from hypothesis import assume, given, settings
+from soak import TIMES
 
 from hartonomous import hql
 from hartonomous.hql.errors import SyntaxFault
@@ -161,13 +162,13 @@ def test_generated_statements(arena: Arena, tree: Any) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=5_000, deadline=None)
+@settings(max_examples=2_000 * TIMES, deadline=None)
 @given(GENERATED)
 def test_many_generated_statements(arena: Arena, tree: Any) -> None:
     run_generated(arena, tree)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1000, 1020))
+@pytest.mark.parametrize("seed", range(1000, 1000 + 6 * TIMES))
 def test_many_mutated_statements(seed: int, empty_folder: Path) -> None:
     run_mutations(seed, 5000, empty_folder)

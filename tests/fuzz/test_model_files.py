@@ -20,6 +20,7 @@ import pytest
 import safetensors
 import small_models
 from fuzz.mutate_bytes import mutate
+from soak import TIMES
 
 from hartonomous.hql.errors import FileFault, NotSupported
 from hartonomous.hql.models.formats.opening import open_source
@@ -145,7 +146,7 @@ def check_written_again(opened: Path, stored: dict[str, object], found: Contents
             assert again.config == model.config
 
 
-@pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [500, pytest.param(5_000 * TIMES, marks=pytest.mark.slow)])
 def test_mutated_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     base = tmp_path / "base"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from soak import TIMES
 
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
@@ -50,7 +51,7 @@ def test_statements(tree: Statement) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=4_000 * TIMES, deadline=None)
 @given(generate_statements.statements)
 def test_many_statements(tree: Statement) -> None:
     assert parse_batch(str(tree)) == (tree,)

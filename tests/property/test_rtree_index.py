@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from indexed_table import IndexedTable
+from soak import TIMES
 
 from hartonomous import hql
 from hartonomous.hql.errors import BindFault
@@ -127,7 +128,7 @@ def test_the_index_finds_what_a_scan_finds(tmp_path_factory: Any, seed: int) -> 
 
 
 @pytest.mark.slow
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4 * TIMES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 1 << 32))
 def test_the_index_finds_what_a_scan_finds_for_long(tmp_path_factory: Any, seed: int) -> None:
     TABLE.run(tmp_path_factory.mktemp("rtree") / "a.hdb", seed, 30)

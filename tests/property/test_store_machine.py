@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from soak import TIMES
 
 from hartonomous.storage import load, prepare
 from hartonomous.storage.catalog import ColumnEntry, KeyEntry, TableEntry
@@ -692,4 +693,4 @@ class LongStore(Store):
 
 
 TestLongStore = pytest.mark.slow(LongStore.TestCase)
-TestLongStore.settings = settings(_SETTINGS, max_examples=150, stateful_step_count=100)
+TestLongStore.settings = settings(_SETTINGS, max_examples=60 * TIMES, stateful_step_count=100)
