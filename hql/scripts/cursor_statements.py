@@ -96,6 +96,7 @@ def run_fetch(statement: Fetch, context: Context) -> Result:
     if opened is None:
         hint = f"OPEN {name}"
         raise fault(name.span, f'the cursor "{cursor.name}" is not open', "CURSOR", hint)
+    cursor.check_rights(context)
     if statement.direction != "NEXT" and not cursor.scrolls:
         message = f'the cursor "{cursor.name}" only goes to the NEXT row'
         raise fault(name.span, message, "CURSOR", "declare it SCROLL")

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from hartonomous.hql.changes.completion import check_length
 from hartonomous.hql.context import Context
+from hartonomous.hql.errors import PermissionFault
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.limits import Limits
 from hartonomous.hql.plan import Field
@@ -26,6 +27,7 @@ from hartonomous.hql.values import to_python
 from hartonomous.storage.errors import Cancelled, Error
 
 if TYPE_CHECKING:
+    from hartonomous.hql.security.accounts import Account
     from hartonomous.hql.statements.declare_cursor import DeclareCursor
     from hartonomous.storage.transaction import Transaction
 
@@ -52,6 +54,7 @@ class Opened:
     transaction: Transaction
     is_own: bool  # the transaction is the cursor's, to be ended with it
     count: int | None
+    account: Account | None  # whose it was opened with
 
 
 class Cursor:
@@ -107,13 +110,27 @@ class Cursor:
             raise
         finally:
             transaction.variables = before
-        self.opened = Opened(result, result.fields, limits, transaction, is_own, count)
+        self.opened = Opened(
+            result, result.fields, limits, transaction, is_own, count, context.account
+        )
         if self.is_computed:
             self._end_snapshot(self.opened)
         else:
             session.streaming.add(self)
             self._stream, self._block = result.batches(), result.schema.empty_table()
         self._at, self._window = -1, None
+
+    def check_rights(self, context: Context) -> None:
+        """PERMISSION if the account of now may not what that at OPEN might."""
+        assert self.opened is not None
+        before, now = self.opened.account, context.account
+        if now is None or before is now:
+            return
+        if before is None or not now.is_as(before):
+            raise PermissionFault(
+                f'permission denied: rights have changed since "{self.name}" was opened',
+                hint=f"CLOSE {self.name}; OPEN {self.name}",
+            )
 
     def _compute(self, result: Result, limits: Limits) -> int:
         """All rows at once."""

@@ -111,6 +111,13 @@ class Script:
             last=self._last,
         )
 
+    @property
+    def text_definer(self) -> str | None:
+        """With whose rights a text of EXEC runs (Frame.definer): those of the session, but an owner
+        lends a body that others made no more than it has."""
+        account = self.session.account
+        return self.frame.definer if account is None or account.is_owner else None
+
     def play_text(self, statements: Iterable[Prepared]) -> Iterator[Result]:
         """Runs a callee's text to its end or its RETURN, and closes its frame. Its errors learn
         where it was called."""

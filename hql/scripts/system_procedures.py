@@ -34,7 +34,7 @@ def _execute_text(statement: Execute, script: Script) -> Iterator[Result]:
     described = _text(given[1], "params", script) if len(given) > 1 else None
     routine = _routine(described, given[1] if len(given) > 1 else given[0])
     values, outputs = evaluate_arguments(statement, given[2:], routine, script)
-    frame = new_frame(routine, values, script.frame)
+    frame = new_frame(routine, values, script.frame, script.text_definer)
     frame.routine = "text of sp_executesql"
     callee = script.call(frame, what="sp_executesql")
     yield from callee.play_text(script.session.prepared(text or ""))

@@ -60,6 +60,14 @@ class Account:
         """Whether they may everything."""
         return CONTROL in self.rights.get("", ())
 
+    def is_as(self, other: Account) -> bool:
+        """Whether it is the same user, who may and sees the same."""
+        of = (self.name, self.made_us, self.is_open, self.roles, self.rights, self.policies)
+        return of == (
+            *(other.name, other.made_us, other.is_open),
+            *(other.roles, other.rights, other.policies),
+        )
+
     def may(self, right: str, *where: str) -> bool:
         """Whether they have a right on the database, or on one of `where`: keys of a thing and of
         what contains it."""

@@ -34,6 +34,6 @@ class ExecuteText(Statement):
         from hartonomous.hql.scripts.frame import Frame
 
         text = script.evaluate(self.text, NVARCHAR)
-        frame = Frame(caller=script.frame, routine="text of EXEC")
+        frame = Frame(caller=script.frame, routine="text of EXEC", definer=script.text_definer)
         callee = script.call(frame, what="EXEC")
         return callee.play_text(script.session.prepared(text or ""))
