@@ -80,8 +80,11 @@ def checkpoint(database: Database, compaction: Compaction | None = None) -> None
         assert previous is not None
         with Interrupts() as interrupts:
             interrupts.hold()
-            with path.no_return():
+            try:
                 wal_start = wal.start_file()
+            except BaseException:
+                path.has_failed |= wal.has_failed  # without room for it the old file goes on
+                raise
         for line in repository.lines.values():
             database.publish(line, line.state)
         packs, superseded = previous.commit_packs, set[str]()

@@ -154,6 +154,9 @@ class CommitPath:
         for change in changes:
             _check_rows_known(change, head, transaction)
         check_references(transaction, catalog, head)
+        if record is not None and self._wal is not None:
+            texts = len(statement) + len(author)
+            self._wal.reserve(_record_bytes(record, packed, changes, texts))
         interrupts.hold()
         with self.no_return():
             commit = self._commit(
@@ -277,6 +280,23 @@ class CommitPath:
         for chunk in gone.state.chunks:
             chunk.detach()
         line.leaves.pop(gone.entry.id, None)
+
+
+#: of a record's head: what it has for itself, and for each table
+HEAD_BYTES, TABLE_BYTES = 4_096, 1_024
+
+
+def _record_bytes(
+    record: RecordWriter, packed: Sequence[bytes], changes: Sequence[CatalogChange], texts: int
+) -> int:
+    """About as many bytes as a record will have, rather more. `texts`: characters in its head."""
+    size = record.size + HEAD_BYTES + 4 * texts
+    size += sum(len(leaves) + TABLE_BYTES for leaves in packed)
+    if changes:
+        import msgpack
+
+        size += len(msgpack.packb(pack_entries([(c.before, c.after) for c in changes])))
+    return size
 
 
 def _check_rows_known(change: CatalogChange, head: DatabaseState, transaction: Transaction) -> None:

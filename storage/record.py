@@ -40,6 +40,11 @@ class RecordWriter:
         self._pieces: list[Data] = []
         self._offset = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes placed so far."""
+        return self._offset
+
     def place(self, data: Data) -> tuple[int, int]:
         """Put data into the record; its (offset, length)."""
         size = len(data)

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,7 @@ from hartonomous.storage.wal_frames import (
     path_of,
     position,
 )
+from hartonomous.storage.wal_turn import Turn
 
 #: zeros written ahead of the end: as many bytes as the file has, between these
 ALLOCATION_MIN: Final = 64 << 10
@@ -78,31 +80,6 @@ class DurableMark:
 
     def close(self) -> None:
         self._map.close()
-
-
-class Turn:
-    """A thread's place in the line for writing: it waits until the log is durable up to `at`, or
-    until it is the one that writes."""
-
-    __slots__ = ("_gate", "at")
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-        self._gate: threading.Lock | None = None
-
-    def close_gate(self) -> None:
-        """Before others know of it: it will have to wait."""
-        self._gate = threading.Lock()
-        self._gate.acquire()
-
-    def wait(self) -> None:
-        if self._gate is not None:
-            self._gate.acquire()
-
-    def wake(self) -> None:
-        """More than once does no harm."""
-        if self._gate is not None and self._gate.locked():
-            self._gate.release()
 
 
 class Wal:
@@ -165,10 +142,15 @@ class Wal:
         self._at_end(number, scan.end)
 
     def _create(self, number: int) -> None:
-        self._file = self._disk.do_create(path_of(self._folder, number))
-        self._file.write([file_header(number)], 0)
-        self._file.sync()
-        self._disk.do_sync_folder(self._folder)
+        file = self._disk.do_create(path_of(self._folder, number))
+        try:
+            file.write([file_header(number)], 0)
+            file.sync()
+            self._disk.do_sync_folder(self._folder)
+        except BaseException:
+            file.close()
+            raise
+        self._file = file
         self._at_end(number, FILE_HEADER)
 
     def _at_end(self, number: int, offset: int) -> None:
@@ -188,9 +170,35 @@ class Wal:
         return self._durable
 
     @property
+    def has_failed(self) -> bool:
+        """Whether what the file holds is not known any more: nothing is appended then."""
+        return self._failure is not None
+
+    @property
     def file_bytes(self) -> int:
         """Bytes in the current file."""
         return self._end
+
+    def reserve(self, size: int) -> None:
+        """Make room on the disk for a record of about `size` bytes, before there is no return.
+        Raises DiskFault if there is none: nothing has happened then, and later records go on."""
+        with self._lock:
+            self._check()
+            end, file = self._end, self._file
+            if end + size <= self._allocated:
+                return
+            assert file is not None
+            # of a disk that is nearly full no more is taken than this record needs
+            for ahead in (max(size, min(max(end, ALLOCATION_MIN), ALLOCATION)), size):
+                try:
+                    file.allocate(end, ahead)
+                except DiskFault as fault:
+                    failed = fault
+                    file.truncate(max(end, self._allocated))
+                else:
+                    self._allocated = end + ahead
+                    return
+            raise failed
 
     def append(self, *pieces: Data) -> int:
         """Put a record at the end; the position after it, for sync(). The pieces (its body, cut
@@ -229,20 +237,31 @@ class Wal:
             turn.wait()
             with self._lock:
                 self._check()
-                try:
+                assert self._file is not None
+                old = self._file
+                with self._poisoning():
                     pending, self._pending = self._pending, []
                     self._write(pending, self._end, is_last=True)
-                    assert self._file is not None
-                    self._file.close()
+                    self._allocated = self._end
                     self._reach(self._end)
-                    self._create(self._number + 1)
+                self._create_next()
+                with self._poisoning():
+                    old.close()
                     self._reach(self._end)
-                except BaseException as fault:
-                    self._poison(fault)
-                    raise
                 return position(self._number, FILE_HEADER)
         finally:
             self._leave(turn)
+
+    def _create_next(self) -> None:
+        """The file after this one. Where there is no room for it the log goes on with this one."""
+        number = self._number + 1
+        try:
+            self._create(number)
+        except DiskFault:
+            with self._poisoning():
+                self._disk.do_remove(path_of(self._folder, number))
+                self._disk.do_sync_folder(self._folder)
+            raise
 
     def remove_files_below(self, number: int) -> None:
         """Drop files that a checkpoint has made superfluous."""
@@ -350,6 +369,15 @@ class Wal:
                 hint="close the database and open it again",
             )
         assert self._file is not None, "recover() first"
+
+    @contextmanager
+    def _poisoning(self) -> Iterator[None]:
+        """Around what leaves the log as nobody knows it if it fails."""
+        try:
+            yield
+        except BaseException as fault:
+            self._poison(fault)
+            raise
 
     def _poison(self, fault: BaseException) -> None:
         with self._lock:

@@ -7,10 +7,11 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from crash.workload import LARGE, SMALL, Content, Step, content, reference, run
+from crash.workload import LARGE, SMALL, Content, Step, content, create, insert, reference, run
 from faulty_disk import FaultyDisk
 
 from hartonomous.storage.database import Database
+from hartonomous.storage.disk import Disk, File
 from hartonomous.storage.errors import DiskFault
 
 pytestmark = pytest.mark.usefixtures("small_limits")
@@ -79,3 +80,49 @@ def test_a_fault_that_passes_leaves_a_usable_database_or_a_refusing_one(folder: 
             assert database.verify() == []
         finally:
             database.close()
+
+
+class FullDisk(Disk):
+    """What has room already may be written, nothing more while it `is_full`."""
+
+    is_full = False
+
+    def do_allocate(self, file: File, offset: int, length: int) -> None:
+        if self.is_full:
+            super().do_allocate(file, offset, length // 2)  # as far as it goes
+            raise DiskFault("no space is left")
+        super().do_allocate(file, offset, length)
+
+    def do_create(self, path: Path) -> File:
+        file = super().do_create(path)
+        if self.is_full and path.parent.name == "wal":
+            raise DiskFault("no space is left")
+        return file
+
+
+def test_a_log_that_finds_no_room_goes_on_once_there_is_some(folder: Path) -> None:
+    disk = FullDisk()
+    database = Database.open(folder / "db", disk=disk)
+    create("a")(database)
+    insert("a", range(10), "x")(database)
+    disk.is_full, count = True, 10
+    with pytest.raises(DiskFault):
+        while count < 5_000:
+            insert("a", range(count, count + 1), "y" * 100)(database)
+            count += 1
+    for _ in range(2):
+        with pytest.raises(DiskFault):
+            insert("a", range(count, count + 1), "y" * 100)(database)
+        with pytest.raises(DiskFault):
+            database.checkpoint()
+        assert len(content(database.snapshot())["a"]) == count
+    disk.is_full = False
+    insert("a", range(count, 2_000), "y" * 100)(database)
+    database.checkpoint()
+    insert("a", range(2_000, 2_010), "x")(database)
+    expected = content(database.snapshot())
+    assert len(expected["a"]) == 2_010
+    database.close()
+    database = Database.open(folder / "db")
+    assert content(database.snapshot()) == expected and database.verify() == []
+    database.close()

@@ -12,7 +12,7 @@ from faulty_disk import FaultyDisk, TwoStepDisk
 
 from hartonomous.storage.disk import Disk, File
 from hartonomous.storage.errors import Corruption, DiskFault, FormatFault
-from hartonomous.storage.wal import DurableMark, Turn, Wal
+from hartonomous.storage.wal import DurableMark, Wal
 from hartonomous.storage.wal_frames import (
     FILE_HEADER,
     MARK,
@@ -26,6 +26,7 @@ from hartonomous.storage.wal_frames import (
     position,
     read_frames,
 )
+from hartonomous.storage.wal_turn import Turn
 
 
 @pytest.fixture(autouse=True)
