@@ -72,7 +72,8 @@ def explain(
 ) -> list[str]:
     """The operator tree as lines. `analyze` runs the query, drops its rows, and adds to each
     operator its rows, its time and, for scans, bytes and what zone maps left out; the time alone
-    where a policy hides rows, as entries of an index and what was expected count them too."""
+    where a policy or a view hides rows, as entries of an index and what was expected count these
+    too."""
     if analyze and not _meets_hidden(prepared, context):
         return _analyze(prepared, source, parameters, limits, tables, context)
     started = time.perf_counter()
@@ -93,9 +94,9 @@ def explain(
 def _meets_hidden(prepared: PreparedPlan, context: Context | None) -> bool:
     if context is None or context.account is None:
         return False
-    from hartonomous.hql.security.rows import sees_all
+    from hartonomous.hql.security.rows import reads_all
 
-    return not all(sees_all(context, scan.table) for scan in scans(prepared.plan))
+    return not all(reads_all(context, scan.table) for scan in scans(prepared.plan))
 
 
 def _analyze(

@@ -22,7 +22,7 @@ from hartonomous.hql import ast
 from hartonomous.hql.errors import PermissionFault
 from hartonomous.hql.security.checking import denied
 from hartonomous.hql.security.directory import Policy
-from hartonomous.hql.security.visible import key_of, visible
+from hartonomous.hql.security.visible import key_of, visible, where_of, whole_of
 from hartonomous.storage.catalog import Catalog, TableEntry, fold
 from hartonomous.storage.table import TableView, split_addresses
 
@@ -51,6 +51,15 @@ def policies_for(account: Account | None, table: TableEntry) -> Sequence[Policy]
 def sees_all(context: Context, table: TableEntry) -> bool:
     """Whether no policy hides rows of a table from whoever runs the statement."""
     return context.account is None or policies_for(context.account, table) is None
+
+
+def reads_all(context: Context, table: TableEntry) -> bool:
+    """Whether all rows of a table are for whoever runs the statement."""
+    rights = context.rights
+    if rights is None or table.temporary or table.id < 0:
+        return True
+    may_read = rights.may("SELECT", *where_of(table, whole_of(context.catalog)))
+    return may_read and sees_all(context, table)
 
 
 def refuse_hidden(context: Context, table: TableEntry, node: ast.Node) -> None:

@@ -30,26 +30,15 @@ SHOWN_CHARACTERS = 40
 
 
 def _known(context: Context) -> Iterator[tuple[TableEntry, TableView, TableStatistics]]:
+    from hartonomous.hql.security.rows import reads_all
     from hartonomous.hql.statistics.kept import known_statistics
 
     for table in sorted_tables(context):
-        if table.id and not is_atoms(table) and _may_know(context, table):
+        if table.id and not is_atoms(table) and reads_all(context, table):
             view = context.transaction.view(table.id)
             found = known_statistics(view, context.session.database)
             if found is not None:
                 yield table, view, found
-
-
-def _may_know(context: Context, table: TableEntry) -> bool:
-    """Values and counts of a table's rows are for whoever may read all of these."""
-    rights = context.rights
-    if rights is None:
-        return True
-    from hartonomous.hql.security.rows import sees_all
-    from hartonomous.hql.security.visible import where_of, whole_of
-
-    may_read = rights.may("SELECT", *where_of(table, whole_of(context.catalog)))
-    return may_read and sees_all(context, table)
 
 
 def _tables(context: Context) -> list[Row]:
