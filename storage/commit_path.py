@@ -71,13 +71,15 @@ class CommitPath:
             with self.lock:
                 self._check()
                 change = change_of(self.repository)
+                pieces = RecordWriter().finish({"database": change_to_map(change)})
+                if self._wal is not None:
+                    self._wal.reserve(sum(map(len, pieces)) + HEAD_BYTES)
                 interrupts.hold()
                 change.apply(self.repository)
                 self.repository.has_news = True
                 position = 0
                 if self._wal is not None:
                     with self.no_return():
-                        pieces = RecordWriter().finish({"database": change_to_map(change)})
                         position = self._wal.append(*pieces)
             if self._wal is not None:
                 with self.no_return():

@@ -110,11 +110,14 @@ def test_a_log_that_finds_no_room_goes_on_once_there_is_some(folder: Path) -> No
         while count < 5_000:
             insert("a", range(count, count + 1), "y" * 100)(database)
             count += 1
-    for _ in range(2):
+    for turn in range(2):
         with pytest.raises(DiskFault):
             insert("a", range(count, count + 1), "y" * 100)(database)
         with pytest.raises(DiskFault):
             database.checkpoint()
+        with pytest.raises(DiskFault):
+            for branch in range(1_000):
+                database.create_branch(f"b{turn}_{branch}")
         assert len(content(database.snapshot())["a"]) == count
     disk.is_full = False
     insert("a", range(count, 2_000), "y" * 100)(database)
