@@ -368,6 +368,8 @@ class Running:
         raise AssertionError("the last event is Complete")
 
     def _fail(self, error: Error) -> None:
+        if self.is_cancelled:  # what its frames hold is of use to nobody, and goes at once
+            error.__traceback__ = error.__context__ = error.__cause__ = None
         self._error, self._is_computed = error, True
         if self.play.title is None:
             self.play.title = self.play.session.title
