@@ -68,7 +68,7 @@ def _forked(chunks: Iterable[Chunk], sequence: int) -> tuple[Chunk, ...]:
 def _older(repository: Repository, source: Line, fork: int) -> DatabaseState:
     place = repository.place_on(source.id, fork)
     catalog = repository.catalog_at(place)
-    tables = repository.tables_at(source, place, catalog)
+    tables = repository.tables_at([source], place, catalog)
     for table_id, table in catalog.tables_by_id.items():
         if table_id not in tables:
             raise rows_gone(table)

@@ -274,7 +274,7 @@ class Past:
         state = self._past.get(key)
         if state is None:
             catalog = repository.catalog_at(place)
-            tables = repository.tables_at(line, place, catalog)
+            tables = repository.tables_at(repository.lines_holding(place), place, catalog)
             catalog = with_indexes_of(catalog, now.catalog)
             state = DatabaseState(place.sequence, catalog, tables, place.hash, place.at_us)
             while len(self._past) >= PAST_KEPT_MAX:

@@ -6,7 +6,7 @@ it of a manifest (manifest_state.py) and the log (replay.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -132,15 +132,20 @@ class Repository:
         assert found.branch_id == owner_of(self.origins, branch, sequence), (found, branch)
         return found
 
-    def line_holding(self, place: CommitPlace) -> Line:
-        """A living branch whose rows are those of the commit and more. Raises HistoryGone."""
-        found = self.lines.get(place.branch_id)
-        if found is not None:
-            return found
+    def lines_holding(self, place: CommitPlace) -> Iterator[Line]:
+        """The living branches whose rows are those of the commit and more, its own one first."""
+        own = self.lines.get(place.branch_id)
+        if own is not None:
+            yield own
         for line in self.lines.values():
             limits = self.limits(line.id, line.state.sequence)
-            if place.sequence <= limits.get(place.branch_id, -1):
-                return line
+            if line is not own and place.sequence <= limits.get(place.branch_id, -1):
+                yield line
+
+    def line_holding(self, place: CommitPlace) -> Line:
+        """The first of them. Raises HistoryGone."""
+        for line in self.lines_holding(place):
+            return line
         raise HistoryGone(
             f"commit {place.sequence} was made on branch "
             f'"{self.origins[place.branch_id].name}", which was dropped',
@@ -169,16 +174,15 @@ class Repository:
                 return state.catalog
         return self.catalogs.at(self.limits(place.branch_id, place.sequence), hash_)
 
-    def tables_at(self, line: Line, place: CommitPlace, catalog: Catalog) -> dict[int, TableState]:
-        """The tables after a commit of the line's lineage, without their logs; those are left out
-        whose rows are gone."""
-        out = {}
+    def tables_at(
+        self, lines: Iterable[Line], place: CommitPlace, catalog: Catalog
+    ) -> dict[int, TableState]:
+        """The tables after a commit that these branches hold, each by the first that has its rows,
+        without their logs; those are left out whose rows are gone."""
+        out, lines = {}, tuple(lines)
         for table_id in catalog.tables_by_id:
-            found = line.state.tables.get(table_id)
-            if found is None and table_id in line.dropped:
-                found = line.dropped[table_id].state
-            if found is None and table_id in line.state.catalog.tables_by_id:
-                found = line.state.table(table_id)  # it never had rows
+            kept = (_rows_of(line, table_id) for line in lines)
+            found = next((rows for rows in kept if rows is not None), None)
             if found is not None:
                 chunks = tuple(c for c in found.chunks if not _is_younger(c, place.sequence))
                 out[table_id] = TableState(table_id, place.sequence, chunks)
@@ -198,6 +202,16 @@ def rows_gone(table: TableEntry) -> HistoryGone:
         f'the rows of table "{table.name}", which was dropped since, are not kept',
         hint="a database in memory keeps no dropped tables",
     )
+
+
+def _rows_of(line: Line, table_id: int) -> TableState | None:
+    """A table on a branch, dropped or not; None if nothing is kept of it there."""
+    found = line.state.tables.get(table_id)
+    if found is None and table_id in line.dropped:
+        return line.dropped[table_id].state
+    if found is None and table_id in line.state.catalog.tables_by_id:
+        return line.state.table(table_id)  # it never had rows
+    return found
 
 
 def _is_younger(chunk: Chunk, sequence: int) -> bool:

@@ -110,3 +110,11 @@ def test_a_kept_plan_follows_the_branch(path: Path) -> None:
         assert db.execute(past).fetchall() == [(1, 10, 7)]
         db.execute("USE BRANCH trial; UPDATE t SET c = 8; USE BRANCH main")
         assert db.execute(past).fetchall() == [(1, 10, 8)]
+
+
+def test_a_dropped_table_that_a_branch_still_has_is_in_the_past(tmp_path: Path) -> None:
+    for database in (None, tmp_path / "a.hdb"):
+        with hql.connect(database) as db:
+            db.execute("CREATE TABLE t (a INT); INSERT INTO t VALUES (1); CREATE TAG one")
+            db.execute("CREATE BRANCH trial; DROP TABLE t")
+            assert count(db, "FOR SYSTEM_TIME AS OF COMMIT one") == 1

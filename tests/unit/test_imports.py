@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("grammar", "hql", "kernels", "server", "storage")
 
@@ -21,6 +23,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_each_module_may_come_first():
     paths = [p for folder in FOLDERS for p in sorted((ROOT / folder).rglob("*.py"))]
     names = [".".join(["hartonomous", *p.relative_to(ROOT).with_suffix("").parts]) for p in paths]
