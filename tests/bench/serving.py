@@ -232,9 +232,9 @@ def benchmark(full: bool) -> str:
         lines += rates(url, doorway, postgresql, each, repeat)
         lines += bulk(db, embedded, flight, pg, count, repeat)
     note = (
-        "One small statement at a time, the least median of a hundred; statements a second of clients that are "
-        "threads of one Python process, so that much of it is the client's; Flight and HTTP give "
-        "a table of one row that is there already and run no SQL."
+        "One small statement at a time, the least median of a hundred; statements a second of "
+        "clients that are threads of one Python process, so that much of it is the client's; "
+        "Flight and HTTP give a table of one row that is there already and run no SQL."
     )
     return markdown("Over the wire", lines, note)
 
