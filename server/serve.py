@@ -19,10 +19,14 @@ from hartonomous.server.settings import ServerSettings, make_settings, read_sett
 
 if TYPE_CHECKING:
     from hartonomous.server.app import Server
+    from hartonomous.server.threads import EngineThreads
 
 DONE, AT_ONCE = 0, 1
 #: seconds that one thread's Python may keep the event loop waiting for the interpreter
 SWITCH_SECONDS = 0.001
+#: A collection of all garbage holds everything up, 0.1 s with 200 sessions: it waits for a moment
+#: when no thread is at work, but not longer than until so many of young objects were made.
+COLLECT_SECONDS, YOUNG_MIN, YOUNG_MAX = 1.0, 10, 1_000
 
 
 def main(words: list[str]) -> int:
@@ -58,12 +62,25 @@ async def _serve(database: str, settings: ServerSettings) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not look at it
+    gc.set_threshold(*gc.get_threshold()[:2], 2 * YOUNG_MAX)
+    collecting = asyncio.create_task(_collect(server.engine.threads))
     _say(f"serving {database} at {server.address}{_postgres(server)} (pid {os.getpid()})")
     await stopping.wait()
     _say("stopping")
+    collecting.cancel()
     await server.stop()
     gc.unfreeze()  # the engine's bindings insist on being collected
     return DONE
+
+
+async def _collect(threads: EngineThreads) -> None:
+    """Collects garbage when that is due and disturbs least."""
+    while True:
+        await asyncio.sleep(COLLECT_SECONDS)
+        young = gc.get_count()[2]
+        is_idle = not threads.running and not threads.queued
+        if young >= YOUNG_MAX or is_idle and young >= YOUNG_MIN:
+            gc.collect()
 
 
 def _postgres(server: Server) -> str:
