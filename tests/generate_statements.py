@@ -260,7 +260,7 @@ others = st.one_of(
     of("merge_branch", names, one_of(None, "OURS", "THEIRS")),
     of("revert_commit", expressions),
 )
-_secrets = several(st.builds(ast.Option, one_of("PASSWORD", "SCRAM", "odd one"), literals), 1, 2)
+_secrets = several(st.builds(ast.Option, one_of("PASSWORD", "SCRAM", "ODD"), literals), 1, 2)
 _rights = several(one_of("SELECT", "ALL", "COPY FILES", "CREATE", "VIEW HISTORY", "CONTROL"), 1, 2)
 _securables = st.one_of(
     st.builds(Securable, st.just("DATABASE")),

@@ -13,6 +13,7 @@ from typing import Any
 
 from hartonomous.grammar.words import (
     CALL_WORDS,
+    FREE_STATEMENT_WORDS,
     FUNCTION_WORDS,
     LATER_WORDS,
     NARROW_WORDS,
@@ -41,7 +42,7 @@ _PREDICATES = (
     ast.Quantified,
 )
 #: words that are not names everywhere
-_QUOTED = RESERVED | LATER_WORDS | NARROW_WORDS
+_QUOTED = RESERVED | FREE_STATEMENT_WORDS | LATER_WORDS | NARROW_WORDS
 _PLAIN_NAME = re.compile(r"#{0,2}[^\W\d][\w$#@]*")
 
 

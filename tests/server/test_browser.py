@@ -7,7 +7,9 @@ Debian's chromium-headless-shell, which .ci/run installs where it can.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -107,16 +109,13 @@ class Site:
              self.origin + "/"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )  # fmt: skip
         try:
             assert self.done.wait(90), "the page told nothing"
         finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            os.killpg(process.pid, signal.SIGKILL)  # Debian's command is a script around it
+            process.wait()
             self.http.shutdown()
             self.http.server_close()
         return self.told

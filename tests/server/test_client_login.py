@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_passwords(secure: ServerThread, authority: Authority) -> None:
         (url_of(secure, "ana"), {}),
         (url_of(secure, "ana", "wrong"), {}),
         (url_of(secure, "nobody", "correct%20horse"), {}),
-        (secure.url, {"token": "hql_nothing"}),
+        (secure.url, {"token": "shell_wordsnothing"}),
     ):
         with pytest.raises(errors.AuthFault):
             hql.connect(url, ca_file=ca_file, **options)
@@ -129,7 +130,8 @@ def test_the_shell_asks_for_a_password(
     monkeypatch.setenv("HQL_CA_FILE", str(authority.file))
     monkeypatch.delenv("HQL_PASSWORD", raising=False)
     monkeypatch.delenv("HQL_TOKEN", raising=False)
-    command = f"hql -c 'SELECT 6 * 7 AS answer' {url_of(secure, 'ana')}"
+    shell_words = f"{sys.executable} -m hartonomous.hql.shell.main"
+    command = f"{shell_words} -c 'SELECT 6 * 7 AS answer' {url_of(secure, 'ana')}"
     shell = pexpect.spawn("/bin/sh", ["-c", command], encoding="utf-8", timeout=30)
     shell.expect("password: ")
     shell.sendline("correct horse")
