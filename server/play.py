@@ -71,7 +71,7 @@ class Play:
                 continue
             assert result.fields is not None
             schema, last = schema_of(result.fields), session.is_last
-            state = self.state() if last else None
+            state = state_of(session) if last else None
             try:
                 yield Columns(result.fields, schema, last, result.row_count, state)
                 for batch in result.batches():
@@ -83,7 +83,7 @@ class Play:
             yield Finished(result.row_count, True)
         commit = session.last_commit if session.last_commit != commit_before else None
         self.is_bounded = count == 1 and session.is_last and session.is_bounded
-        yield Complete(rows, (time.perf_counter() - began) * 1000, commit, self.state())
+        yield Complete(rows, (time.perf_counter() - began) * 1000, commit, state_of(session))
 
     def _results(self, heard: list[str]) -> Iterable[Result]:
         given = self.parameters() if callable(self.parameters) else self.parameters
@@ -93,16 +93,6 @@ class Play:
         if self.encodes:
             return Rows(schema, encoded=batch.serialize(), count=batch.num_rows)
         return Rows(schema, batch=batch)
-
-    def state(self) -> State:
-        """What the session is like now."""
-        session = self.session
-        return State(
-            session.in_transaction,
-            session.branch,
-            session.autocommit,
-            session.last_identity,
-        )
 
     # --- messages ---
 
@@ -136,7 +126,7 @@ class PlayMany(Play):
         self.title = session.title
         yield Finished(count, False)
         commit = session.last_commit if session.last_commit != commit_before else None
-        yield Complete(0, (time.perf_counter() - began) * 1000, commit, self.state())
+        yield Complete(0, (time.perf_counter() - began) * 1000, commit, state_of(session))
 
 
 class _Heard(list[str]):
@@ -157,6 +147,11 @@ class _Heard(list[str]):
 
     def insert(self, index: SupportsIndex, text: str) -> None:
         raise AssertionError("messages come one after the other")
+
+
+def state_of(session: Session) -> State:
+    """What a session is like now."""
+    return State(session.in_transaction, session.branch, session.autocommit, session.last_identity)
 
 
 @lru_cache(maxsize=1_024)

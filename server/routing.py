@@ -287,14 +287,14 @@ class Relay:
             self._events.append(Rows(self._schema, encoded=payload, count=message.count))
         elif isinstance(message, Began):
             self._schema, self.is_bounded = schema_of(message.fields), message.is_bounded
-            state = running.play.state()
+            state = running.session.state
             made = Columns(message.fields, self._schema, True, message.row_count, state)
             self._events.append(made)
         elif isinstance(message, Ended):
             self._has_heard_all = True
             elapsed_ms = (time.perf_counter() - self._began) * 1000
             self._events.append(Finished(message.row_count, True))
-            self._events.append(Complete(self._rows, elapsed_ms, None, running.play.state()))
+            self._events.append(Complete(self._rows, elapsed_ms, None, running.session.state))
             self._finished(None)
         else:
             assert isinstance(message, Failed), message

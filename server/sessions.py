@@ -15,17 +15,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from hartonomous.hql.errors import TransactionFault
-from hartonomous.server.events import (
-    Columns,
-    Complete,
-    Event,
-    Finished,
-    Notice,
-    Progress,
-    Rows,
-    State,
-)
-from hartonomous.server.play import Play, PlayMany
+from hartonomous.server.events import State
+from hartonomous.server.play import Play, PlayMany, state_of
 from hartonomous.server.quick import QuickTexts
 from hartonomous.server.running import Running
 from hartonomous.server.threads import Job
@@ -36,20 +27,6 @@ if TYPE_CHECKING:
     from hartonomous.hql.security.accounts import Account
     from hartonomous.hql.session import Session
     from hartonomous.server.engine import Engine
-
-__all__ = [
-    "Columns",
-    "Complete",
-    "Door",
-    "Event",
-    "Finished",
-    "Notice",
-    "Progress",
-    "Rows",
-    "Running",
-    "ServerSession",
-    "State",
-]
 
 T = TypeVar("T")
 Door = Literal["wire", "http", "postgres", "worker"]
@@ -113,10 +90,7 @@ class ServerSession:
     @property
     def state(self) -> State:
         """What frames say of it."""
-        session = self._session
-        return State(
-            session.in_transaction, session.branch, session.autocommit, session.last_identity
-        )
+        return state_of(self._session)
 
     @property
     def has_temporary(self) -> bool:

@@ -92,16 +92,22 @@ def _read_one(message: bytes | memoryview, entries_max: int) -> Any:
     )
 
 
-def _read_all(message: bytes | memoryview, entries_max: int) -> list[Any]:
+def open_message(data: bytes | memoryview, entries_max: int) -> Any:
+    """A reader of the values that stand one after the other in a client's bytes, within bounds."""
     unpacker = msgpack.Unpacker(
         raw=False,
         strict_map_key=True,
         ext_hook=decode_extension,
-        max_buffer_size=max(len(message), 1),
+        max_buffer_size=max(len(data), 1),
         max_array_len=entries_max,
         max_map_len=entries_max,
     )
-    unpacker.feed(message)
+    unpacker.feed(data)
+    return unpacker
+
+
+def _read_all(message: bytes | memoryview, entries_max: int) -> list[Any]:
+    unpacker = open_message(message, entries_max)
     frames: list[Any] = []
     while unpacker.tell() < len(message):
         if len(frames) == FRAMES_MAX:

@@ -8,13 +8,12 @@ from typing import Any
 import msgpack
 
 from hartonomous.hql.errors import ParameterFault, WireFault
-from hartonomous.server.wire import ENTRIES_MAX, Frame, take
+from hartonomous.server.wire import ENTRIES_MAX, Frame, open_message, take
 from hartonomous.server.wire_values import (
     TableBytes,
     Uploaded,
     Wrong,
     check_values,
-    decode_extension,
     read_table,
 )
 
@@ -106,15 +105,7 @@ def given_sets(frame: Frame, uploads: Uploads) -> Iterator[Mapping[str, Any] | S
 
 
 def _read_sets(data: bytes) -> Iterator[Any]:
-    unpacker = msgpack.Unpacker(
-        raw=False,
-        strict_map_key=True,
-        ext_hook=decode_extension,
-        max_buffer_size=max(len(data), 1),
-        max_array_len=ENTRIES_MAX,
-        max_map_len=ENTRIES_MAX,
-    )
-    unpacker.feed(data)
+    unpacker = open_message(data, ENTRIES_MAX)
     while unpacker.tell() < len(data):
         try:
             yield unpacker.unpack()

@@ -112,6 +112,11 @@ class Accounts:
     @property
     def directory(self) -> Directory:
         """Users, roles and rights as they are now."""
+        self._read_new()
+        return self._directory
+
+    def _read_new(self) -> None:
+        """Reads what changed since it was read last."""
         database = self._database()
         assert database is not None
         texts = database.security
@@ -124,12 +129,11 @@ class Accounts:
                         self._version += 1
                         self._kept.clear()
                     self._directory = directory
-        return self._directory
 
     @property
     def version(self) -> int:
         """Another number whenever anything changed."""
-        self.directory  # noqa: B018 — reads what is new
+        self._read_new()
         return self._version
 
     @property
@@ -141,7 +145,7 @@ class Accounts:
 
     def find(self, name: str) -> Account | None:
         """The account of a user who exists and is enabled. Proves nothing."""
-        self.directory  # noqa: B018 — reads what is new
+        self._read_new()
         with self._lock:  # an account with the rights of one version and the number of another
             directory = self._directory  # would be taken for current
             user = directory.users.get(fold(name))
