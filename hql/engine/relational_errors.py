@@ -129,7 +129,7 @@ def translate(
 ) -> Error:
     """Our error for one of the engine's. `failure` gives what native call number n raised. The
     result may have `site`: the kinds of expression it comes from (places.py), and `refused`: the
-    value that a cast refused, as text."""
+    value that a cast refused, as text. Raises KeyboardInterrupt if that is what the call raised."""
     text = str(error)
     call = _CALL.search(text)
     if call is not None:
@@ -142,6 +142,8 @@ def translate(
                 code="RECURSION",
                 hint="a recursive routine needs a condition that ends it, or use a loop",
             )
+        if raised is not None and not isinstance(raised, Exception):
+            raise raised  # Ctrl-C, in the body of a user's function
         if raised is not None:
             return _internal(f"a native function failed: {raised!r}", sql)
     own = _OWN.search(text)

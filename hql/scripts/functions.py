@@ -111,9 +111,14 @@ class Calls:
         """The value of the body for one set of arguments; its rows as JSON."""
         from hartonomous.hql.scripts.calling import run_function
         from hartonomous.hql.scripts.row_texts import json_of_rows
+        from hartonomous.hql.scripts.stacks import on_stack_of_level
 
         self._limits.check()
-        value = run_function(self._context, self._routine, self._entry, row)
+        value = on_stack_of_level(
+            self._context.frame.depth,
+            lambda: run_function(self._context, self._routine, self._entry, row),
+            self._limits,
+        )
         return value if self._routine.variable is None else json_of_rows(value)
 
 

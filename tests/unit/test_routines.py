@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -164,3 +166,41 @@ def test_functions_that_stand_on_functions_do_not_grow_without_bound(db: Connect
     assert caught.value.code in ("TIMEOUT", "RECURSION")
     assert time.monotonic() - started < 60
     assert db.execute("SELECT f5(3)").fetchall() == [(96,)]
+
+
+RECURSIVE = """CREATE FUNCTION down(@n INT) RETURNS BIGINT AS BEGIN
+    DECLARE @sum BIGINT;
+    WHILE @n = 0 AND 1 = 2 SET @n = 0;
+    SELECT @sum = SUM(down(a - 1)) FROM t WHERE @n > 0 AND a = @n;
+    RETURN @n + ISNULL(@sum, 0)
+END"""
+
+
+def test_how_deep_a_function_calls_itself_depends_on_no_stack_around_it(db: Connection) -> None:
+    """Python allows 1,000 frames in a thread; the program that asks stands on 600 of them."""
+    db.execute("CREATE TABLE t (a INT); INSERT INTO t SELECT value FROM GENERATE_SERIES(1, 40)")
+    db.execute(RECURSIVE)
+
+    def ask(frames: int, sql: str) -> object:
+        return ask(frames - 1, sql) if frames else db.execute(sql).fetchall()
+
+    for _ in range(5):  # the engine calls from another thread each time
+        assert ask(600, "SELECT down(31)") == [(31 * 32 // 2,)]
+        with pytest.raises(Error, match="nest deeper than 32 levels"):
+            ask(600, "SELECT down(32)")
+
+
+def test_ctrl_c_reaches_a_function_deep_down(db: Connection) -> None:
+    db.execute("CREATE TABLE t (a INT); INSERT INTO t SELECT value FROM GENERATE_SERIES(1, 40)")
+    db.execute(RECURSIVE.replace("1 = 2", "1 = 1"))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for _ in range(3):
+            timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+            timer.start()
+            with pytest.raises(KeyboardInterrupt):
+                db.execute("SELECT down(20)").fetchall()
+            timer.join()
+            assert db.execute("SELECT COUNT(*) FROM t").fetchall() == [(40,)]
+    finally:
+        signal.signal(signal.SIGINT, before)
