@@ -19,13 +19,11 @@ from hartonomous.storage.catalog import (
     Entry,
     ModelEntry,
     TableEntry,
-    catalog_hash,
-    entry_from_map,
-    entry_to_map,
     first_catalog,
     key_of,
     next_version,
 )
+from hartonomous.storage.catalog_maps import catalog_hash, entry_from_map, entry_to_map
 from hartonomous.storage.decoding import decoding, unpack
 from hartonomous.storage.errors import Corruption
 from hartonomous.storage.frozen import frozen

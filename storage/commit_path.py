@@ -19,8 +19,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.storage.branches import DroppedTable, Line
-from hartonomous.storage.catalog import Catalog, Entry, ModelEntry, TableEntry, catalog_hash
+from hartonomous.storage.catalog import Catalog, Entry, ModelEntry, TableEntry
 from hartonomous.storage.catalog_history import delta_of
+from hartonomous.storage.catalog_maps import catalog_hash
 from hartonomous.storage.chunk import Chunk, Int64
 from hartonomous.storage.commit import Commit, parents_of
 from hartonomous.storage.conflicts import (

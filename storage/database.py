@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from hartonomous.storage.branches import MAIN, MAIN_NAME, Line, get_line
 from hartonomous.storage.care import Care
-from hartonomous.storage.catalog import catalog_hash, first_catalog
+from hartonomous.storage.catalog import first_catalog
+from hartonomous.storage.catalog_maps import catalog_hash
 from hartonomous.storage.clock import Clock, SystemClock
 from hartonomous.storage.commit_path import CommitPath
 from hartonomous.storage.counters import Counters

@@ -13,7 +13,8 @@ import socket
 import time
 from pathlib import Path
 
-from hartonomous.storage.catalog import Catalog, catalog_hash
+from hartonomous.storage.catalog import Catalog
+from hartonomous.storage.catalog_maps import catalog_hash
 from hartonomous.storage.disk import Disk, Lock
 from hartonomous.storage.errors import Corruption, FormatFault, Locked, NotFound
 from hartonomous.storage.manifest import Manifest, write_head, write_manifest

@@ -12,7 +12,7 @@ import numpy as np
 
 from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.branches import DroppedTable, Line, Origin, roots_of
-from hartonomous.storage.catalog import catalog_hash
+from hartonomous.storage.catalog_maps import catalog_hash
 from hartonomous.storage.chunk import Chunk
 from hartonomous.storage.errors import Corruption
 from hartonomous.storage.leaf_log import LEAF, LEAF_BYTES, hashes_of

@@ -20,8 +20,9 @@ import xxhash
 from hartonomous.storage import merkle
 from hartonomous.storage.blocks import ObjectRef
 from hartonomous.storage.branches import Origin, Tag
-from hartonomous.storage.catalog import Entry, TableEntry, entry_from_map, entry_to_map
+from hartonomous.storage.catalog import Entry, TableEntry
 from hartonomous.storage.catalog_history import CatalogBase
+from hartonomous.storage.catalog_maps import entry_from_map, entry_to_map
 from hartonomous.storage.decoding import decoding, unpack
 from hartonomous.storage.disk import Disk
 from hartonomous.storage.errors import Corruption, FormatFault

@@ -25,7 +25,8 @@ import msgpack
 import numpy as np
 import pyarrow as pa
 
-from hartonomous.storage.catalog import Entry, entry_from_map, entry_to_map
+from hartonomous.storage.catalog import Entry
+from hartonomous.storage.catalog_maps import entry_from_map, entry_to_map
 from hartonomous.storage.chunk import NO_ROWS, Int64
 from hartonomous.storage.disk import Data
 from hartonomous.storage.frozen import frozen

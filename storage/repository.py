@@ -20,14 +20,9 @@ from hartonomous.storage.branches import (
     owner_of,
     roots_of,
 )
-from hartonomous.storage.catalog import (
-    Catalog,
-    Entry,
-    TableEntry,
-    catalog_hash,
-    first_catalog,
-)
+from hartonomous.storage.catalog import Catalog, Entry, TableEntry, first_catalog
 from hartonomous.storage.catalog_history import CatalogHistory
+from hartonomous.storage.catalog_maps import catalog_hash
 from hartonomous.storage.chunk import Chunk
 from hartonomous.storage.commit import Commit
 from hartonomous.storage.commit_log import (

@@ -8,13 +8,8 @@ import pyarrow as pa
 import pytest
 from unit.store_tools import address_of, commit, content, entry, rows, with_table
 
-from hartonomous.storage.catalog import (
-    ForeignKeyEntry,
-    KeyEntry,
-    TableEntry,
-    entry_from_map,
-    entry_to_map,
-)
+from hartonomous.storage.catalog import ForeignKeyEntry, KeyEntry, TableEntry
+from hartonomous.storage.catalog_maps import entry_from_map, entry_to_map
 from hartonomous.storage.database import Database
 from hartonomous.storage.errors import Conflict, ConstraintFault
 from hartonomous.storage.references import find_children, references_of

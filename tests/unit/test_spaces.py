@@ -16,7 +16,8 @@ from hartonomous.hql.errors import BindFault, ExecutionFault
 from hartonomous.hql.spaces import creating, default
 from hartonomous.hql.spaces.space import Space
 from hartonomous.kernels import hilbert, projection
-from hartonomous.storage.catalog import SpaceEntry, entry_from_map, entry_to_map
+from hartonomous.storage.catalog import SpaceEntry
+from hartonomous.storage.catalog_maps import entry_from_map, entry_to_map
 
 
 @pytest.mark.slow
