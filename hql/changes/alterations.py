@@ -17,7 +17,7 @@ from hartonomous.hql.changes.alter_add import run_add
 from hartonomous.hql.changes.alter_column import run_alter_column
 from hartonomous.hql.changes.alter_constraints import run_drop_constraints, run_set_default
 from hartonomous.hql.changes.assigning import get_column
-from hartonomous.hql.changes.definitions import check_new_name, check_word
+from hartonomous.hql.changes.new_names import check_new_name, check_word
 from hartonomous.hql.changes.targets import find_entry, get_table, place
 from hartonomous.hql.changes.uses import own_users, refuse_used
 from hartonomous.hql.errors import BindFault

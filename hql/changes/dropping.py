@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hartonomous.hql import ast
-from hartonomous.hql.changes.definitions import check_word
+from hartonomous.hql.changes.new_names import check_word
 from hartonomous.hql.changes.targets import (
     describe_kind,
     find_entry,

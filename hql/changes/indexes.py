@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from hartonomous.hql import ast
 from hartonomous.hql.bind.context import nearest
-from hartonomous.hql.changes.definitions import check_word, key_columns
+from hartonomous.hql.changes.definitions import key_columns
+from hartonomous.hql.changes.new_names import check_word
 from hartonomous.hql.changes.targets import get_table, place
 from hartonomous.hql.errors import BindFault, NotSupported
 from hartonomous.hql.models.relations.tables import is_atoms, view_of

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hartonomous.hql import ast
-from hartonomous.hql.changes.definitions import check_new_name
+from hartonomous.hql.changes.new_names import check_new_name
 from hartonomous.hql.changes.targets import (
     describe_kind,
     find_entry,

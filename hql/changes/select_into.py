@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from hartonomous.hql import ast
-from hartonomous.hql.changes.definitions import check_new_name, check_word, create_table
+from hartonomous.hql.changes.definitions import create_table
+from hartonomous.hql.changes.new_names import check_new_name, check_word
 from hartonomous.hql.changes.targets import find_own_entry, place, split_name
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.result import Result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hartonomous.hql import ast
-from hartonomous.hql.changes.definitions import check_new_name, check_word
+from hartonomous.hql.changes.new_names import check_new_name, check_word
 from hartonomous.hql.changes.targets import (
     describe_kind,
     find_entry,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hartonomous.hql.changes.definitions import check_word
+from hartonomous.hql.changes.new_names import check_word
 from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault, FileFault
 from hartonomous.hql.models.architectures import ARCHITECTURES

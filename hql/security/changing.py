@@ -357,7 +357,7 @@ def _change(context: Context, statement: Statement, change: Any) -> None:
 
 
 def _new_name(name: Identifier) -> str:
-    from hartonomous.hql.changes.definitions import check_word
+    from hartonomous.hql.changes.new_names import check_word
 
     check_word(name)
     if "/" in name.text or not name.text.isprintable():

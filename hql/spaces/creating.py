@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hartonomous.hql import encoders, spaces
-from hartonomous.hql.changes.definitions import check_word
+from hartonomous.hql.changes.new_names import check_word
 from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.frozen import frozen
