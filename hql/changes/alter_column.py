@@ -14,17 +14,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from hartonomous.hql import ast
 from hartonomous.hql.changes.alter_add import definition_of
 from hartonomous.hql.changes.assigning import get_column
 from hartonomous.hql.changes.completion import is_exact_cast
 from hartonomous.hql.changes.dml import ADDRESS, complete_changed
-from hartonomous.hql.changes.misfits import describe_row, find_misfit
+from hartonomous.hql.changes.misfits import (
+    check_lengths,
+    describe_row,
+    find_misfit,
+    look_through_lengths,
+    misfit,
+)
 from hartonomous.hql.changes.targets import place
 from hartonomous.hql.changes.uses import names_column, refuse_used
-from hartonomous.hql.errors import BindFault, ExecutionFault
+from hartonomous.hql.errors import BindFault
 from hartonomous.hql.statements.alter_table import AlterColumn, AlterTable
 from hartonomous.hql.statements.parts import ColumnDefinition
 from hartonomous.hql.syntax import trees
@@ -48,7 +53,7 @@ def run_alter_column(
     old, new = parse_type(column.type), parse_type(changed.type)
     if trees.unbounded(old) == trees.unbounded(new):
         if new.a is not None and (old.a is None or old.a > new.a):
-            _refuse_longer(table, column, new, context)
+            look_through_lengths(context, table, changed)
         columns = tuple(changed if c is column else c for c in table.columns)
         context.transaction.replace(replace(table, columns=columns))
         return
@@ -111,32 +116,6 @@ def _refuse_null(
         row = describe_row(context, table, address)
         message = f'"{column.name}" is NULL in the row {row} of "{table.name}"'
         raise ConstraintFault(message, code="NOT_NULL_VIOLATION")
-
-
-def _refuse_longer(table: TableEntry, column: ColumnEntry, type_: Type, context: Context) -> None:
-    """BAD_VALUE for a text or bytes that a shorter column cannot hold."""
-    scanned = context.transaction.view(table.id).scan([column.name], address=True).table
-    _check_lengths(table, column, type_, scanned, context)
-
-
-def _check_lengths(
-    table: TableEntry, column: ColumnEntry, type_: Type, rows: pa.Table, context: Context
-) -> None:
-    if type_.a is None or type_.kind not in ("NVARCHAR", "VARBINARY"):
-        return
-    measure = pc.utf8_length if type_.kind == "NVARCHAR" else pc.binary_length
-    is_longer = pc.greater(measure(rows.column(column.name)), type_.a)
-    found = pc.min(rows.column(ADDRESS).filter(is_longer)).as_py()
-    if found is not None:
-        raise _misfit(table, column, type_, int(found), context)
-
-
-def _misfit(
-    table: TableEntry, column: ColumnEntry, type_: Type, address: int, context: Context
-) -> Error:
-    row = describe_row(context, table, address)
-    message = f'"{column.name}" of the row {row} of "{table.name}" does not fit {type_}'
-    return ExecutionFault(message, code="BAD_VALUE")
 
 
 def _refuse_uses(
@@ -224,7 +203,7 @@ def _converted(
     is_misfit = ast.Binary("AND", ast.IsNull(old, True), ast.IsNull(tried))
     address = find_misfit(context, statement.table, table, is_misfit)
     if address is not None:
-        raise _misfit(table, column, type_, address, context)
+        raise misfit(table, column, type_, address, context)
     items = [trees.item(trees.column(table.name, ADDRESS), ADDRESS)]
     for other in table.stored:
         if other.computed is None:
@@ -233,7 +212,7 @@ def _converted(
             items.append(trees.item(value, other.name))
     source = ast.TableName(statement.table, trees.word(table.name))
     rows = context.table(trees.select(items, source), hidden=True)
-    _check_lengths(table, column, type_, rows, context)
+    check_lengths(table, column, type_, rows, context)
     return rows
 
 
@@ -242,7 +221,7 @@ def _widened(table: TableEntry, column: ColumnEntry, type_: Type, context: Conte
     names = [c.name for c in table.stored if c.computed is None]
     rows = context.transaction.view(table.id).scan(names, address=True).table
     place = names.index(column.name)
-    _check_lengths(table, column, type_, rows, context)
+    check_lengths(table, column, type_, rows, context)
     return rows.set_column(place, column.name, rows.column(place).cast(type_.arrow))
 
 

@@ -259,11 +259,11 @@ class TableMerge:
     def _completed(
         self, context: Context, given: list[ColumnEntry], rows: pa.Table, lacks: bool
     ) -> pa.Table:
-        """Whole rows of the table: defaults and computed columns made, CHECKs that one branch may
-        not know tested."""
+        """Whole rows of the table: defaults and computed columns made, CHECKs and lengths that one
+        branch may not know tested."""
         final = self.final
         tables = (self.forms.ours, self.forms.theirs)
-        is_known = all(
+        is_known = self._is_bound_alike() and all(
             t.checks == final.checks and _computed(t) == _computed(final) for t in tables
         )
         if is_known and not lacks:
@@ -273,6 +273,18 @@ class TableMerge:
         shape = replace(final, keys=())
         done = Completion(shape, fields).complete(context, rows.select([c.name for c in plain]))
         return done.select(final.arrow_schema.names)
+
+    def _is_bound_alike(self) -> bool:
+        """Whether both branches have the types and NOT NULLs of `final`."""
+        return all(
+            known.get(c.id) is None or _bounds(known[c.id]) == _bounds(c)
+            for known in (self.forms.in_ours(), self.forms.in_theirs())
+            for c in self.final.stored
+        )
+
+
+def _bounds(column: ColumnEntry) -> tuple[str, bool]:
+    return column.type, column.nullable
 
 
 def _cast(values: pa.Array, column: ColumnEntry) -> pa.Array:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from hartonomous.hql import ast
+from hartonomous.hql.changes.misfits import check_new_promises
 from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault, HistoryFault, TransactionFault
 from hartonomous.hql.history.applying import find_entry
@@ -32,7 +32,6 @@ from hartonomous.hql.history.merge_sessions import settle_paths
 from hartonomous.hql.result import Result
 from hartonomous.hql.run import Run, shorten, step_aside
 from hartonomous.hql.sessions.paths import follow
-from hartonomous.hql.syntax import trees
 from hartonomous.storage.catalog import TableEntry, fold
 from hartonomous.storage.errors import Conflict
 from hartonomous.storage.state import Snapshot
@@ -191,19 +190,15 @@ class _Merge:
             follow(self.context, self.sessions)
         last = tuple(e for e, r in zip(self.definitions.replaced, first, strict=True) if e is not r)
         apply_definitions(transaction, Definitions((), last, (), ()))
-        self._check_new_checks()
+        self._check_new_promises()
         return count
 
-    def _check_new_checks(self) -> None:
-        """Rows of ours keep the CHECKs that they added."""
-        from hartonomous.hql.changes.misfits import check_rows
-
+    def _check_new_promises(self) -> None:
+        """Rows of ours keep the CHECKs and lengths that they added."""
         for entry in self.definitions.replaced:
             if isinstance(entry, TableEntry):
-                known = self.ours.catalog.tables_by_id[entry.id].checks
-                name = ast.ObjectName((trees.word(entry.schema), trees.word(entry.name)))
-                fresh = [c for c in entry.checks if c not in known]
-                check_rows(self.context, name, entry, fresh)
+                before = self.ours.catalog.tables_by_id[entry.id]
+                check_new_promises(self.context, before, entry)
 
     def _bring_rows(self, table: TableEntry) -> int:
         """The rows of a table that only they have, under their ids."""

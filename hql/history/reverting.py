@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from hartonomous.hql.changes.completion import Completion
+from hartonomous.hql.changes.misfits import check_new_promises
 from hartonomous.hql.changes.targets import place
 from hartonomous.hql.errors import BindFault, HistoryFault
 from hartonomous.hql.history.applying import (
@@ -30,6 +31,7 @@ from hartonomous.hql.history.comparing import (
     rows_at,
 )
 from hartonomous.hql.history.definitions import full_name
+from hartonomous.hql.history.merge_definitions import relaxed
 from hartonomous.hql.history.moments import find_commit
 from hartonomous.hql.plan import Field
 from hartonomous.hql.result import Result
@@ -62,6 +64,7 @@ def run_revert(statement: RevertCommit, context: Context) -> Result:
         context.limits.check()
         reverting.revert_rows(table_id)
     reverting.drop_created()
+    reverting.keep_promises()
     return Result(row_count=reverting.count)
 
 
@@ -92,6 +95,8 @@ class _Reverting:
         self.transaction: Transaction = context.transaction
         self.before, self.after = Side.of(database, parent), Side.of(database, commit)
         self.definitions = definition_changes(self.before.catalog, self.after.catalog)
+        #: tables as they were and as their definitions are again
+        self.altered: list[tuple[TableEntry, TableEntry]] = []
         self.count = 0
 
     def tables(self) -> list[int]:
@@ -102,7 +107,8 @@ class _Reverting:
     # --- definitions
 
     def revert_definitions(self) -> None:
-        """What the commit dropped or altered is as it was."""
+        """What the commit dropped or altered is as it was, but for promises that rows may not keep
+        yet."""
         for change in self.definitions:
             if change.after is not None:
                 self._check_unchanged(change)
@@ -116,7 +122,9 @@ class _Reverting:
                 entry = change.before
                 if isinstance(entry, TableEntry):
                     now = self.transaction.catalog.tables_by_id[entry.id]
-                    entry = with_history(entry, now)
+                    whole = with_history(entry, now)
+                    entry = relaxed(whole, self.transaction.catalog)
+                    self.altered.append((now, whole))
                 self.transaction.replace(entry)
                 self.count += 1
 
@@ -129,18 +137,51 @@ class _Reverting:
             self.transaction.drop(entry)
             self.count += 1
 
+    def keep_promises(self) -> None:
+        """Keys, NOT NULL, CHECKs and lengths that hold again hold for the rows that are there."""
+        for now, entry in self.altered:
+            if self.transaction.catalog.tables_by_id[entry.id] != entry:
+                self.transaction.replace(entry)
+            check_new_promises(self.context, now, entry)
+
     def _check_unchanged(self, change: DefinitionChange) -> None:
         if find_entry(self.transaction, change.entry.id) != change.after:
             raise _fault(f'{change.entry.kind} "{full_name(change.entry)}" was')
 
     def _check_rows_unchanged(self, table: TableEntry) -> None:
+        own = self.transaction.tables.get(table.id)
+        if len(self._changes_since(table)) or (own is not None and own.has_changes):
+            raise _fault(f'rows of table "{full_name(table)}" were')
+
+    def _changes_since(self, table: TableEntry) -> Differences:
+        """What became of the rows after the commit."""
         state = self.transaction.state.table(table.id)
         since = self.after.commit.sequence
         now = Moment.of(state, self.transaction.sequence)
-        own = self.transaction.tables.get(table.id)
-        is_changed = len(differences(Moment(now.chunks, since), now, since)) > 0
-        if is_changed or (own is not None and own.has_changes):
-            raise _fault(f'rows of table "{full_name(table)}" were')
+        return differences(Moment(now.chunks, since), now, since)
+
+    def _bring_values_back(self, old: TableEntry, new: TableEntry) -> None:
+        """Rows that were written since have nothing in columns that the commit dropped: they get
+        what they had there, rows that came since the defaults."""
+        ids = {c.id for c in new.stored}
+        lost = {c.id for c in old.stored if c.id not in ids}
+        if not lost:
+            return
+        table = self.transaction.catalog.tables_by_id[new.id]
+        later = self._changes_since(new)
+        for had_row in (True, False):
+            is_meant = (later.after != NOWHERE) & ((later.before != NOWHERE) == had_row)
+            if not is_meant.any():
+                continue
+            now, then = later.after[is_meant], later.before[is_meant]
+            given = [c for c in table.stored if had_row or c.id not in lost]
+            columns = {
+                c.name: values_at(later.chunks, then if c.id in lost else now, c, c.arrow)
+                for c in given
+            }
+            rows = self._completed(table, given, pa.table(columns))
+            self.transaction.update(table.id, now, rows)
+            self.count += len(rows)
 
     def _bring_back(self, table: TableEntry, table_id: int) -> None:
         view = self.before.snapshot.view(table.id)
@@ -164,6 +205,8 @@ class _Reverting:
         if new is not None and _is_rewritten(old, new):  # rows since then have no way back
             self._check_rows_unchanged(new)
         else:
+            if new is not None:
+                self._bring_values_back(old, new)
             found = found.really(column_pairs(old, new, old.next_id))
         if not len(found):
             return
