@@ -25,10 +25,11 @@ from hartonomous.hql.result import Result
 from hartonomous.hql.rules.tree import walk
 from hartonomous.hql.run import Guard, Prepared
 from hartonomous.hql.scripts.signals import Signal
-from hartonomous.hql.session import TEXTS_MAX, Session
+from hartonomous.hql.session import Session
 from hartonomous.hql.statements.base import Statement
 from hartonomous.hql.statements.query import QueryStatement, assigns, find_into
 from hartonomous.hql.syntax import trees
+from hartonomous.hql.texts import TEXTS_MAX
 from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:

@@ -126,6 +126,13 @@ class Run:
         if mark is not None and self.frame.rows is not None:
             self.frame.rows.restore(mark)
 
+    def end(self, result: Result) -> None:
+        """The statement ended, and its rows are all there."""
+        watched = self.limits.outermost.watched
+        if watched is not None and result.row_count > 0:
+            watched.rows += result.row_count
+        self.limits.stop()
+
 
 class Guard:
     """Nothing but Error and KeyboardInterrupt leaves a session: what Python raises by itself is our

@@ -1,14 +1,14 @@
 """The life of a statement, top to bottom.
 
 execute(text, parameters)
-  1. prepare       text → statements, cached by text
+  1. prepare       text → statements, cached by text (texts.py)
   2. for each statement, in the text's order:
      a. transaction     outside one: its own, committed with the statement's text and author;
                         inside one: a savepoint, so that a failed statement is undone whole
      b. run             the statement binds and plans its queries (plans are cached with it),
                         changes rows, gives a Result
      c. commit          a Conflict of a statement that stands alone is tried again
-  3. results       the last one streams, earlier ones are spooled
+  3. results       the last one streams (streaming.py), earlier ones are spooled
 The first error ends the text. Every error leaves with a code and a place in the text.
 """
 
@@ -17,11 +17,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
 
 from hartonomous.hql.activity import activity_of
 from hartonomous.hql.errors import TransactionFault
@@ -33,7 +30,6 @@ from hartonomous.hql.run import (
     Prepared,
     Run,
     complete,
-    note_routine,
     shorten,
     step_aside,
 )
@@ -42,6 +38,8 @@ from hartonomous.hql.scripts.settings import Settings
 from hartonomous.hql.scripts.signals import Return
 from hartonomous.hql.scripts.status import Status
 from hartonomous.hql.session_about import About
+from hartonomous.hql.streaming import stream
+from hartonomous.hql.texts import Texts
 from hartonomous.storage.errors import Conflict, Error
 
 if TYPE_CHECKING:
@@ -54,10 +52,6 @@ if TYPE_CHECKING:
     from hartonomous.storage.database import Database
     from hartonomous.storage.transaction import Transaction
 
-#: texts whose statements and plans are kept
-TEXTS_MAX = 512
-#: a text longer than this is not kept
-TEXT_CHARACTERS_MAX = 100_000
 #: how often a statement that stands alone is run when others change the same rows
 ATTEMPTS_MAX = 25
 #: what @@SPID tells the sessions of a process apart by
@@ -106,7 +100,7 @@ class Session(About):
         self.status: Status = Status()
         self.settings = Settings()
         self.cursors: dict[str, Cursor] = {}  # GLOBAL ones, by folded name
-        self._texts: OrderedDict[str, tuple[Prepared, ...]] = OrderedDict()
+        self._texts = Texts()
         self._running: Limits | None = None
         self._streams: weakref.WeakSet[Result] = weakref.WeakSet()
         self.opened_at_us: int = database.clock.now_us()
@@ -118,23 +112,7 @@ class Session(About):
     def prepare(self, text: str, *, is_routine: bool = False) -> tuple[Prepared, ...]:
         """The statements of a text; those of a routine's are kept however long it is. Raises
         SyntaxFault."""
-        known = self._texts.get(text)
-        if known is not None:
-            self._texts.move_to_end(text)
-            return known
-        from hartonomous.hql.syntax.parse import parse_batch
-
-        statements = parse_batch(text)
-        if any(s.usual_effect == "scripts" for s in statements):
-            from hartonomous.hql.scripts.checking import check_places
-
-            check_places(statements)
-        prepared = tuple(Prepared(s, text[s.span.start : s.span.end].strip()) for s in statements)
-        if is_routine or len(text) <= TEXT_CHARACTERS_MAX:
-            self._texts[text] = prepared
-            if len(self._texts) > TEXTS_MAX:
-                self._texts.popitem(last=False)
-        return prepared
+        return self._texts.prepare(text, is_routine=is_routine)
 
     def prepared(self, text: str) -> Iterator[Prepared]:
         """The statements of a text, which is read when the first one is asked for."""
@@ -229,19 +207,9 @@ class Session(About):
 
     def _play(self, prepared: Prepared, frame: Frame, messages: list[str]) -> Iterator[Result]:
         """Runs a statement that holds or steers others, under its limits."""
-        from hartonomous.hql.scripts.script import Script
+        from hartonomous.hql.scripts.script import play
 
-        limits = self.new_limits(prepared)
-        limits.start()
-        script = Script(self, frame, messages, limits, prepared)
-        try:
-            yield from prepared.statement.play(script)
-        except Error as error:
-            note_routine(error, prepared.statement, frame)
-            limits.note_error(error)
-            raise
-        finally:
-            script.finish()
+        return play(self, prepared, frame, messages)
 
     def run(
         self,
@@ -342,7 +310,7 @@ class Session(About):
                 transaction.rollback()
                 raise
             else:
-                _is_over(run, result)
+                run.end(result)
                 return result
         raise AssertionError("the last attempt returns or raises")
 
@@ -354,7 +322,7 @@ class Session(About):
                 return self._streaming(result, run, None)
             result.spool()
         self.note_change(run.prepared.text)
-        _is_over(run, result)
+        run.end(result)
         return result
 
     @contextlib.contextmanager
@@ -375,55 +343,27 @@ class Session(About):
         """BEGIN TRAN, COMMIT and others that stand outside transactions or end them."""
         result = run.start(self, self._transaction or self.open_transaction())
         result.spool()
-        _is_over(run, result)
+        run.end(result)
         return result
 
     def _streaming(self, result: Result, run: Run, transaction: Transaction | None) -> Result:
-        """A result whose rows are still to come: errors get the same treatment then, unless the
-        statement's transaction is over, and the snapshot (of a statement that stands alone) is
-        held until the result is closed."""
-        around = self._transaction
-
-        def guarded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            with Guard(self):
-                try:
-                    yield from self._cancellable(batches, run.limits.outermost)
-                except Error as error:
-                    complete(error, run)
-                    run.limits.note_error(error)
-                    self.status.note_error(error)
-                    if around is self._transaction:
-                        self.note_error()
-                    raise
-
-        result.wrap(guarded)
-        result.on_close(run.limits.stop)
+        """A result whose rows are still to come. The snapshot of a statement that stands alone is
+        held until it is closed."""
+        stream(result, run, self)
         if transaction is not None:
             result.on_close(transaction.rollback)
         self._streams.add(result)
         result.prime()
         return result
 
-    def _cancellable(
-        self, batches: Iterator[pa.RecordBatch], limits: Limits
-    ) -> Iterator[pa.RecordBatch]:
-        """While a batch is computed, `cancel` stops the statement that it is of, also if others
-        were begun since. No more come for an account that is gone."""
-        watched = limits.watched
-        while True:
-            before, self._running = self._running, limits
-            try:
-                self.check_account()
-                batch = next(batches, None)
-            finally:
-                self._running = before
-            if batch is None:
-                return
-            if watched is not None:
-                watched.pause(batch.num_rows)
-            yield batch
-            if watched is not None:
-                watched.go_on()
+    @contextlib.contextmanager
+    def computing(self, limits: Limits) -> Iterator[None]:
+        """Inside the block `cancel` stops the statement of these limits."""
+        before, self._running = self._running, limits
+        try:
+            yield
+        finally:
+            self._running = before
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -441,8 +381,8 @@ class Session(About):
 
     def reset(self) -> bool:
         """See session_interface.py."""
-        for stream in list(self._streams):
-            stream.close()
+        for result in list(self._streams):
+            result.close()
         self.status = Status()
         return not (
             self.is_closed
@@ -476,8 +416,8 @@ class Session(About):
             return
         self.is_closed = True
         try:
-            for stream in list(self._streams):
-                stream.close()
+            for result in list(self._streams):
+                result.close()
             for cursor in list(self.streaming):
                 cursor.close()
             if self._transaction is not None:
@@ -487,11 +427,3 @@ class Session(About):
             if self.database.path is not None:
                 self.activity.log.flush(self.database)
             self.database.close()
-
-
-def _is_over(run: Run, result: Result) -> None:
-    """A statement ended whose rows are all there."""
-    watched = run.limits.outermost.watched
-    if watched is not None and result.row_count > 0:
-        watched.rows += result.row_count
-    run.limits.stop()

@@ -234,3 +234,20 @@ class Script:
     def _reading(self, work: Callable[[Context], Any]) -> Any:
         self._settle()
         return self.session.read(self.prepared, self.frame, self.messages, self.limits, work)
+
+
+def play(
+    session: Session, prepared: Prepared, frame: Frame, messages: list[str]
+) -> Iterator[Result]:
+    """Runs an outermost statement that holds or steers others, under limits of its own."""
+    limits = session.new_limits(prepared)
+    limits.start()
+    script = Script(session, frame, messages, limits, prepared)
+    try:
+        yield from prepared.statement.play(script)
+    except Error as error:
+        note_routine(error, prepared.statement, frame)
+        limits.note_error(error)
+        raise
+    finally:
+        script.finish()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hartonomous import hql
-from hartonomous.hql import session as session_module
+from hartonomous.hql import texts as texts_module
 from hartonomous.hql.context import PARTS_MAX, VARIANTS_MAX, Memory
 from hartonomous.hql.run import STATEMENT_CHARACTERS_MAX
 from hartonomous.storage.catalog import Catalog
@@ -66,7 +66,7 @@ def test_memory_is_bounded() -> None:
 
 
 def test_texts_are_bounded(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "TEXTS_MAX", 4)
+    monkeypatch.setattr(texts_module, "TEXTS_MAX", 4)
     for i in range(10):
         db.session.prepare(f"SELECT {i}")
     assert len(db.session._texts) == 4
