@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from asides import cancel_until_it_ends
 
 from hartonomous import hql
 from hartonomous.hql import errors
@@ -384,20 +385,8 @@ def test_time_limit_of_a_statement(db: Any) -> None:
 
 
 def test_cancel_from_another_thread(db: Any) -> None:
-    caught: list[Error] = []
-
-    def run() -> None:
-        try:
-            db.execute(SLOW).fetchall()
-        except Error as error:
-            caught.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    while thread.is_alive():
-        db.cancel()
-        thread.join(0.05)
-    assert [error.code for error in caught] == ["CANCELLED"]
+    error = cancel_until_it_ends(db, lambda: db.execute(SLOW).fetchall())
+    assert error is not None and error.code == "CANCELLED"
     assert db.execute("SELECT 1").fetchall() == [(1,)]
 
 
@@ -444,21 +433,13 @@ def test_cancel_reaches_a_stream_that_is_read_after_other_statements(db: Any) ->
     pairs = "SELECT a.value, b.value AS c FROM GENERATE_SERIES(1, 300000) AS a, "
     stream = db.execute(pairs + "GENERATE_SERIES(1, 300000) AS b").fetch_record_batches()
     db.execute("SELECT 1").fetchall()
-    caught: list[Error] = []
 
     def read() -> None:
-        try:
-            for _, _ in zip(range(20_000), stream, strict=False):
-                pass
-        except Error as error:
-            caught.append(error)
+        for _, _ in zip(range(20_000), stream, strict=False):
+            pass
 
-    thread = threading.Thread(target=read)
-    thread.start()
-    while thread.is_alive():
-        db.cancel()
-        thread.join(0.01)
-    assert [error.code for error in caught] == ["CANCELLED"]
+    error = cancel_until_it_ends(db, read)
+    assert error is not None and error.code == "CANCELLED"
 
 
 def test_cancel_reaches_executemany(db: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from asides import Aside, cancel_until_it_ends
 from servers import ServerThread, serving
 
 from hartonomous import hql
@@ -235,21 +236,12 @@ def test_only_what_reads_is_sent_twice(server: ServerThread, db: Any) -> None:
 def test_a_connection_is_dropped_under_who_reads(server: ServerThread) -> None:
     """As when sending fails in another thread."""
     db = hql.connect(server.url)
-    caught: list[hql.Error] = []
-
-    def run() -> None:
-        try:
-            db.execute(LONG)
-        except hql.Error as error:
-            caught.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
+    aside = Aside(lambda: db.execute(LONG))
     wait_until(lambda: running(server) == 1)
     db.session._options = {"reconnect": False}  # type: ignore[attr-defined]
     remote(db)._transport.drop()
-    thread.join(20)
-    assert not thread.is_alive() and [error.code for error in caught] == ["CONNECTION"]
+    error = aside.error()
+    assert error is not None and error.code == "CONNECTION"
     wait_until(lambda: running(server) == 0)
 
 
@@ -266,24 +258,14 @@ def test_the_server_stops() -> None:
 
 def test_what_kill_ends_does_not_come_back(server: ServerThread, db: Any) -> None:
     with hql.connect(server.url) as victim:
-        caught: list[hql.Error] = []
-
-        def run() -> None:
-            try:
-                victim.execute(LONG).fetchall()
-            except hql.Error as error:
-                caught.append(error)
-
-        thread = threading.Thread(target=run)
-        thread.start()
+        aside = Aside(lambda: victim.execute(LONG).fetchall())
         wait_until(lambda: running(server) == 1)
         (number,) = db.execute(
             "SELECT session_id FROM sys.statements WHERE text LIKE '%300000%'"
             " AND text NOT LIKE '%sys.statements%'"
         ).fetchone()
         db.execute(f"KILL {number}")
-        thread.join(20)
-        assert not thread.is_alive() and len(caught) == 1
+        assert aside.error() is not None
         wait_until(lambda: running(server) == 0)
 
 
@@ -341,20 +323,8 @@ def test_ctrl_c_while_rows_are_read(server: ServerThread, db: Any) -> None:
 def test_cancelling_leaves_the_session_as_it_was(server: ServerThread, db: Any) -> None:
     db.cancel()  # nothing runs
     db.execute("CREATE TABLE #own (a INT)")
-    caught: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            db.execute(LONG)
-        except hql.Error as error:
-            caught.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    while thread.is_alive():
-        db.cancel()
-        thread.join(0.01)
-    assert [type(error) for error in caught] == [Cancelled]
+    error = cancel_until_it_ends(db, lambda: db.execute(LONG))
+    assert isinstance(error, Cancelled)
     assert db.execute("SELECT COUNT(*) FROM #own").fetchall() == [(0,)]
 
 
