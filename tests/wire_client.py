@@ -14,6 +14,9 @@ import pyarrow as pa
 Frame = dict[str, Any]
 #: frames that end an answer
 LAST = {"complete", "error", "done", "answer", "pong"}
+#: queries that take long, and give much
+LONG = "SELECT COUNT(*) FROM GENERATE_SERIES(1, 100000) a CROSS JOIN GENERATE_SERIES(1, 1000000) b"
+MANY_ROWS = "SELECT value, CAST(value AS FLOAT) f FROM GENERATE_SERIES(1, 2000000)"
 
 
 class Closed(Exception):
@@ -160,3 +163,8 @@ class WireClient:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def types(frames: list[Frame]) -> list[str]:
+    """The kinds of frames, in order."""
+    return [frame["type"] for frame in frames]
