@@ -34,6 +34,10 @@ def _session(number: int, own: Session) -> bool:
         raise TransactionFault("KILL: this is the session itself", hint="close the connection")
     for session in own.activity.sessions():
         if session.number == number and may_end(own, session.author):
+            if session.door == "server":
+                raise TransactionFault(
+                    "KILL: this is the server's own session", hint="SIGTERM ends a server"
+                )
             session.kill()
             return True
     return False

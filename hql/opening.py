@@ -10,6 +10,7 @@ What speaks to servers is another room's (`CLIENTS`), and is imported when a URL
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 #: scheme of a URL -> the module whose `open_session(url, options)` gives a session of that server
 CLIENTS = {"hql": "hartonomous.server.client", "hqls": "hartonomous.server.client"}
+
+#: how a URL begins (RFC 3986)
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 #: seconds that a server may take to answer a new connection
 CONNECT_SECONDS = 10.0
@@ -58,8 +62,16 @@ OF_COMING_BACK = (*OF_SESSIONS, *OF_SERVERS)
 
 
 def is_url(database: str | Path | None) -> bool:
-    """Whether a database's name is the address of a server."""
-    return isinstance(database, str) and database.partition("://")[0] in CLIENTS
+    """Whether a database's name is the address of a server. Raises InterfaceFault for a URL of
+    another scheme, as `http://`, which would be made a folder else; its text is not repeated, as a
+    password may stand in it."""
+    url = _URL.match(database) if isinstance(database, str) else None
+    if url is not None and url[1] not in CLIENTS:
+        raise InterfaceFault(
+            f"a database is not at {url[0]}…",
+            hint="a server is named by hql://host:7433/, hqls:// by TLS; anything else is a folder",
+        )
+    return url is not None
 
 
 def open_session(database: str | Path | None, options: Options) -> SessionInterface:

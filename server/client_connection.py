@@ -120,7 +120,7 @@ class ServerConnection:
             case "challenge":
                 raise AuthFault(
                     "the server asks who you are",
-                    hint="hql://user:password@host:7433/, or token=…",
+                    hint="hql://user:password@host:7433/, or token=… (shell: HQL_PASSWORD, HQL_TOKEN)",
                 )
             case "error":
                 raise wire.error_of(frame)

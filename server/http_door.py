@@ -56,6 +56,8 @@ THREAD_BYTES = 16 << 10
 #: longest traceparent (W3C Trace Context) that is passed on
 TRACE_CHARACTERS_MAX = 200
 CHALLENGES = 'Bearer realm="hql", Basic realm="hql", charset="UTF-8"'
+#: what is said of a path that is none, or of a method that it does not take
+PATHS = "statements go to POST /query; GET /openapi.json lists the paths"
 #: what every answer says: nothing here is a page, nothing is to be kept
 HEADERS = {
     "Server": "hql",
@@ -203,7 +205,11 @@ class HttpDoor:
         peer = peer_of(request.transport, is_forwarded=is_forwarded(request.headers))
         said = request.headers.getall("Authorization", [])
         if not said:
-            return self.authenticator.open_account(peer), peer
+            try:
+                return self.authenticator.open_account(peer), peer
+            except AuthFault as error:
+                error.hint = "Authorization: Basic with name and password, or Bearer with a token"
+                raise
         if len(said) > 1:
             raise RequestFault(400, "Authorization is said twice")
         name, proving = self._proof(said[0], peer)
@@ -317,7 +323,10 @@ def guard(doorkeeper: Doorkeeper, retry_seconds: int = 1) -> Middleware:
             if error.status < 400:
                 raise
             headers = {k: v for k, v in error.headers.items() if k == hdrs.ALLOW}
-            return _problem_response(RequestFault(error.status, error.reason, headers=headers), 1)
+            hint = PATHS if error.status in (404, 405) else None
+            return _problem_response(
+                RequestFault(error.status, error.reason, hint=hint, headers=headers), 1
+            )
 
     return guarded
 

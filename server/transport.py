@@ -111,7 +111,7 @@ class Transport:
         except ssl.SSLCertVerificationError as fault:
             raise ConnectionFault(
                 f"the certificate of {self._name} is not trusted: {fault.verify_message}",
-                hint="ca_file names the certificates to trust",
+                hint="ca_file=… (in the shell HQL_CA_FILE) names the certificates to trust",
             ) from fault
         except (OSError, ValueError) as fault:
             raise ConnectionFault(

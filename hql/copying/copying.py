@@ -189,7 +189,8 @@ def _matched(
         if extra:
             raise FileFault(
                 f'"{settings.path}" has columns that "{table.name}" has not: {_names(extra)}',
-                hint="list the columns to read: COPY t (a, b) FROM …",
+                hint="list the columns to read, COPY t (a, b) FROM …; of a CSV file without a"
+                " header say WITH (HEADER = OFF)",
             )
         columns = [c for c in filled if fold(c.name) in by_name]
         missing = [

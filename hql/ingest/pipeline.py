@@ -83,7 +83,7 @@ def run_ingest(statement: Ingest, context: Context) -> Result:
         progress.close()
         if rows is not None:
             rows.close()
-    return _result(figures, time.perf_counter() - started)
+    return _result(figures, round(time.perf_counter() - started, 3))
 
 
 def _result(figures: Figures, seconds: float) -> Result:

@@ -104,7 +104,8 @@ def _filled(
     if extra:
         raise FileFault(
             f'"{file}" has columns that {statement.table} has not: {", ".join(extra[:8])}',
-            hint=r"list the columns to read: \copy t (a, b) FROM …",
+            hint=r"list the columns to read, \copy t (a, b) FROM …; of a CSV file without"
+            " a header say (HEADER = OFF)",
         )
     if by_place and len(named) != len(source.names):
         raise FileFault(

@@ -88,8 +88,8 @@ def _dispatch(words: list[str]) -> int:
         return run_file(options)
     if command == "ingest":
         return ingest(options)
-    if options.command is not None:
-        return run_text(options.command, options)
+    if options.commands is not None:
+        return run_text("\nGO\n".join(options.commands), options)
     if sys.stdin is not None and not sys.stdin.isatty():
         return run_text(_piped(), options)
     return interact(options)
@@ -123,10 +123,22 @@ def _parser(command: str) -> argparse.ArgumentParser:
     if command == "run":
         parser.add_argument("file", metavar="FILE", help="a script; - is standard input")
     else:
-        parser.add_argument("-c", dest="command", metavar="TEXT", help="HQL to run")
+        parser.add_argument(
+            "-c",
+            dest="commands",
+            action="append",
+            metavar="TEXT",
+            help="HQL to run; again for more, each a batch of its own",
+        )
         parser.add_argument("-X", dest="startup", action="store_false", help="skip ~/.hqlrc")
         parser.add_argument("--version", action="version", version=_version())
-    parser.add_argument("database", metavar="DB", nargs="?", default=":memory:", help="a folder")
+    parser.add_argument(
+        "database",
+        metavar="DB",
+        nargs="?",
+        default=":memory:",
+        help="a folder or a server's address",
+    )
     parser.add_argument("--format", choices=FORMATS, default="table", help="how rows are written")
     parser.add_argument(
         "--param",
@@ -138,7 +150,12 @@ def _parser(command: str) -> argparse.ArgumentParser:
     parser.add_argument("--no-color", dest="colours", action="store_false", help="no colours")
     parser.add_argument("--read-only", action="store_true", help="never take the writer's lock")
     parser.add_argument("--branch", metavar="NAME", help="the branch of history to work on")
-    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="limit per statement")
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="limit of each statement: 5, 1.5s, 200ms, 2min",
+    )
     return parser
 
 
@@ -240,7 +257,7 @@ def _run_as_typed(
     shell = Shell(connection, Settings(format=options.format), parameters=parameters)
     file = getattr(options, "file", "-")
     shell.folder = None if file == "-" else Path(file).parent
-    shell.is_from_stdin = file == "-" and getattr(options, "command", None) is None
+    shell.is_from_stdin = file == "-" and getattr(options, "commands", None) is None
     try:
         is_done = shell.enter(text) and shell.send()
     finally:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 #: rows that decide the column widths of a table
 SAMPLE_ROWS = 1_000
-#: a value in a table of several columns is cut here; `--format csv` and the others never cut
-CELL_CHARACTERS_MAX = 60
+#: a value in a table of several columns is cut here, behind what a hash or a token takes;
+#: `--format csv` and the others never cut
+CELL_CHARACTERS_MAX = 80
 
 
 class Format(Protocol):

@@ -9,13 +9,15 @@ from hartonomous.hql.copying.progress import Progress
 from hartonomous.hql.shell.output import say
 from hartonomous.storage.errors import NotFound
 
+_HINT = 'hql verify reads a folder; a server is asked by hql -c "VERIFY DATABASE" hql://host:7433/'
+
 
 def verify_folder(path: Path, *, cut_tail: bool) -> int:
     """0 if everything agrees, else 1 with one line a problem on stdout."""
     from hartonomous.storage.database import Database
 
     if not path.is_dir():
-        raise NotFound(f'"{path}" is not a folder')
+        raise NotFound(f'"{path}" is not a folder', hint=_HINT)
     if cut_tail:
         cut = Database.cut_tail(path)
         say(f"cut {cut:,} bytes off the log's end" if cut else "the log's end is whole")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hartonomous.hql.system_tables.base import Row, of_tuples
+from hartonomous.hql.system_tables.base import Row, milliseconds_of, of_tuples
 from hartonomous.hql.types import BIGINT, DATETIMEOFFSET, FLOAT, INT, NVARCHAR
 from hartonomous.storage.state import moment
 
@@ -50,15 +50,16 @@ def _statements(context: Context) -> list[Row]:
         if w.session is not None and may_see(session, w.session.author):
             text = seen_text(session, w.session.author, without_secrets(w.prepared.text))
             text = shorten(text)
-            rows.append((w.number, w.session.number, w.kind, text, moment(w.at_us), w.seconds * 1e3,
-                         "streaming" if w.is_paused else "running", w.rows, _share(w)))  # fmt: skip
+            rows.append((w.number, w.session.number, w.kind, text, moment(w.at_us),
+                         milliseconds_of(w.seconds), "streaming" if w.is_paused else "running",
+                         w.rows, _share(w)))  # fmt: skip
     for source in activity.elsewhere:
         for s in source():
             if not may_see(session, s.author):
                 continue
             text = shorten(seen_text(session, s.author, without_secrets(s.text)))
-            rows.append((s.number, s.session_number, s.kind, text, moment(s.at_us), s.seconds * 1e3,
-                         s.status, s.rows, None))  # fmt: skip
+            rows.append((s.number, s.session_number, s.kind, text, moment(s.at_us),
+                         milliseconds_of(s.seconds), s.status, s.rows, None))  # fmt: skip
     return rows
 
 

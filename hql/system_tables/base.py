@@ -48,6 +48,11 @@ def needing(right: str, table: SystemTable) -> SystemTable:
     return replace(table, right=right)
 
 
+def milliseconds_of(seconds: float) -> float:
+    """A time as a table shows it, to the microsecond: more digits are noise."""
+    return round(seconds * 1e3, 3)
+
+
 def of_tuples(rows: Callable[[Context], Iterable[Row]], **types: Type) -> SystemTable:
     """A table of few rows, which come as tuples."""
     columns = fields(**types)

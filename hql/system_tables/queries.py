@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hartonomous.hql.system_tables.base import Row, of_tuples
+from hartonomous.hql.system_tables.base import Row, milliseconds_of, of_tuples
 from hartonomous.hql.types import BIGINT, DATETIMEOFFSET, FLOAT, INT, NVARCHAR, UNIQUEIDENTIFIER
 from hartonomous.storage.state import moment
 
@@ -28,7 +28,7 @@ def _queries(context: Context) -> list[Row]:
             q.kind,
             q.hash,
             seen_text(context.session, q.author, q.text),
-            q.seconds * 1e3,
+            milliseconds_of(q.seconds),
             q.rows,
             q.error,
             q.executions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hartonomous.hql.system_tables.base import Row, of_tuples
+from hartonomous.hql.system_tables.base import Row, milliseconds_of, of_tuples
 from hartonomous.hql.types import (
     BIGINT,
     BIT,
@@ -35,7 +35,7 @@ def _requests(context: Context) -> list[Row]:
             r.rows,
             r.tokens_in,
             r.tokens_out,
-            r.seconds * 1e3,
+            milliseconds_of(r.seconds),
             r.cache_hits,
             r.was_loaded,
             r.error,

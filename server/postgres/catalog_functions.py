@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from hartonomous.server.postgres.commands import VERSION, find_setting
+from hartonomous.server.postgres.types import KINDS
 
 _NAMES, _DEFINITIONS = "FROM temp.hql_names n", "FROM temp.hql_definitions d"
-_SHOWN = f"(SELECT any_value(n.text) {_NAMES} WHERE n.kind = 'type' AND n.oid = t::BIGINT)"
+_CASES = " ".join(f"WHEN {kind.oid} THEN '{kind.shown}'" for kind in KINDS)
+#: the names themselves and no look-up: psql's \gdesc wants the rows in the order that they had
+_SHOWN = f"CASE t::BIGINT {_CASES} END"
 _TEXT_OF = f"(SELECT any_value(d.text) {_DEFINITIONS} WHERE d.kind = '{{}}' AND d.oid = o)"
 _NAME_OF = f"(SELECT any_value(n.text) {_NAMES} WHERE n.kind = '{{}}' AND n.oid = o::BIGINT)"
 #: a number as it is, or that of a name, its quotes and schema left out

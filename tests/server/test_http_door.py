@@ -235,6 +235,13 @@ def test_what_is_refused(
         assert "Bearer" in said["WWW-Authenticate"]
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/sql"), ("GET", "/query")])
+def test_who_asks_elsewhere_is_told_where(server: HttpServer, method: str, path: str) -> None:
+    found, _, answer = server.ask(method, path, b"{}", {})
+    assert found == (405 if path == "/query" else 404)
+    assert "POST /query" in json.loads(answer)["hint"]
+
+
 def test_a_body_without_a_type_is_refused(server: HttpServer) -> None:
     assert server.ask("POST", "/query", b"{}", {})[0] == 415
 

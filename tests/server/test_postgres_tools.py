@@ -79,7 +79,7 @@ def test_psql_runs_statements(server: ServerThread) -> None:
         "SELECT 40 + 2 AS answer \\gset",
         "\\echo answer :answer",
         "SELECT $1 + 1 AS bound \\bind 41 \\g",
-        "SELECT id, name FROM people WHERE id = 7 \\gdesc",
+        "SELECT name, paid, id FROM people WHERE id = 7 \\gdesc",
         "PRINT 'heard';",
         "\\set FETCH_COUNT 1",
         "SELECT name AS fetched FROM people ORDER BY id;",
@@ -90,7 +90,8 @@ def test_psql_runs_statements(server: ServerThread) -> None:
     assert "LINE 2:   nope FROM people;\n          ^" in said
     assert "answer 42" in said
     assert " bound \n-------\n    42" in said
-    assert " name   | character varying(20)" in said
+    described = said[said.index(" name   | character varying(20)") :].splitlines()
+    assert [line.split()[0] for line in described[:3]] == ["name", "paid", "id"]
     assert "heard" in said
     assert " fetched \n---------\n Zoë\n Bo\n" in said
 

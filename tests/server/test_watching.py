@@ -284,6 +284,11 @@ def test_kill_ends_a_session_of_the_wire() -> None:
             time.sleep(0.01)
         assert killer.execute(left).fetchall() == [(1,)]
         assert killer.execute("SELECT COUNT(*) FROM t").fetchall() == [(0,)]
+        with pytest.raises(hql.ProgrammingError, match="server's own session"):
+            killer.execute(
+                "DECLARE @n INT = (SELECT session_id FROM sys.sessions WHERE door = 'server');"
+                "KILL @n"
+            )
         killer.close()
 
 

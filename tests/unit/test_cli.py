@@ -76,6 +76,29 @@ def test_a_failed_statement_exits_1_and_shows_its_place() -> None:
     assert "  2 | SELECT nothing FROM x" in done.stderr
 
 
+def test_several_texts_run_one_after_the_other() -> None:
+    done = run(
+        "-c", "SELECT @n AS a", "-c", "\\echo between", "-c", "SELECT 2 AS a", "--param", "n=1"
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ["a", "─", "1", "between", "a", "─", "2"])
+    assert run("-c", "SELECT nothing", "-c", "SELECT 2").stdout == ""
+
+
+def test_a_url_of_another_kind_makes_no_folder(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*HQL, "-c", "SELECT 1", "http://anna:secret@127.0.0.1:7433/"],
+        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1 and "hql://host:7433/" in done.stderr
+    assert "secret" not in done.stderr and not list(tmp_path.iterdir())
+
+
+def test_a_token_is_shown_whole() -> None:
+    """It is shown once."""
+    done = run("-c", "CREATE USER anna; CREATE TOKEN t FOR anna")
+    assert "hqlt_" in done.stdout and "…" not in done.stdout
+
+
 def test_scripts(tmp_path: Path) -> None:
     script = tmp_path / "s.hql"
     script.write_text(
@@ -112,6 +135,7 @@ def test_verify(tmp_path: Path) -> None:
     assert broken.returncode == 1
     assert victim.name in broken.stdout + broken.stderr
     assert run("verify", tmp_path / "nothing").returncode == 1
+    assert "VERIFY DATABASE" in run("verify", "hql://127.0.0.1:1/").stderr
 
 
 def test_wrong_use_exits_2() -> None:
