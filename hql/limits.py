@@ -62,6 +62,7 @@ class Limits:
         self.flag = np.zeros(1, np.int8)
         self.cancelled = Mark()
         self._timed_out = False
+        self._starved: int | None = None
         self._started: float | None = None
         self._deadline: float | None = None
         self._timer: int | None = None
@@ -179,8 +180,13 @@ class Limits:
         self._timed_out = True
         self.cancel()
 
+    def starve(self, memory_bytes: int) -> None:
+        """Stop the statement, from any thread, since all together may have no more memory."""
+        self._starved = memory_bytes
+        self.cancel()
+
     def check(self) -> None:
-        """Raise Cancelled (code CANCELLED or TIMEOUT) if the statement is to stop."""
+        """Raise Cancelled (code CANCELLED, TIMEOUT or MEMORY) if the statement is to stop."""
         if self._outer is not None:
             self._outer.check()
         is_late = self._deadline is not None and time.monotonic() >= self._deadline
@@ -199,6 +205,13 @@ class Limits:
                 + ("second" if self.timeout == 1 else "seconds"),
                 code="TIMEOUT",
                 hint="give it more time with OPTION (TIMEOUT '60s'), or ask for less",
+            )
+        if self._starved is not None:
+            return Cancelled(
+                f"the statement took more memory than others, and all together may have "
+                f"{self._starved:,} bytes",
+                code="MEMORY",
+                hint="read fewer rows or columns, or make smaller texts",
             )
         return Cancelled(_CANCELLED)
 

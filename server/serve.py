@@ -19,6 +19,7 @@ from hartonomous.server.settings import ServerSettings, make_settings, read_sett
 
 if TYPE_CHECKING:
     from hartonomous.server.app import Server
+    from hartonomous.server.memory import MemoryGuard
     from hartonomous.server.threads import EngineThreads
 
 DONE, AT_ONCE = 0, 1
@@ -44,8 +45,12 @@ def settings_of(words: list[str]) -> tuple[str, ServerSettings]:
 
 
 async def _serve(database: str, settings: ServerSettings) -> int:
+    from hartonomous.hql.engine.relational import limit_memory
     from hartonomous.server.app import Server
+    from hartonomous.server.memory import ENGINE_SHARE, memory_of
 
+    memory = memory_of(settings)
+    limit_memory(int(memory * ENGINE_SHARE))
     server = Server(database, settings, _say)
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -64,13 +69,29 @@ async def _serve(database: str, settings: ServerSettings) -> int:
     gc.freeze()  # what is there now stays: the collector need not look at it
     gc.set_threshold(*gc.get_threshold()[:2], 2 * YOUNG_MAX)
     collecting = asyncio.create_task(_collect(server.engine.threads))
+    memory_guard = _guard(server, memory)
+    memory_guard.start()
     _say(f"serving {database} at {server.address}{_postgres(server)} (pid {os.getpid()})")
     await stopping.wait()
     _say("stopping")
     collecting.cancel()
     await server.stop()
+    memory_guard.stop()
     gc.unfreeze()  # the engine's bindings insist on being collected
     return DONE
+
+
+def _guard(server: Server, memory: int) -> MemoryGuard:
+    from hartonomous.hql.activity import activity_of
+    from hartonomous.server.memory import MemoryGuard
+
+    assert server.watching is not None, "the server is started"
+    log = server.watching.log
+    return MemoryGuard(
+        activity_of(server.engine.database),
+        memory,
+        lambda kind: log.write("warning", "memory is short", kind=kind),
+    )
 
 
 async def _collect(threads: EngineThreads) -> None:
@@ -133,6 +154,7 @@ _HELP = {
     "workers": "processes that serve reading statements",
     "threads": "threads that run statements (4)",
     "read_only": "never take the writer's lock",
+    "memory": "bytes that all statements together may take (60 % of the machine's)",
     "statement_timeout": "seconds that a statement may take",
     "read_folders": "a folder that statements may read files of; again for more",
     "write_folders": "a folder that statements may write files to; again for more",

@@ -51,6 +51,8 @@ class ServerSettings:
     workers: int = 0
     statement_timeout: float | None = None
     statement_memory: int | None = None
+    #: bytes that all statements together may take; None: a share of the machine's
+    memory: int | None = None
 
     # --- sessions ---
     sessions_max: int = 1_000

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import resource
 import shutil
 import signal
 import socket
@@ -317,6 +318,9 @@ def main(descriptor: int, folder: str, temporary: str, memory_bytes: int) -> Non
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     go_first()
+    # the server's own bound moves on as it grows (memory.py); what it was when this began does not
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     server = socket.socket(fileno=descriptor)
     try:
         Process(server, folder).run()

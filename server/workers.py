@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import pickle
 import shutil
 import socket
@@ -23,6 +22,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
+from hartonomous.server.memory import WORKERS_SHARE, machine_bytes
 from hartonomous.server.worker_frames import (
     Ask,
     Connect,
@@ -48,9 +48,6 @@ PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX, STEADY_SECONDS = 0.1, 30.0, 30.0
 #: seconds that a process has to end when its socket is closed
 END_SECONDS: Final = 2.0
 MESSAGE_BYTES_MAX: Final = 1 << 16
-#: of the machine's memory, for the relational engines of all workers; a query that needs more than
-#: its worker has is the server's
-MEMORY_SHARE: Final = 0.4
 
 
 class Gone(Exception):
@@ -314,7 +311,7 @@ class Workers:
         """The life of one process."""
         worker = Worker(place)
         try:
-            memory = int(machine_bytes() * MEMORY_SHARE / self.count)
+            memory = int(machine_bytes() * WORKERS_SHARE / self.count)
             await asyncio.to_thread(worker.start, self._folder, memory)
             self.workers[place] = worker
             await worker.watch()
@@ -324,8 +321,3 @@ class Workers:
             self.workers.pop(place, None)
             await asyncio.shield(worker.end())
         self._report(f"worker {place} (process {worker.pid}) ended")
-
-
-def machine_bytes() -> int:
-    """The machine's memory."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

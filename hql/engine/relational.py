@@ -77,6 +77,8 @@ class Engine:
         }
         if memory_bytes is not None:
             config["memory_limit"] = f"{memory_bytes}B"
+            # what a statement took is the system's again a second after it ended, not never
+            config["allocator_background_threads"] = True
         connection: Any = duckdb.connect(":memory:", config=config)
         self._connection: Any = connection
         connection.execute(

@@ -122,6 +122,8 @@ _MEMORY = re.compile(
     r"failed to (?:allocate|offload|pin|reserve)|max_temp_directory_size|No space left|memory_limit"
     r"|could not allocate|Unable to allocate"
 )
+#: what the engine's and Arrow's allocators say, with no word of whose error it is
+_ALLOCATION = re.compile(r"^(?:std::bad_alloc|bad allocation|(?:m|re)alloc of size \d+ failed)")
 
 
 def translate(
@@ -153,7 +155,8 @@ def translate(
     kind, message = (kind_match[1], kind_match[2]) if kind_match else ("", text)
     if kind == "INTERRUPT" or "Interrupted!" in text or "Query interrupted" in text:
         return Cancelled("the statement was cancelled")
-    if kind in ("Out of Memory", "IO") or (kind and _MEMORY.search(text)):
+    has_none = isinstance(error, MemoryError) or _ALLOCATION.search(text)
+    if kind in ("Out of Memory", "IO") or has_none or (kind and _MEMORY.search(text)):
         return ResourceFault(
             f"the statement needs more memory than it may use: {_cut(message)}",
             code="MEMORY",
