@@ -120,7 +120,8 @@ class ServerConnection:
             case "challenge":
                 raise AuthFault(
                     "the server asks who you are",
-                    hint="hql://user:password@host:7433/, or token=… (shell: HQL_PASSWORD, HQL_TOKEN)",
+                    hint="hql://user:password@host:7433/, or token=…; the shell reads "
+                    "HQL_PASSWORD and HQL_TOKEN",
                 )
             case "error":
                 raise wire.error_of(frame)
@@ -200,12 +201,13 @@ class ServerConnection:
         """What is to be uploaded, made whole before any is sent: making it may fail. Raises
         Cancelled, and ParameterFault if it is more than the server takes."""
         self._is_gathering, self._was_cancelled = True, False
-        gathered, size = [], 0
+        gathered: list[bytes] = []
+        size, room = 0, self.limits["message_bytes"] // 2  # one value may be more than a message
         try:
             for piece in pieces:
                 if self._was_cancelled:
                     raise Cancelled("the statement was cancelled")
-                gathered.append(piece)
+                gathered += [piece[i : i + room] for i in range(0, max(len(piece), 1), room)]
                 size += len(piece)
                 if size > self.limits["upload_bytes"]:
                     raise ParameterFault(

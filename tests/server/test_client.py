@@ -196,6 +196,16 @@ def test_what_is_larger_than_a_server_takes(db: Any) -> None:
     assert db.execute("SELECT 1").fetchall() == [(1,)]
 
 
+def test_a_value_larger_than_a_message_is_uploaded_in_parts(db: Any) -> None:
+    value = b"x" * (remote(db).limits["message_bytes"] + 1)
+    size = "SELECT DATALENGTH(a) FROM @rows"
+    rows = {"rows": pa.table({"a": [value]})}
+    assert db.execute(size, rows).fetchall() == [(len(value),)]
+    db.execute("CREATE TABLE #big (a VARBINARY)")
+    assert db.executemany("INSERT INTO #big VALUES (?)", [(value,), (b"",)]).rowcount == 2
+    assert db.execute("SELECT SUM(DATALENGTH(a)) FROM #big").fetchone() == (len(value),)
+
+
 @pytest.mark.parametrize("sets", [[{1: 2}], [["\ud800"]], [[2**200]], [[object()]], ["ab"], [1]])
 def test_sets_that_are_none(db: Any, sets: Any) -> None:
     with pytest.raises(errors.ParameterFault):
