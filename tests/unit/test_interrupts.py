@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from hartonomous import hql
 from hartonomous.hql.engine.watchdog import Watchdog
+from hartonomous.storage.disk import Disk
 from hartonomous.storage.interrupts import Interrupts
 from hartonomous.storage.wal import Wal
 
@@ -115,3 +118,24 @@ def test_a_signal_that_comes_too_late_is_not_the_next_statements() -> None:
     assert done.wait(10)
     watchdog.leave_main(second)
     assert "second" not in cancelled
+
+
+def test_no_python_runs_where_a_file_is_unmapped(tmp_path: Path) -> None:
+    """What a finaliser raises is swallowed, a KeyboardInterrupt too."""
+    (tmp_path / "bytes").write_bytes(b"abc")
+    buffer = Disk().map(tmp_path / "bytes")
+    rest = buffer.slice(1)
+    calls: list[str] = []
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call":
+            calls.append(frame.f_code.co_qualname)
+
+    sys.setprofile(note)
+    del buffer
+    assert rest.to_pybytes() == b"bc"
+    del rest
+    sys.setprofile(None)
+    assert calls == []
+    maps = Path("/proc/self/maps")
+    assert not maps.exists() or str(tmp_path / "bytes") not in maps.read_text()
