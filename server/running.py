@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hartonomous.hql.activity import next_number
@@ -110,33 +110,34 @@ class Running:
         """An event that is ready now, else None."""
         return self._pop() if self._ready else None
 
-    def at_once(self) -> list[Event] | None:
-        """All events, computed here and now; None if that might take a while, or is not its turn.
-        Raises Error if the text failed. Passing work to a thread and back takes longer than a row
-        of constants, or a row by its key, and for those alone it is saved: what a text's plan was
-        when it last ran (and how long it took) says whether it is one of them."""
+    def at_once(self, send: Callable[[Iterable[Event]], object]) -> bool:
+        """Computes all events here and now and sends them; False if that might take a while, or is
+        not its turn. Raises Error if the text failed. Passing work to a thread and back takes
+        longer than a row of constants, or a row by its key, and for those alone it is saved: what a
+        text's plan was when it last ran (and how long it took) says whether it is one of them."""
         session = self.session
         if not self.may_be_quick or self._is_begun or not session.may_run_at_once:
-            return None
+            return False
         if not session.quick.knows(self.text, self.parameters):
-            return None
+            return False
         self._is_begun = True
         began = time.perf_counter()
         while not self._is_computed:
             self._compute()
         self.session.engine.note_spent(time.perf_counter() - began)
-        events = list(self._ready)
-        self._ready.clear()
-        for event in events:
-            self._note(event)
-        self._note_speed()
         error, self._error = self._error, None
+        if error is None:  # the client has its answer before the books are kept
+            send(self._ready)
+        for event in self._ready:
+            self._note(event)
+        self._ready.clear()
+        self._note_speed()
         self._is_over = True
         self.session.engine.end(self, error)
         self.session.forget(self)
         if error is not None:
             raise self._shown(error)
-        return events
+        return True
 
     def _note_speed(self) -> None:
         """Whether the text may run at once from now on."""

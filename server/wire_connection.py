@@ -8,7 +8,8 @@ the connection with a WIRE error; what is wrong with a statement is that stateme
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiohttp import WSMsgType
@@ -25,6 +26,7 @@ from hartonomous.storage.errors import Error
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from hartonomous.server.events import Event
     from hartonomous.server.sessions import ServerSession
 
 #: pieces of work of one connection beside its statements
@@ -117,14 +119,15 @@ class WireConnection:
             self._answer_error(number, error)
             return
         try:
-            events = running.at_once() if credit > 0 else None
+            is_sent = credit > 0 and running.at_once(partial(self._send_events, number))
         except Error as error:
-            self.sender.write(wire.pack(wire.error_frame(error, number, self.session.state)))
+            self._answer_error(number, error)
             return
-        if events is None:
+        if not is_sent:
             self._follow(Statement(number, running, credit, stepwise))
-        else:
-            self.sender.write(b"".join([self._writer.write(number, event) for event in events]))
+
+    def _send_events(self, number: int, events: Iterable[Event]) -> None:
+        self.sender.write(b"".join([self._writer.write(number, event) for event in events]))
 
     def _many(self, frame: Frame) -> None:
         number = self._new_number(frame)

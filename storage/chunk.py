@@ -334,11 +334,16 @@ class Chunk:
 
 
 def taken(values: pa.Array, places: pa.Array) -> pa.Array:
-    """Values at places. A single one is a slice: kernels of Arrow take ten times as long to call,
-    but nested values keep what lies around them."""
-    if len(places) == 1 and not values.type.num_fields:
-        return values.slice(places[0].as_py(), 1)
-    return values.take(places)
+    """Values at places."""
+    return value_at(values, places[0].as_py()) if len(places) == 1 else values.take(places)
+
+
+def value_at(values: pa.Array, place: int) -> pa.Array:
+    """One value, as an array: a slice, as kernels of Arrow take ten times as long to call, but of
+    nested values that would keep what lies around it."""
+    if values.type.num_fields:
+        return values.take(pa.array([place]))
+    return values.slice(place, 1)
 
 
 def inverse(order: Int64) -> Int64:

@@ -85,6 +85,9 @@ class Probe:
         return index if self.rows is None else self.rows[index]
 
 
+#: the first row alone, as numbers of rows
+FIRST_ROW: Int64 = np.zeros(1, np.int64)
+FIRST_ROW.flags.writeable = False
 #: the range of no values at all
 NOTHING = (1 << 63, -(1 << 63))
 
@@ -203,6 +206,12 @@ class ChunkKey:
 
 
 def _find_ascending(values: Int64, probe: Probe) -> tuple[Int64, Int64]:
+    if probe.count == 1 and probe.range is not None:
+        only = probe.range[0]
+        place = int(values.searchsorted(only))
+        if place == len(values) or values[place] != only:
+            return NO_ROWS, NO_ROWS
+        return FIRST_ROW, np.array([place])
     wanted = integers(probe.columns[0])
     assert wanted is not None
     places = np.searchsorted(values, wanted)
@@ -311,7 +320,11 @@ def find_visible(
         if part.excludes(probe):
             continue
         rows, offsets = part.find(probe)
-        if len(rows):
+        if not len(rows):
+            continue
+        if not selection.hidden:
+            yield ordinal, probe.numbers(rows), offsets
+        else:
             visible = selection.is_visible(offsets)
             if visible.any():
                 yield ordinal, probe.numbers(rows[visible]), offsets[visible]

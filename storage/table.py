@@ -26,6 +26,7 @@ from hartonomous.storage.chunk import (
     distinct,
     inverse,
     taken,
+    value_at,
 )
 from hartonomous.storage.errors import Cancelled, NotFound
 from hartonomous.storage.frozen import frozen
@@ -130,13 +131,15 @@ class ScanResult:
 class TableView:
     """The visible rows of a table. Immutable; results of scans are kept with it."""
 
-    __slots__ = ("_results", "parts", "row_count", "table")
+    __slots__ = ("_columns", "_keys", "_results", "parts", "row_count", "table")
 
     def __init__(self, table: TableEntry, parts: tuple[tuple[int, Selection], ...]) -> None:
         self.table = table
         self.parts = parts  # (ordinal in addresses, visible rows of a chunk)
         self.row_count = sum(s.row_count for _, s in parts)
         self._results: dict[tuple[Any, ...], ScanResult] = {}
+        self._columns: dict[str, ColumnEntry] = {}  # by the names that were asked for
+        self._keys: dict[int, KeyColumns] = {}
 
     def scan(
         self,
@@ -233,9 +236,13 @@ class TableView:
 
     def column(self, name: str) -> ColumnEntry:
         """The stored column of that name; raises NotFound."""
+        known = self._columns.get(name)
+        if known is not None:
+            return known
         found = self.table.find_column(name)
         if found is None or (found.computed is not None and not found.persisted):
             raise NotFound(f'table "{self.table.name}" stores no column "{name}"')
+        self._columns[name] = found
         return found
 
     def gather(self, column: str, addresses: Int64) -> pa.Array:
@@ -252,6 +259,8 @@ class TableView:
         entries = [self.column(name) for name in columns]
         if not len(addresses):
             return [pa.nulls(0, entry.arrow) for entry in entries]
+        if len(addresses) == 1:
+            return self._row(entries, int(addresses[0]))
         chunks = {ordinal: selection.chunk for ordinal, selection in self.parts}
         numbers = addresses >> BATCH_BITS
         cuts = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(addresses)]
@@ -270,6 +279,14 @@ class TableView:
             found.append(parts[0] if len(parts) == 1 else pa.concat_arrays(parts))
         return found
 
+    def _row(self, entries: Sequence[ColumnEntry], address: int) -> list[pa.Array]:
+        """The values of one row, an array each."""
+        ordinal, offset = divmod(address, 1 << ADDRESS_BITS)
+        chunk = next(s.chunk for number, s in self.parts if number == ordinal)
+        batch, place = offset >> BATCH_BITS, offset & (BATCH_ROWS - 1)
+        columns = [chunk.column(physical_name(e), e.arrow, batch) for e in entries]
+        return [value_at(column, place) for column in columns]
+
     def narrowed(self, addresses: Int64, ranges: Sequence[ColumnRange]) -> Int64:
         """Those of the addresses that may satisfy `ranges`, as far as that costs nothing to see."""
         return addresses
@@ -287,16 +304,28 @@ class TableView:
         """Addresses, ascending, of visible rows whose key columns equal, as the key compares them,
         one of `rows` (columns in the key's order, of the columns' types). NULL never matches.
         Raises NotFound."""
-        entry = next((k for k in self.table.keys if k.id == key_id), None)
-        if entry is None:
-            raise NotFound(f'table "{self.table.name}" has no key number {key_id}')
-        key = KeyColumns.of(self.table, entry)
-        probe = Probe(key.compared([_whole(column) for column in rows.columns]))
+        return self.lookup_columns(key_id, [_whole(column) for column in rows.columns])
+
+    def lookup_columns(self, key_id: int, columns: Sequence[pa.Array]) -> Int64:
+        """As `lookup`, of rows that are given as an array for each of the key's columns."""
+        key = self._key(key_id)
+        probe = Probe(key.compared(columns))
         found = [
             offsets + (ordinal << ADDRESS_BITS)
             for ordinal, _, offsets in find_visible(self.parts, key, probe)
         ]
+        if len(found) == 1:
+            return distinct(found[0])
         return distinct(concat(found)) if found else NO_ROWS
+
+    def _key(self, key_id: int) -> KeyColumns:
+        key = self._keys.get(key_id)
+        if key is None:
+            entry = next((k for k in self.table.keys if k.id == key_id), None)
+            if entry is None:
+                raise NotFound(f'table "{self.table.name}" has no key number {key_id}')
+            key = self._keys[key_id] = KeyColumns.of(self.table, entry)
+        return key
 
 
 def _offsets(selection: Selection, batch: int) -> Int64:

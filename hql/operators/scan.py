@@ -27,7 +27,7 @@ from hartonomous.hql.operators.evaluate import evaluate, rows_at_once
 from hartonomous.hql.operators.indexed import find_nearest, find_region
 from hartonomous.hql.operators.ranges import ranges_of
 from hartonomous.hql.operators.scanned import rows_scanned
-from hartonomous.hql.operators.seek import find_sought, seek_us
+from hartonomous.hql.operators.seek import Sought, find_sought, seek_us
 from hartonomous.hql.operators.stored import Stored
 from hartonomous.hql.operators.values import column_value
 from hartonomous.hql.operators.wide import Int64, handles
@@ -45,6 +45,15 @@ ADDRESS, ROW_ID, ORDINAL = "__address", "__row_id", "__ordinal"
 
 #: stored columns, and computed ones that are known already, to what whoever reads the scan wants
 Form = Callable[[Stored, Execution, Mapping[str, Any]], pa.Table]
+
+
+@frozen
+class FoundRows:
+    """Columns of rows that a key or an index found; `entries` of the index were read."""
+
+    columns: list[Any]
+    count: int
+    entries: int | None
 
 
 @frozen
@@ -143,23 +152,25 @@ class ScanOperator:
             names.update(dict.fromkeys(c.name for c in own))
         return list(names)
 
-    def sought(self, execution: Execution) -> ScanResult | None:
-        """The rows that a lookup or a seek finds; None where it pays to read all."""
+    def sought(self, names: list[str], execution: Execution) -> FoundRows | None:
+        """Columns (stored ones, `__address`, `__row_id`) of the rows that a lookup or a seek finds;
+        None where it pays to read all."""
         view = view_of(self.scan.table, execution.at(self.scan.moment))
         if self.scan.lookup is not None:
-            return self._look_up(view, self.stored_names(), execution)
-        return self._seek(view, execution)
+            addresses, entries = self._look_up(view, execution), None
+        else:
+            found = self._seek(view, execution)
+            if found is None:
+                return None
+            addresses, entries = found.addresses, found.entries
+        return FoundRows(_columns_at(view, names, addresses), len(addresses), entries)
 
-    def _seek(self, view: TableView, execution: Execution) -> ScanResult | None:
+    def _seek(self, view: TableView, execution: Execution) -> Sought | None:
         scan = self.scan
         if scan.seek is None:
             return None
         ranges = ranges_of(scan.ranges, scan.table, execution, folded=True)
-        found = find_sought((scan.seek, *scan.seeks), view, ranges, self.columns_read)
-        if found is None:
-            return None
-        result = self._gathered(view, self.stored_names(), found.addresses)
-        return replace(result, index_entries=found.entries)
+        return find_sought((scan.seek, *scan.seeks), view, ranges, self.columns_read)
 
     @property
     def columns_read(self) -> int:
@@ -195,7 +206,7 @@ class ScanOperator:
     def _read(self, view: TableView, execution: Execution) -> ScanResult:
         scan, names = self.scan, self.stored_names()
         if scan.lookup is not None:
-            return self._look_up(view, names, execution)
+            return self._gathered(view, names, self._look_up(view, execution))
         ranges = ranges_of(scan.ranges, scan.table, execution)
         if scan.region is not None:
             found = find_region(scan.region, view, execution)
@@ -208,7 +219,8 @@ class ScanOperator:
                 return better
         sought = self._seek(view, execution)
         if sought is not None:
-            return sought
+            result = self._gathered(view, names, sought.addresses)
+            return replace(result, index_entries=sought.entries)
         row_id = scan.row_id or scan.nearest is not None or not names
         result = view.scan(
             names,
@@ -224,38 +236,30 @@ class ScanOperator:
             return result  # the engine says what is wrong with it
         return replace(result, table=result.table.slice(0, count))
 
-    def _look_up(self, view: TableView, names: list[str], execution: Execution) -> ScanResult:
+    def _look_up(self, view: TableView, execution: Execution) -> Int64:
+        """The addresses of the rows that have the looked-up key."""
         lookup = self.scan.lookup
         assert lookup is not None
-        types = {c.name: c.arrow for c in self.scan.table.columns}
         key: list[pa.Array] = []
         for name, expr in zip(lookup.columns, lookup.values, strict=True):
-            fits, value = column_value(value_of(expr, execution.parameters), types[name])
+            arrow = view.column(name).arrow
+            fits, value = column_value(value_of(expr, execution.parameters), arrow)
             if not fits or value is None:
-                key = []
-                break
-            key.append(pa.array([value], types[name]))
-        if key:
-            wanted = pa.table(key, names=list(lookup.columns))
-            addresses = view.lookup(lookup.key, wanted)
-        else:
-            addresses = np.empty(0, np.int64)
-        return self._gathered(view, names, addresses)
+                return np.empty(0, np.int64)
+            key.append(pa.array([value], arrow))
+        return view.lookup_columns(lookup.key, key)
 
     def _gathered(
         self, view: TableView, names: list[str], addresses: Int64, visited: int | None = None
     ) -> ScanResult:
         """The rows at ascending addresses."""
         scan = self.scan
-        columns = view.gather_all(names, addresses)
         fields = list(names)
         if scan.address:
-            columns.append(pa.array(addresses))
             fields.append(ADDRESS)
         if scan.row_id or scan.nearest is not None or not names:
-            columns.append(pa.array(view.row_ids(addresses) if len(addresses) else addresses))
             fields.append(ROW_ID)
-        table = pa.table(columns, names=fields)
+        table = pa.table(_columns_at(view, fields, addresses), names=fields)
         deferred = view.deferred(names)
         return ScanResult(table, 0, 0, 0, 0, table.nbytes, visited, deferred)
 
@@ -376,6 +380,20 @@ class ScanOperator:
                 parts.append(values if is_right else values.cast(expr.type.arrow))
                 advance.done += batch.num_rows
         return pa.chunked_array(parts, expr.type.arrow)
+
+
+def _columns_at(view: TableView, names: Sequence[str], addresses: Int64) -> list[Any]:
+    """Stored columns, `__address` and `__row_id` of the rows at ascending addresses."""
+    plain = [n for n in names if n != ADDRESS and n != ROW_ID]
+    columns = view.gather_all(plain, addresses)
+    if len(plain) == len(names):
+        return columns
+    found = dict(zip(plain, columns, strict=True))
+    if ADDRESS in names:
+        found[ADDRESS] = pa.array(addresses)
+    if ROW_ID in names:
+        found[ROW_ID] = pa.array(view.row_ids(addresses) if len(addresses) else addresses)
+    return [found[name] for name in names]
 
 
 def _stored(result: ScanResult) -> Stored:

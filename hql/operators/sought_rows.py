@@ -38,43 +38,49 @@ class SoughtRows:
 
     def start(self, execution: Execution) -> Iterator[pa.RecordBatch]:
         rows = self._rows(execution)
-        return self.otherwise.start(execution) if rows is None else self._batches(rows, execution)
+        return self.otherwise.start(execution) if rows is None else _batches(rows, execution)
 
-    def _rows(self, execution: Execution) -> pa.Table | None:
+    def _rows(self, execution: Execution) -> pa.RecordBatch | None:
         started = time.perf_counter()
         bounds = [_Bounds.of(t, self.scan, execution) for t in self.tests]
         known = [b for b in bounds if b is not None]
         if len(known) < len(bounds):
             return None
-        found = self.scan.sought(execution)
+        names = [n for n in self.names if isinstance(n, str)]
+        names = list(dict.fromkeys([*names, *(b.column for b in known)]))
+        found = self.scan.sought(names, execution)
         if found is None:
             return None
-        table = found.table
-        count = table.num_rows
-        for bound in known if count else ():
-            keep = bound.holds(table.column(bound.column))
+        columns, count = dict(zip(names, map(_whole, found.columns), strict=True)), found.count
+        for bound in known:
+            keep = bound.holds(columns[bound.column])
             if not keep.all():
-                table = table.filter(pa.array(keep))
+                mask, count = pa.array(keep), int(keep.sum())
+                columns = {name: values.filter(mask) for name, values in columns.items()}
         if execution.measured is not None:
-            figures = Figures(rows=table.num_rows, seconds=time.perf_counter() - started)
-            figures.bytes, figures.index_entries = table.nbytes, found.index_entries
+            figures = Figures(rows=count, seconds=time.perf_counter() - started)
+            figures.bytes = sum(values.nbytes for values in columns.values())
+            figures.index_entries = found.entries
             execution.measured.note(self.scan, figures)
-        columns = [
-            table.column(n) if isinstance(n, str) else _repeated(n, table.num_rows, execution)
-            for n in self.names
+        out = [
+            columns[n] if isinstance(n, str) else _repeated(n, count, execution) for n in self.names
         ]
-        return pa.table(columns, names=[str(place) for place in range(len(columns))])
+        right = [
+            c if c.type.equals(t) else c.cast(t)
+            for c, t in zip(out, self.schema.types, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(right, schema=self.schema)
 
-    def _batches(self, rows: pa.Table, execution: Execution) -> Iterator[pa.RecordBatch]:
-        execution.limits.account(rows.nbytes)
-        types = self.schema.types
-        for batch in rows.to_batches(max_chunksize=BATCH_ROWS):
-            execution.limits.check()
-            columns = [
-                c if c.type.equals(t) else c.cast(t)
-                for c, t in zip(batch.columns, types, strict=True)
-            ]
-            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+def _batches(rows: pa.RecordBatch, execution: Execution) -> Iterator[pa.RecordBatch]:
+    execution.limits.account(rows.nbytes)
+    for start in range(0, rows.num_rows, BATCH_ROWS):
+        execution.limits.check()
+        yield rows.slice(start, BATCH_ROWS)
+
+
+def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def _repeated(expr: p.Expr, count: int, execution: Execution) -> pa.Array:
@@ -119,11 +125,10 @@ class _Bounds:
             return None
         return _Bounds(test.column, test, low, high, values)
 
-    def holds(self, column: pa.ChunkedArray) -> Mask:
+    def holds(self, values: pa.Array) -> Mask:
         """bool[N]: of which values the test is true."""
         if self.never:
-            return np.zeros(len(column), np.bool_)
-        values = column.combine_chunks()
+            return np.zeros(len(values), np.bool_)
         if self.test.is_null:
             return np.asarray(values.is_null().to_numpy(zero_copy_only=False), np.bool_)
         return self._in_bytes(values) if is_bytes(values.type) else self._in_words(values)
