@@ -268,7 +268,7 @@ class ObjectWriter:
     def __enter__(self) -> ObjectWriter:
         return self
 
-    def __exit__(self, kind: object, fault: object, trace: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self.abort()
 
     def _hash(self, pieces: list[Data]) -> None:

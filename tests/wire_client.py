@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import socket
-from types import TracebackType
 from typing import Any, Self
 
 import msgpack
@@ -156,12 +155,7 @@ class WireClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
