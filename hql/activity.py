@@ -193,6 +193,13 @@ def activity_of(database: Database) -> Activity:
         return found
 
 
+def statements_here() -> list[Watched]:
+    """Those that run now in any database of this process."""
+    with _lock:
+        activities = list(_activities.values())
+    return [watched for activity in activities for watched in activity.statements()]
+
+
 def next_number() -> int:
     """A number for a statement that is not run here."""
     return next(_NUMBERS)

@@ -19,21 +19,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hartonomous.hql.activity import statements_here
 from hartonomous.hql.errors import ConfigurationFault
 from hartonomous.hql.frozen import frozen
 
 if TYPE_CHECKING:
-    from hartonomous.hql.activity import Activity, Watched
+    from hartonomous.hql.activity import Watched
     from hartonomous.server.settings import ServerSettings
 
 #: of the machine's memory, what statements may have if nothing else is said
 SHARE: Final = 0.6
 #: with less a server hardly starts
 LEAST_BYTES: Final = 256 << 20
-#: of the machine's memory, what the relational engines of all workers have of that; a query that
-#: needs more than its worker has is the server's
-WORKERS_SHARE: Final = 0.4
-#: of that, what the relational engine may have
+#: of that, what the queries of workers may take, if there are any; one that needs more than its
+#: worker has is the server's
+WORKERS_SHARE: Final = 0.5
+#: of what a process may take, what its relational engine may have
 ENGINE_SHARE: Final = 0.7
 #: of that, what may be taken beyond it, and what a statement must have taken to be stopped
 MARGIN_SHARE, LEAST_SHARE = 1 / 8, 1 / 16
@@ -70,14 +71,16 @@ def machine_bytes() -> int:
     return min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *_group_limits()])
 
 
-def memory_of(settings: ServerSettings) -> int:
-    """The bytes that all statements of the server's own process may take. Raises
-    ConfigurationFault."""
-    if settings.memory is not None:
-        if settings.memory < LEAST_BYTES:
-            raise ConfigurationFault(f"memory is at least {LEAST_BYTES:,} bytes")
-        return settings.memory
-    return int(machine_bytes() * (SHARE / 2 if settings.workers else SHARE))
+def memory_of(settings: ServerSettings) -> tuple[int, int]:
+    """The bytes that statements may take in the server's own process, and in each of its workers.
+    Raises ConfigurationFault."""
+    memory = settings.memory if settings.memory is not None else int(machine_bytes() * SHARE)
+    if memory < LEAST_BYTES:
+        raise ConfigurationFault(f"memory is at least {LEAST_BYTES:,} bytes, not {memory:,}")
+    if not settings.workers:
+        return memory, 0
+    of_workers = int(memory * WORKERS_SHARE)
+    return memory - of_workers, of_workers // settings.workers
 
 
 def _group_limits() -> list[int]:
@@ -108,18 +111,18 @@ def _group_limits() -> list[int]:
 
 
 class MemoryGuard:
-    """Keeps a process that serves `activity` within so many bytes. `note` hears the kind of each
-    statement that is stopped."""
+    """Keeps this process within so many bytes. `note` hears the kind of each statement that is
+    stopped; `statements` and `measure` say what runs and how large the process is."""
 
     def __init__(
         self,
-        activity: Activity,
         memory_bytes: int,
         note: Callable[[str], object] = lambda _: None,
+        statements: Callable[[], list[Watched]] = statements_here,
         measure: Callable[[], Size | None] = measure,
     ) -> None:
         self.memory_bytes = memory_bytes
-        self._activity, self._note, self._measure = activity, note, measure
+        self._note, self._statements, self._measure = note, statements, measure
         self._before = self._reserved = 0
         self._taken: dict[int, int] = {}
         self._patient_until = 0.0
@@ -162,7 +165,7 @@ class MemoryGuard:
     def look(self, size: Size) -> None:
         """Notes who may have taken what the process has grown by, and stops who took most if that
         is too much."""
-        running = {w.number: w for ref in list(self._activity.running.values()) if (w := ref())}
+        running = {watched.number: watched for watched in self._statements()}
         computing = [number for number, w in running.items() if not w.is_paused]
         grown, self._before = size.resident - self._before, size.resident
         self._taken = {n: bytes_ for n, bytes_ in self._taken.items() if n in running}

@@ -29,6 +29,7 @@ from hartonomous.hql.elsewhere import AwayQuery
 from hartonomous.hql.errors import AuthFault, ConfigurationFault, WorkerFault
 from hartonomous.hql.parameters import is_table
 from hartonomous.server.events import Columns, Complete, Event, Finished, Rows
+from hartonomous.server.memory import memory_of
 from hartonomous.server.play import schema_of
 from hartonomous.server.worker_frames import Ask, Began, Ended, Failed, NotMine, Some
 from hartonomous.server.workers import Gone, Pipe, Workers
@@ -364,7 +365,8 @@ def start_workers(engine: Engine, report: Callable[[str], object]) -> Workers:
         raise ConfigurationFault(
             "a database in memory has no workers", hint="serve a folder, or leave workers out"
         )
-    workers = Workers(str(folder), engine.settings.workers, report)
+    _, memory = memory_of(engine.settings)
+    workers = Workers(str(folder), engine.settings.workers, memory, report)
     workers.start()
     engine.router = WorkerRouter(engine, workers)
     return workers

@@ -49,7 +49,7 @@ async def _serve(database: str, settings: ServerSettings) -> int:
     from hartonomous.server.app import Server
     from hartonomous.server.memory import ENGINE_SHARE, memory_of
 
-    memory = memory_of(settings)
+    memory, _ = memory_of(settings)
     limit_memory(int(memory * ENGINE_SHARE))
     server = Server(database, settings, _say)
     loop = asyncio.get_running_loop()
@@ -82,16 +82,11 @@ async def _serve(database: str, settings: ServerSettings) -> int:
 
 
 def _guard(server: Server, memory: int) -> MemoryGuard:
-    from hartonomous.hql.activity import activity_of
     from hartonomous.server.memory import MemoryGuard
 
     assert server.watching is not None, "the server is started"
     log = server.watching.log
-    return MemoryGuard(
-        activity_of(server.engine.database),
-        memory,
-        lambda kind: log.write("warning", "memory is short", kind=kind),
-    )
+    return MemoryGuard(memory, lambda kind: log.write("warning", "memory is short", kind=kind))
 
 
 async def _collect(threads: EngineThreads) -> None:

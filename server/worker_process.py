@@ -3,8 +3,8 @@
     python -m hartonomous.server.worker_process DESCRIPTOR FOLDER TEMPORARY MEMORY
 
 DESCRIPTOR is the socket to the server, inherited, that keeps messages apart; FOLDER the database,
-TEMPORARY a folder for temporary files, which is the process's own; MEMORY the bytes that the
-relational engine may have. The socket's other end is the server's alone, so where it ends the
+TEMPORARY a folder for temporary files, which is the process's own; MEMORY the bytes that
+queries may take. The socket's other end is the server's alone, so where it ends the
 server has ended, and so does the process: no signal, and no kill of the server, leaves one behind.
 Each connection for queries has a thread, which computes when it is asked and sends as fast as the
 server takes: a slow client's rows wait in the query.
@@ -32,6 +32,7 @@ from hartonomous.hql.elsewhere import NotHere, ReadingSession
 from hartonomous.hql.engine.relational import limit_memory
 from hartonomous.hql.result import Result
 from hartonomous.hql.security.accounts import Accounts
+from hartonomous.server.memory import ENGINE_SHARE, MemoryGuard
 from hartonomous.server.play import pieces
 from hartonomous.server.worker_frames import (
     Ask,
@@ -313,7 +314,7 @@ def end(status: int) -> None:
 def main(descriptor: int, folder: str, temporary: str, memory_bytes: int) -> None:
     """Serves until the server ends."""
     tempfile.tempdir = temporary
-    limit_memory(memory_bytes)
+    limit_memory(int(memory_bytes * ENGINE_SHARE))
     # what a supervisor tells all processes is for the server, which ends its workers
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -323,7 +324,9 @@ def main(descriptor: int, folder: str, temporary: str, memory_bytes: int) -> Non
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     server = socket.socket(fileno=descriptor)
     try:
-        Process(server, folder).run()
+        process = Process(server, folder)
+        MemoryGuard(memory_bytes).start()
+        process.run()
     except BrokenPipeError:
         end(0)  # the server ended meanwhile
     except (OSError, Error) as error:

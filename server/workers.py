@@ -22,7 +22,6 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
-from hartonomous.server.memory import WORKERS_SHARE, machine_bytes
 from hartonomous.server.worker_frames import (
     Ask,
     Connect,
@@ -127,7 +126,7 @@ class Worker:
         return None if self._process is None else self._process.pid
 
     def start(self, folder: str, memory_bytes: int) -> None:
-        """Starts the process, whose relational engine may have so much memory; may wait, so not on
+        """Starts the process, whose queries may take so much memory; may wait, so not on
         an event loop. Raises OSError."""
         mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -255,10 +254,14 @@ class Worker:
 
 
 class Workers:
-    """A number of workers over the database in `folder`. `report` takes what people should know."""
+    """A number of workers over the database in `folder`, whose queries may take `memory_bytes` in
+    each. `report` takes what people should know."""
 
-    def __init__(self, folder: str, count: int, report: Callable[[str], object]) -> None:
+    def __init__(
+        self, folder: str, count: int, memory_bytes: int, report: Callable[[str], object]
+    ) -> None:
         self._folder, self.count, self._report = folder, count, report
+        self._memory_bytes = memory_bytes
         #: those that there are now, by their place
         self.workers: dict[int, Worker] = {}
         #: how often one was started again
@@ -311,8 +314,7 @@ class Workers:
         """The life of one process."""
         worker = Worker(place)
         try:
-            memory = int(machine_bytes() * WORKERS_SHARE / self.count)
-            await asyncio.to_thread(worker.start, self._folder, memory)
+            await asyncio.to_thread(worker.start, self._folder, self._memory_bytes)
             self.workers[place] = worker
             await worker.watch()
         except OSError as fault:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ from server_process import serving
 import hartonomous.hql as hql
 from hartonomous.hql.engine.relational_errors import translate
 from hartonomous.hql.limits import Limits
-from hartonomous.server.memory import MemoryGuard, Size, machine_bytes, memory_of
+from hartonomous.server.memory import LEAST_BYTES, MemoryGuard, Size, machine_bytes, memory_of
 from hartonomous.server.settings import make_settings
 from hartonomous.storage.errors import Cancelled
 
@@ -37,8 +36,8 @@ class Running:
 
 def guarding(*running: Running) -> tuple[MemoryGuard, list[str]]:
     told: list[str] = []
-    activity: Any = SimpleNamespace(running={r.number: lambda r=r: r for r in running})
-    return MemoryGuard(activity, GIB, told.append), told
+    statements: Any = lambda: list(running)  # noqa: E731
+    return MemoryGuard(GIB, told.append, statements), told
 
 
 def test_who_took_most_is_stopped() -> None:
@@ -71,9 +70,10 @@ def test_who_took_little_is_left_alone() -> None:
 
 
 def test_memory_by_default_is_a_part_of_what_there_is() -> None:
-    assert 0 < memory_of(make_settings({})) < machine_bytes()
-    assert memory_of(make_settings({"workers": 2})) < memory_of(make_settings({}))
-    assert memory_of(make_settings({"memory": GIB})) == GIB
+    own, each = memory_of(make_settings({}))
+    assert LEAST_BYTES < own < machine_bytes() and each == 0
+    assert memory_of(make_settings({"memory": GIB})) == (GIB, 0)
+    assert memory_of(make_settings({"memory": GIB, "workers": 2})) == (GIB // 2, GIB // 4)
     with pytest.raises(hql.Error, match="memory is at least 268,435,456 bytes"):
         memory_of(make_settings({"memory": 1024}))
 

@@ -159,7 +159,7 @@ def test_what_cannot_start_is_tried_less_and_less_often(tmp_path: Path) -> None:
     reports: list[str] = []
 
     async def tried() -> int:
-        keeper = workers.Workers(str(tmp_path / "nothing"), 1, reports.append)
+        keeper = workers.Workers(str(tmp_path / "nothing"), 1, 1 << 30, reports.append)
         keeper.start()
         await asyncio.sleep(3.0)
         await keeper.stop()
