@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from hartonomous.hql.ast import Identifier, Span
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.statements.base import Statement
-from hartonomous.hql.syntax.printer import line
+from hartonomous.hql.statements.dropping import DropName
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -15,21 +13,11 @@ if TYPE_CHECKING:
 
 
 @frozen
-class DropSpace(Statement):
+class DropSpace(DropName):
     """DROP SPACE [IF EXISTS] s"""
 
-    name: Identifier
-    if_exists: bool = False
     title: ClassVar[str] = "DROP SPACE"
     right: ClassVar[str] = "ALTER"
-
-    @classmethod
-    def build(cls, children: list[Any], span: Span) -> Self:
-        if_exists, name = children
-        return cls(name, bool(if_exists), span=span)
-
-    def __str__(self) -> str:
-        return line("DROP SPACE", "IF EXISTS" if self.if_exists else "", self.name)
 
     def run(self, context: Context) -> Result:
         """Drops the space and its landmarks; points that were projected stay as they are."""

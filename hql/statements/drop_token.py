@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from hartonomous.hql.ast import Identifier, Span
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.statements.base import Statement
-from hartonomous.hql.syntax.printer import line
+from hartonomous.hql.statements.dropping import DropName
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -15,22 +13,12 @@ if TYPE_CHECKING:
 
 
 @frozen
-class DropToken(Statement):
+class DropToken(DropName):
     """DROP TOKEN [IF EXISTS] t"""
 
-    name: Identifier
-    if_exists: bool = False
     title: ClassVar[str] = "DROP TOKEN"
     usual_effect: ClassVar[str] = "controls"
     right: ClassVar[str] = ""
-
-    @classmethod
-    def build(cls, children: list[Any], span: Span) -> Self:
-        if_exists, name = children
-        return cls(name, bool(if_exists), span=span)
-
-    def __str__(self) -> str:
-        return line("DROP TOKEN", "IF EXISTS" if self.if_exists else "", self.name)
 
     def run(self, context: Context) -> Result:
         """Whoever has the token cannot come in with it any more."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from hartonomous.hql.ast import ObjectName, Span
 from hartonomous.hql.frozen import frozen
-from hartonomous.hql.statements.base import Statement
-from hartonomous.hql.syntax.printer import commas, line
+from hartonomous.hql.statements.dropping import DropNames
 
 if TYPE_CHECKING:
     from hartonomous.hql.context import Context
@@ -15,21 +13,11 @@ if TYPE_CHECKING:
 
 
 @frozen
-class DropView(Statement):
+class DropView(DropNames):
     """DROP VIEW [IF EXISTS] a, b"""
 
-    names: tuple[ObjectName, ...]
-    if_exists: bool = False
     title: ClassVar[str] = "DROP VIEW"
     right: ClassVar[str] = ""
-
-    @classmethod
-    def build(cls, children: list[Any], span: Span) -> Self:
-        if_exists, *names = children
-        return cls(tuple(names), bool(if_exists), span=span)
-
-    def __str__(self) -> str:
-        return line("DROP VIEW", "IF EXISTS" if self.if_exists else "", commas(self.names))
 
     def run(self, context: Context) -> Result:
         """Drops each view."""
