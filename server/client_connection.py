@@ -28,6 +28,7 @@ from hartonomous.server.client_address import Address
 from hartonomous.server.client_schemas import Schemas
 from hartonomous.server.client_stream import RemoteAdvance, Stream
 from hartonomous.server.client_texts import Texts
+from hartonomous.server.frame_reader import READ_BYTES
 from hartonomous.server.transport import Transport
 from hartonomous.server.wire import Frame
 from hartonomous.storage.errors import Cancelled
@@ -261,7 +262,11 @@ class ServerConnection:
             self._lose(fault)
             raise
         try:
-            for frame in wire.unpack(message, entries_max=ENTRIES_MAX):
+            # a long frame has memory of its own, where its rows can be used as they lie
+            is_own = isinstance(message, memoryview) and len(message) > READ_BYTES
+            rows = wire.open_rows(message) if is_own else None
+            frames = wire.unpack(message, entries_max=ENTRIES_MAX) if rows is None else [rows]
+            for frame in frames:
                 self._take_frame(frame)
         except WireFault:
             self._transport.drop()

@@ -58,7 +58,7 @@ class Incoming:
         self.is_last = False
         self.is_whole = False
         self.is_dropped = False
-        self._batches: deque[bytes] = deque()
+        self._batches: deque[bytes | memoryview] = deque()
 
     @property
     def is_eager(self) -> bool:

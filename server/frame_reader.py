@@ -19,8 +19,9 @@ CONTINUATION, BINARY, CLOSE, PING = 0, 2, 8, 9
 CONTROL_BYTES_MAX = 125
 #: bytes that are asked of the system at once for small frames
 READ_BYTES = 1 << 16
-#: bytes that stay for large frames
-LARGE_BYTES = 2 << 20
+#: the end of a large frame lies at a multiple of this in memory: what it ends with can be used
+#: where it is, if its length is such a multiple too, as those of Arrow's messages are
+ALIGNMENT = 8
 
 #: fills a piece of memory with what comes, waiting for some; the number of bytes, 0 at the end
 Fill = Callable[[memoryview], int]
@@ -32,7 +33,6 @@ class FrameReader:
     def __init__(self, fill: Fill, message_bytes_max: int) -> None:
         self._fill, self._message_bytes_max = fill, message_bytes_max
         self._buffer = memoryview(bytearray(READ_BYTES))
-        self._large = memoryview(b"")
         self._start = self._end = 0
         self._parts: list[bytes] = []  # of a message that comes in several frames
 
@@ -43,8 +43,8 @@ class FrameReader:
 
     def read(self) -> tuple[int, memoryview | bytes]:
         """Opcode and payload of the next message (BINARY), or frame about the connection (CLOSE,
-        PING and others). The payload holds until the next call. Raises WireFault, EOFError, and
-        what `fill` raises."""
+        PING and others). A payload of READ_BYTES or less holds until the next call. Raises
+        WireFault, EOFError, and what `fill` raises."""
         while True:
             is_last, opcode, payload = self._frame()
             if opcode >= CLOSE:
@@ -98,13 +98,15 @@ class FrameReader:
 
     def _large_payload(self, length: int, there: int) -> memoryview:
         """A payload that goes straight to where it stays."""
-        if len(self._large) < length or len(self._large) > max(2 * length, LARGE_BYTES):
-            self._large = memoryview(bytearray(max(length, LARGE_BYTES)))
-        self._large[:there] = self._buffer[self._start : self._end]
+        import pyarrow as pa  # whose memory is not cleared first, and is given out again
+
+        before = -length % ALIGNMENT
+        payload = memoryview(pa.allocate_buffer(before + length)).cast("B")[before:]
+        payload[:there] = self._buffer[self._start : self._end]
         self._start = self._end = 0
         while there < length:
-            there += self._filled(self._large[there:length])
-        return self._large[:length]
+            there += self._filled(payload[there:])
+        return payload
 
     def _filled(self, room: memoryview) -> int:
         count = self._fill(room)

@@ -92,6 +92,27 @@ def _read_one(message: bytes | memoryview, entries_max: int) -> Any:
     )
 
 
+def open_rows(message: bytes | memoryview) -> Frame | None:
+    """The frame of a message that is one frame of rows, written as `rows_parts` does it, its Arrow
+    bytes where they lie; None for any other, which `unpack` reads."""
+    if message[: len(_ROWS_HEAD)] != _ROWS_HEAD:
+        return None
+    unpacker = msgpack.Unpacker()
+    unpacker.feed(message[len(_ROWS_HEAD) : _ROWS_HEAD_MAX])
+    try:
+        number, key, count, last = (unpacker.unpack() for _ in range(4))
+    except (msgpack.UnpackException, ValueError):
+        return None
+    start = len(_ROWS_HEAD) + unpacker.tell() + len(_BIN) + 4
+    head = bytes(message[start - len(_BIN) - 4 : start])
+    size = len(message) - start
+    if size < 0 or (key, last, head) != ("count", "arrow", _BIN + size.to_bytes(4, "big")):
+        return None
+    if type(number) is not int or type(count) is not int:
+        return None
+    return {"type": "rows", "id": number, "count": count, "arrow": message[start:]}
+
+
 def open_message(data: bytes | memoryview, entries_max: int) -> Any:
     """A reader of the values that stand one after the other in a client's bytes, within bounds."""
     unpacker = msgpack.Unpacker(
@@ -219,7 +240,10 @@ class EventWriter:
 #: a map of four entries: "type": "rows", "id"
 _ROWS_HEAD: Final = b"\x84" + b"".join(map(_pack, ("type", "rows", "id")))
 _COUNT: Final = _pack("count")
-_ARROW: Final = _pack("arrow") + b"\xc6"  # bin 32
+_BIN: Final = b"\xc6"  # bin 32
+_ARROW: Final = _pack("arrow") + _BIN
+#: bytes before the Arrow bytes, at most
+_ROWS_HEAD_MAX: Final = 64
 
 
 def rows_parts(number: int, rows: Rows) -> tuple[bytes, memoryview]:

@@ -15,6 +15,7 @@ from hartonomous.hql import Geometry
 from hartonomous.hql.errors import ParameterFault, WireFault
 from hartonomous.hql.values import parameter_value
 from hartonomous.server import wire
+from hartonomous.server.events import Rows
 from hartonomous.server.wire_values import (
     Wrong,
     decode_extension,
@@ -109,3 +110,21 @@ def test_a_damaged_stream_is_a_sound_table_or_refused(changes: list[tuple[int, i
 def test_a_sound_stream_is_read() -> None:
     assert read_table("t", STREAM)["n"].to_pylist() == [1, 2, None]
     assert msgpack.unpackb(wire.pack({"type": "ping"})) == {"type": "ping"}
+
+
+@given(st.integers(0, 2**40), st.integers(0, 2**40), st.binary(max_size=300))
+def test_rows_are_read_where_they_lie_as_they_are_read_by_msgpack(
+    number: int, count: int, data: bytes
+) -> None:
+    message = memoryview(wire.rows_frame(number, Rows(pa.schema([]), encoded=data, count=count)))
+    frame = wire.open_rows(message)
+    assert frame == wire.unpack(message)[0]
+    assert frame["arrow"].obj is message.obj
+
+
+@given(st.binary(max_size=80), st.integers(0, 60), st.binary(max_size=4))
+def test_other_bytes_are_no_rows(tail: bytes, cut: int, between: bytes) -> None:
+    whole = wire.rows_frame(7, Rows(pa.schema([]), encoded=b"0" * 40, count=3))
+    for data in (tail, whole[:cut], whole[:cut] + tail, whole[:cut] + between + whole[cut:]):
+        frame = wire.open_rows(data)
+        assert frame is None or frame == wire.unpack(data)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +71,19 @@ def test_messages_come_as_they_were_sent(
     assert found == messages
     with pytest.raises(EOFError):
         reader.read()
+
+
+@pytest.mark.parametrize("odd", range(9))
+def test_what_a_long_message_ends_with_can_be_used_where_it_is(odd: int) -> None:
+    """Memory of its own, and Arrow's bytes at its end begin where numbers of eight bytes may."""
+    numbers = np.arange(20_000, dtype=np.int64)
+    sent = b"x" * odd + numbers.tobytes()
+    reader = reader_of(said(sent, b"more" * 40_000), [30_000])
+    _, payload = reader.read()
+    found = np.frombuffer(payload[odd:], np.int64)
+    assert found.flags.aligned
+    reader.read()
+    assert (found == numbers).all()
 
 
 @pytest.mark.parametrize(
