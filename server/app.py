@@ -21,7 +21,8 @@ from hartonomous.hql.errors import ConfigurationFault
 from hartonomous.hql.security.accounts import Accounts
 from hartonomous.server.auth import Authenticator, check_listening
 from hartonomous.server.engine import Engine
-from hartonomous.server.http_door import HttpDoor, guard, protocol_options, sign
+from hartonomous.server.http_door import HttpDoor
+from hartonomous.server.http_guard import guard, protocol_options, sign
 from hartonomous.server.listening import Site
 from hartonomous.server.login_audit import LoginAudit
 from hartonomous.server.origins import doorkeeper

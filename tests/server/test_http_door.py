@@ -18,7 +18,7 @@ from http_server import HttpServer, http_server
 
 from hartonomous.server import http_answer
 from hartonomous.server.http_answer import HOLD_BYTES
-from hartonomous.server.http_door import HEADERS
+from hartonomous.server.http_guard import HEADERS
 from hartonomous.server.http_request import choose_type, parse_query
 from hartonomous.server.http_rows import ARROW, FORMS
 from hartonomous.server.problems import RequestFault
