@@ -15,6 +15,7 @@ cell's value, or goes to the variable before `<<`.
 
 from __future__ import annotations
 
+import contextlib
 import html
 import re
 from collections.abc import Callable, Iterator
@@ -25,8 +26,10 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.display import display
 
 from hartonomous import hql
+from hartonomous.hql.shell.faults import describe
 from hartonomous.hql.shell.running import count_rows
 from hartonomous.hql.values import format_value, to_python
+from hartonomous.storage.errors import Error
 
 if TYPE_CHECKING:
     import pandas
@@ -125,6 +128,18 @@ def split_expressions(text: str) -> tuple[str, dict[str, str]]:
     return _PIECES.sub(replace, text), expressions
 
 
+@contextlib.contextmanager
+def _as_the_shell_says_it(text: str | None = None) -> Iterator[None]:
+    """Errors of HQL are shown with their place in the text and their hint, without the frames of
+    Python below, which say nothing of what is wrong. IPython asks an exception for its lines."""
+    try:
+        yield
+    except Error as error:
+        lines = describe(error, text).rstrip("\n").split("\n")
+        vars(error)["_render_traceback_"] = lambda: lines
+        raise
+
+
 @magics_class
 class HQLMagics(Magics):
     """%hql, %%hql, %hql_connect: one connection a notebook."""
@@ -143,8 +158,9 @@ class HQLMagics(Magics):
     @no_var_expand
     @line_magic
     def hql_connect(self, line: str) -> None:
-        """%hql_connect FOLDER: another database; without a folder one in memory."""
-        connected = hql.connect(line.strip().strip("'\"") or None)
+        """%hql_connect FOLDER, or a server's URL: another database; alone: one in memory."""
+        with _as_the_shell_says_it():
+            connected = hql.connect(line.strip().strip("'\"") or None)
         self.close()
         self._connection = connected
 
@@ -170,7 +186,7 @@ class HQLMagics(Magics):
         parameters = {name: value_of(code) for name, code in expressions.items()}
         messages: list[str] = []
         connection = self.connection
-        with connection.lock:
+        with connection.lock, _as_the_shell_says_it(text):
             try:
                 for result in connection.session.results(text, parameters or None, messages):
                     if result.has_rows:

@@ -85,6 +85,10 @@ def test_messages_errors_and_other_databases(
     assert capsys.readouterr().out == "1 row changed\nhello\n"
     with pytest.raises(hql.ProgrammingError, match="nowhere"):
         run(shell, "%hql SELECT * FROM nowhere")
+    shell.run_cell("%%hql\nSELECT 1 AS a,\n  nothing FROM t")
+    shown = capsys.readouterr().out
+    assert "error[UNKNOWN_COLUMN]" in shown and "nothing FROM t\n" in shown and "^" in shown
+    assert "Traceback" not in shown
     run(shell, f"%hql_connect {tmp_path / 'a.hdb'}")
     run(shell, "%hql CREATE TABLE u (a INT)")
     run(shell, "%hql_connect")
