@@ -211,6 +211,13 @@ class Query(Node):
     for_json: ForJson | None = None
     options: tuple[Option, ...] = ()
 
+    @property
+    def has_clauses(self) -> bool:
+        """Whether it is more than its body in parentheses."""
+        return bool(
+            self.ctes or self.order_by or self.limit or self.offset or self.for_json or self.options
+        )
+
 
 #: what a Query wraps; a Query inside one is a parenthesised query with clauses of its own
 QueryBody = Select | Values | SetOperation | Query

@@ -97,7 +97,20 @@ class JsonForm:
         return b"\n" + _json({"error": members}) + b"\n"
 
 
-class NdjsonForm:
+class RowsAlone:
+    """What forms share that tell of rows and of nothing else."""
+
+    def finished(self, event: Finished) -> bytes:
+        return b""
+
+    def notice(self, event: Notice) -> bytes:
+        return b""
+
+    def complete(self, event: Complete) -> bytes:
+        return b""
+
+
+class NdjsonForm(RowsAlone):
     """{"a": 1}, a line a row; a result without rows gives no line."""
 
     def __init__(self) -> None:
@@ -114,20 +127,11 @@ class NdjsonForm:
 
         return json_lines(event.batch, self._names, self._types)
 
-    def finished(self, event: Finished) -> bytes:
-        return b""
-
-    def notice(self, event: Notice) -> bytes:
-        return b""
-
-    def complete(self, event: Complete) -> bytes:
-        return b""
-
     def error(self, members: dict[str, Any]) -> bytes:
         return _json({"error": members}) + b"\n"
 
 
-class OneResult:
+class OneResult(RowsAlone):
     """What forms share that have room for one result with rows."""
 
     def __init__(self) -> None:
@@ -141,15 +145,6 @@ class OneResult:
                 hint="ask for application/json or application/x-ndjson",
             )
         self._has_begun = True
-
-    def finished(self, event: Finished) -> bytes:
-        return b""
-
-    def notice(self, event: Notice) -> bytes:
-        return b""
-
-    def complete(self, event: Complete) -> bytes:
-        return b""
 
     def error(self, members: dict[str, Any]) -> bytes:
         return b""

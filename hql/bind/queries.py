@@ -76,7 +76,7 @@ def bind_query(
     statement = Statement(context, HANDLERS, bind_inner)
     scope = Scope(statement)
     body = query.body
-    if targets is not None and isinstance(body, ast.Values) and not _has_clauses(query):
+    if targets is not None and isinstance(body, ast.Values) and not query.has_clauses:
         bound = bind_values(body, scope, targets)
     else:
         bound = _bind(query, scope, outermost=True)
@@ -105,19 +105,8 @@ def bind_inner(query: ast.Query, outer: Scope) -> plan.Plan:
         statement.depth -= QUERY_DEPTH
 
 
-def _has_clauses(query: ast.Query) -> bool:
-    return bool(
-        query.ctes
-        or query.order_by
-        or query.limit
-        or query.offset
-        or query.for_json
-        or query.options
-    )
-
-
 def _bind(query: ast.Query, outer: Scope, outermost: bool) -> plan.Plan:
-    while isinstance(query.body, ast.Query) and not _has_clauses(query):
+    while isinstance(query.body, ast.Query) and not query.has_clauses:
         query = query.body  # parentheses around a query mean nothing by themselves
     scope = outer
     ctes: tuple[plan.Cte, ...] = ()
@@ -160,7 +149,7 @@ def _check_gives_rows(select: ast.Select, scope: Scope) -> None:
 
 def _bind_body(body: ast.QueryBody, scope: Scope) -> plan.Plan:
     """A query body without clauses of its own."""
-    while isinstance(body, ast.Query) and not _has_clauses(body):
+    while isinstance(body, ast.Query) and not body.has_clauses:
         body = body.body
     if isinstance(body, ast.Select):
         _check_gives_rows(body, scope)

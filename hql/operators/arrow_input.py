@@ -9,7 +9,6 @@ import pyarrow as pa
 from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.operators.base import Execution, Figures
-from hartonomous.hql.operators.wide import handles
 
 
 @frozen
@@ -40,7 +39,7 @@ class ArrowInput:
             if not values.type.equals(field.type.arrow):
                 values = values.cast(field.type.arrow)
             if field.type.is_wide:
-                values = self._handles(field.name, values, execution)
+                values = execution.store.add_column(self.sources[field.name], values)
             columns.append(values)
             names.append(f"{self.label}.{field.name}")
         if not columns:
@@ -54,15 +53,6 @@ class ArrowInput:
 
     def preview(self, execution: Execution) -> pa.Table | pa.RecordBatchReader:
         return self.table(execution)
-
-    def _handles(self, name: str, values: pa.ChunkedArray, execution: Execution) -> pa.ChunkedArray:
-        number = self.sources[name]
-        execution.store.add(number, values.chunks)
-        made, start = [], 0
-        for chunk in values.chunks:
-            made.append(handles(number, start, chunk))
-            start += len(chunk)
-        return pa.chunked_array(made, pa.int64())
 
     def _is_plain(self, schema: pa.Schema) -> bool:
         fields = self.source.fields

@@ -30,7 +30,7 @@ from hartonomous.hql.operators.scanned import rows_scanned
 from hartonomous.hql.operators.seek import Sought, find_sought, seek_us
 from hartonomous.hql.operators.stored import Stored
 from hartonomous.hql.operators.values import column_value
-from hartonomous.hql.operators.wide import Int64, handles
+from hartonomous.hql.operators.wide import Int64
 from hartonomous.hql.rules.simple import value_of
 from hartonomous.hql.rules.tree import columns_in
 from hartonomous.hql.statistics import cost
@@ -344,13 +344,7 @@ class ScanOperator:
         """A column as fragments have it: wide values as handles."""
         if not type_.is_wide:
             return values
-        number = self.sources[name]
-        execution.store.add(number, values.chunks)
-        made, start = [], 0
-        for chunk in values.chunks:
-            made.append(handles(number, start, chunk))
-            start += len(chunk)
-        return pa.chunked_array(made, pa.int64())
+        return execution.store.add_column(self.sources[name], values)
 
     def _computed(
         self, computed: p.Output, stored: Stored, execution: Execution

@@ -117,6 +117,15 @@ class WideStore:
         assert number not in self._sources, number
         self._sources[number] = Source(chunks)
 
+    def add_column(self, number: int, values: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Adds a column's values as a source, and gives their handles: NULL for NULL."""
+        self.add(number, values.chunks)
+        made, start = [], 0
+        for chunk in values.chunks:
+            made.append(handles(number, start, chunk))
+            start += len(chunk)
+        return pa.chunked_array(made, pa.int64())
+
     def defer(self, number: int, values: Deferred, numbers: pa.ChunkedArray) -> pa.ChunkedArray:
         """A source whose values are made when they are wanted, and the handles of some: NULL for
         NULL."""

@@ -83,14 +83,7 @@ def _default(children: list[Any], span: Span) -> ast.Default:
 
 def _body_of(query: Any) -> Any:
     """A query in parentheses without clauses of its own is its body."""
-    is_plain = isinstance(query, ast.Query) and not (
-        query.ctes
-        or query.order_by
-        or query.limit
-        or query.offset
-        or query.for_json
-        or query.options
-    )
+    is_plain = isinstance(query, ast.Query) and not query.has_clauses
     return query.body if is_plain else query
 
 
