@@ -75,6 +75,8 @@ class Engine:
             "temp_directory": self._folder,
             "python_enable_replacements": False,
         }
+        if _memory_bytes is not None:  # nobody has more by asking for an engine of their own
+            memory_bytes = min(_memory_bytes, memory_bytes or _memory_bytes)
         if memory_bytes is not None:
             config["memory_limit"] = f"{memory_bytes}B"
             # what a statement took is the system's again a second after it ended, not never
@@ -133,7 +135,10 @@ class Cursor:
     def register(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> None:
         """Makes Arrow rows a table of this cursor. A reader can be scanned once. Times with a
         zone become the instant in UTC, without one."""
-        self._connection.register(name, _without_zones(rows))
+        try:
+            self._connection.register(name, _without_zones(rows))
+        except _FOREIGN_ERRORS as error:  # a Ctrl-C while it asked what rows they are
+            raise self.fault(error, f"register {name}", None) from error
         self._names.append(name)
 
     def unregister(self, name: str) -> None:
@@ -290,7 +295,8 @@ _memory_bytes: int | None = None
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """Bounds the process's engine, before it is made; a process that is one of several says so."""
+    """Bounds the process's engine, before it is made, and every engine of a single statement; a
+    process that serves others says so."""
     global _memory_bytes
     assert _engine is None, "the engine is there already"
     _memory_bytes = memory_bytes
@@ -303,7 +309,7 @@ def engine() -> Engine:
         if _engine is None or _engine._process != os.getpid() or _engine._connection is None:
             if _engine is None:
                 atexit.register(close_engine)
-            _engine = Engine(memory_bytes=_memory_bytes)
+            _engine = Engine()
         return _engine
 
 

@@ -12,11 +12,12 @@ import pytest
 from server_process import serving
 
 import hartonomous.hql as hql
+from hartonomous.hql.engine import relational
 from hartonomous.hql.engine.relational_errors import translate
 from hartonomous.hql.limits import Limits
 from hartonomous.server.memory import LEAST_BYTES, MemoryGuard, Size, machine_bytes, memory_of
 from hartonomous.server.settings import make_settings
-from hartonomous.storage.errors import Cancelled
+from hartonomous.storage.errors import Cancelled, Error
 
 GIB = 1 << 30
 
@@ -137,3 +138,17 @@ def test_statements_that_want_all_memory_end_and_others_live(tmp_path: Path) -> 
                 done.set()
                 other.join()
         assert server.process.poll() is None and not failed
+
+
+@pytest.mark.parametrize("asked", [None, 1 << 40])
+def test_an_engine_of_ones_own_has_no_more_than_the_process(
+    asked: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relational, "_memory_bytes", 64 << 20)
+    engine = relational.Engine(memory_bytes=asked)
+    try:
+        with pytest.raises(Error) as caught, engine.cursor() as cursor:
+            cursor.stream("SELECT string_agg(x::VARCHAR, '') FROM range(50000000) AS r(x)")
+        assert caught.value.code == "MEMORY"
+    finally:
+        engine.close()
