@@ -11,9 +11,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from hartonomous import hql
+from hartonomous.hql.engine.relational import engine
 from hartonomous.hql.engine.watchdog import Watchdog
 from hartonomous.storage.disk import Disk
 from hartonomous.storage.interrupts import Interrupts
@@ -139,3 +141,21 @@ def test_no_python_runs_where_a_file_is_unmapped(tmp_path: Path) -> None:
     assert calls == []
     maps = Path("/proc/self/maps")
     assert not maps.exists() or str(tmp_path / "bytes") not in maps.read_text()
+
+
+class _Pressed:
+    """Rows that are interrupted when they are asked for anything but their schema."""
+
+    schema = pa.schema([("a", pa.int32())])
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        raise KeyboardInterrupt
+
+    def __getattr__(self, name: str) -> object:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_the_engine_is_given_rows_is_ctrl_c() -> None:
+    """It asks them what they are, and makes an error of its own of what that raises."""
+    with engine().cursor() as cursor, pytest.raises(KeyboardInterrupt):
+        cursor.register("rows", _Pressed())  # type: ignore[arg-type]
