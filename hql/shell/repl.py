@@ -5,6 +5,7 @@ A terminal that cannot move its cursor (TERM=dumb) gets plain lines: prompts, no
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from contextlib import nullcontext
@@ -58,7 +59,7 @@ def leave(shell: Shell) -> None:
     connection = shell.connection
     try:
         shell.close()
-        if connection.in_transaction:
+        if not connection.session.is_closed and connection.in_transaction:
             connection.rollback()
             shell.say("the open transaction was rolled back")
     finally:
@@ -96,29 +97,45 @@ def run_startup(shell: Shell, path: Path) -> None:
 
 
 def run_typed(shell: Shell, text: str) -> bool:
-    """Runs what was sent. Ctrl-C ends what runs, not the shell."""
+    """Runs what was sent. Ctrl-C ends what runs, not the shell; nor does a server that is away:
+    each text tries it again."""
+    from hartonomous.storage.errors import Error
+
     try:
+        if shell.is_cut_off and not text.lstrip().startswith("\\"):
+            with contextlib.suppress(Error):  # the text says it, as it cannot run
+                _go_on_with_a_new_one(shell)
         return shell.enter(text)
     except KeyboardInterrupt:  # between statements, or in a command
         shell.say("cancelled")
         return False
     finally:
-        if shell.connection.session.is_closed:
+        if shell.connection.session.is_closed and not shell.is_leaving:
             connect_again(shell)
 
 
 def connect_again(shell: Shell) -> None:
-    """A fault of ours closes the connection: the shell goes on with a new one."""
+    """A fault of ours closes the connection, and so does a server that stops: the shell goes on
+    with a new one, or without one until the server is there again."""
+    from hartonomous.hql.opening import is_url
     from hartonomous.storage.errors import Error
 
-    address = shell.connection.session.address
     try:
-        shell.connect(shell.connection.again())
-        what = "with an empty database" if address == ":memory:" else f'to "{address}"'
-        shell.say(f"connected again {what}")
+        _go_on_with_a_new_one(shell)
     except Error as error:
         shell.report(error)
-        shell.is_leaving = True
+        if is_url(shell.connection.session.address):
+            shell.is_cut_off = True
+            shell.say(r"the next statement tries again; \c goes elsewhere, \q leaves")
+        else:
+            shell.is_leaving = True
+
+
+def _go_on_with_a_new_one(shell: Shell) -> None:
+    address = shell.connection.session.address
+    shell.connect(shell.connection.again())
+    what = "with an empty database" if address == ":memory:" else f'to "{address}"'
+    shell.say(f"connected again {what}")
 
 
 def is_to_send(text: str) -> bool:
@@ -168,10 +185,12 @@ def read_and_run(shell: Shell) -> None:
 
 
 def prompt(connection: Connection) -> str:
-    """`atlas> `, in a transaction `atlas*> `."""
+    """`atlas> `, in a transaction `atlas*> `, cut off from its server `atlas!> `."""
     name = database_name(connection)
     if len(name) > PROMPT_NAME_MAX:
         name = name[: PROMPT_NAME_MAX - 1] + "…"
+    if connection.session.is_closed:
+        return f"{name}!> "
     return f"{name}{'*' if connection.in_transaction else ''}> "
 
 

@@ -54,6 +54,8 @@ class Shell:
         self.buffer = ""
         self.last_text = ""
         self.is_leaving = False
+        #: the server is away, and the person was told
+        self.is_cut_off = False
         self.was_interrupted = False
         #: the folder of the script that is being read, for \ir; and how deep scripts are nested
         self.folder: Path | None = None
@@ -75,6 +77,7 @@ class Shell:
         self.frame.close()
         self.connection.close()
         self.connection = connection
+        self.is_cut_off = False
         self.frame = connection.session.open_frame(self.parameters)
 
     def connect_to(self, database: str | Path | None) -> None:

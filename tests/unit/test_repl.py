@@ -12,13 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import serving
 
 from hartonomous import hql
 from hartonomous.hql.advance import Advance
 from hartonomous.hql.copying.progress import Waiting, describe
 from hartonomous.hql.errors import BindFault
 from hartonomous.hql.shell.faults import describe as describe_error
-from hartonomous.hql.shell.repl import connect_again, is_to_send, prompt, run_startup, run_typed
+from hartonomous.hql.shell.repl import (
+    connect_again,
+    is_to_send,
+    leave,
+    prompt,
+    run_startup,
+    run_typed,
+)
 from hartonomous.hql.shell.running import Interrupted, interruptibly
 from hartonomous.hql.shell.state import Shell
 from hartonomous.hql.shell.toolbar import how_to_send, toolbar
@@ -164,6 +172,25 @@ def test_leaving_where_there_is_no_connection_to_be_had(
     connect_again(shell)
     assert shell.is_leaving
     assert "error[" in capsys.readouterr().err
+
+
+def test_a_server_that_is_away_does_not_end_the_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving() as served:
+        port = served.server.port
+        shell = Shell(hql.connect(served.url), out=io.BytesIO())
+        run_typed(shell, "BEGIN TRAN;")
+    assert not run_typed(shell, "SELECT 1 AS a;")  # not outside its transaction
+    said = capsys.readouterr().err
+    assert "error[CONNECTION]" in said and r"\q leaves" in said and not shell.is_leaving
+    assert prompt(shell.connection).endswith("!> ")
+    assert not run_typed(shell, "SELECT 1 AS a;")
+    with serving(port=port):
+        assert run_typed(shell, "SELECT 1 AS a;")
+        assert "connected again" in capsys.readouterr().err
+        leave(shell)
+    away = Shell(hql.connect(), out=io.BytesIO())
+    away.connection.session.close()
+    leave(away)
 
 
 def test_the_startup_file(shell: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,8 @@ def _run(shell: Shell, given: Arguments) -> None:
     address = session.address if is_kept else "memory (nothing is kept on disk)"
     access = "reading only" if session.read_only else "reading and writing"
     state = "a transaction is open" if session.in_transaction else "no transaction is open"
+    if session.is_closed:
+        state = "the connection is lost"
     shell.write_lines(
         [
             f"Database {address}",
