@@ -15,6 +15,7 @@ Nothing here knows sockets, so the same bytes run over anything that keeps messa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -149,6 +150,15 @@ def take(frame: Frame, name: str, kind: type[T], default: Any = ...) -> T:
     if type(value) is not kind:
         raise WireFault(f"{frame['type']}: {name} is of the wrong type")
     return value
+
+
+def take_limits(frame: Frame) -> tuple[float | None, int | None]:
+    """The seconds and bytes that a statement may take; None: as much as the server lets. Raises
+    WireFault for what is no amount, which would be under every limit."""
+    timeout, memory = take(frame, "timeout", float, None), take(frame, "memory", int, None)
+    if timeout is not None and not timeout >= 0 or memory is not None and memory < 0:
+        raise WireFault(f"{frame['type']}: timeout and memory are 0 or more")
+    return (None if timeout == math.inf else timeout), memory
 
 
 # --- events --------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from aiohttp import WSMsgType
 
 from hartonomous.hql.errors import Busy, TransactionFault, WireFault
 from hartonomous.server import wire
-from hartonomous.server.wire import EventWriter, Frame, take
+from hartonomous.server.wire import EventWriter, Frame, take, take_limits
 from hartonomous.server.wire_parameters import Uploads, given_parameters, given_sets
 from hartonomous.server.wire_questions import QUESTIONS
 from hartonomous.server.wire_sending import Sender
@@ -100,7 +100,7 @@ class WireConnection:
         number = self._new_number(frame)
         credit = take(frame, "credit", int, CREDIT)
         stepwise = take(frame, "stepwise", bool, False)
-        timeout, memory = take(frame, "timeout", float, None), take(frame, "memory", int, None)
+        timeout, memory = take_limits(frame)
         try:
             self._check_room()
             parameters = given_parameters(frame.get("params"), self.uploads)
@@ -132,7 +132,7 @@ class WireConnection:
     def _many(self, frame: Frame) -> None:
         number = self._new_number(frame)
         text = take(frame, "text", str)
-        timeout, memory = take(frame, "timeout", float, None), take(frame, "memory", int, None)
+        timeout, memory = take_limits(frame)
         try:
             self._check_room()
             rows = given_sets(frame, self.uploads)

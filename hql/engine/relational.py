@@ -40,6 +40,8 @@ BATCH_ROWS = 65_536
 #: read (else 10 MiB)
 FEW_ROWS, AHEAD_BYTES = 4_096, 1 << 20
 
+#: the engine takes no larger limit of its memory
+MEMORY_BYTES_MAX = 1 << 60
 #: how long a cursor that another thread uses is asked to stop: 5 s
 _STOP_TRIES, _STOP_PAUSE = 500, 0.01
 
@@ -76,9 +78,11 @@ class Engine:
             "python_enable_replacements": False,
         }
         if _memory_bytes is not None:  # nobody has more by asking for an engine of their own
-            memory_bytes = min(_memory_bytes, memory_bytes or _memory_bytes)
+            asked = _memory_bytes if memory_bytes is None else memory_bytes
+            memory_bytes = min(_memory_bytes, asked)
         if memory_bytes is not None:
-            config["memory_limit"] = f"{memory_bytes}B"
+            # below 0 it would mean none
+            config["memory_limit"] = f"{min(max(memory_bytes, 0), MEMORY_BYTES_MAX)}B"
             # what a statement took is the system's again a second after it ended, not never
             config["allocator_background_threads"] = True
         connection: Any = duckdb.connect(":memory:", config=config)

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from hartonomous.server.auth import peer_of
 from hartonomous.server.postgres import replies
-from hartonomous.server.postgres.faults import PROTOCOL_VIOLATION, SHUTDOWN, fatal, response
+from hartonomous.server.postgres.faults import (
+    PROTOCOL_VIOLATION,
+    SHUTDOWN,
+    Refused,
+    fatal,
+    response,
+)
 from hartonomous.server.postgres.messages import (
     CancelRequest,
     GssRequest,
@@ -39,6 +45,8 @@ WRITE_BYTES = 1 << 20
 SEND_BYTES = 64 << 10
 #: seconds that a client has to take what is left when the connection ends
 LINGER_SECONDS = 5.0
+#: messages that are taken before others have their turn of the event loop
+TURN_MESSAGES = 32
 
 
 class Gone(Exception):
@@ -60,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._out = bytearray()
         self._is_gone = False
         self._is_paused = False
+        self._in_turn = 0
         self._arrived: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._goodbye: bytes | None = None
@@ -110,6 +119,12 @@ class Connection(asyncio.Protocol):
         while True:
             message = self.incoming.take()
             if message is not None:
+                self._in_turn += 1
+                if self._in_turn >= TURN_MESSAGES:  # small ones would hold up everybody else
+                    self._in_turn = 0
+                    await asyncio.sleep(0)
+                    if self._is_gone:
+                        raise Gone
                 return message
             await self.flush()
             await self._wait_for_bytes()
@@ -177,7 +192,7 @@ class Connection(asyncio.Protocol):
                 await client.close()
         except Malformed as fault:
             self._goodbye = fatal(PROTOCOL_VIOLATION, str(fault))
-        except Error as error:  # who may not come in
+        except (Error, Refused) as error:  # who may not come in
             self._goodbye = response(error, severity="FATAL")
         except TimeoutError:
             self._goodbye = fatal("08006", "the client did not say who it is in time")

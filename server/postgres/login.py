@@ -27,7 +27,7 @@ _CLEARTEXT = replies.message(b"R", (3).to_bytes(4))
 
 
 async def log_in(connection: Connection, startup: Startup) -> Client:
-    """The client, once it has proved who it is. Raises AuthFault, Busy, Malformed."""
+    """The client, once it has proved who it is. Raises AuthFault, Busy, Malformed, Refused."""
     name = startup.parameters.get("user", "")
     account = await _authenticate(connection, name)
     connection.incoming.trust()
@@ -38,17 +38,25 @@ async def log_in(connection: Connection, startup: Startup) -> Client:
     session.client = values["application_name"]
     client = Client(connection, session, values, startup.parameters.get("database") or name)
     session.on_close = connection.end
-    await client.open(startup.parameters.get("options", ""))
+    try:
+        await client.open(startup.parameters.get("options", ""))
+        await _welcome(connection, startup, client)
+    except BaseException:  # refused, gone or too late: nobody else knows of the session
+        await client.close()
+        raise
+    return client
+
+
+async def _welcome(connection: Connection, startup: Startup, client: Client) -> None:
     connection.stop_running = client.cancel
     refused = [option for option in startup.parameters if option.startswith("_pq_.")]
     if startup.minor or refused:
         await connection.send(replies.negotiate(0, refused))
     await connection.send(replies.AUTHENTICATED)
-    for setting, value in values.reported:
+    for setting, value in client.values.reported:
         await connection.send(replies.parameter_status(setting, value))
     await connection.send(replies.key_data(connection.process, connection.key))
     await connection.send(replies.ready("I"))
-    return client
 
 
 def _values(startup: Startup, name: str) -> Values:

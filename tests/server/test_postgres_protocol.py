@@ -299,3 +299,26 @@ def test_mutated_messages(port: int) -> None:
             if turn % 100 == 0:
                 assert kinds(beside.ask(client.query("SELECT 1"))) == "TDCZ"
     assert lives(port)
+
+
+def test_an_option_that_is_refused_leaves_no_session(server: ServerThread, port: int) -> None:
+    before = len(server.server.engine.sessions)
+    for _ in range(3):
+        with RawClient(port, greets=False) as opened:
+            opened.send(client.startup(user="anna", options="-c nonsense=1"))
+            ((kind, body),) = opened.rest()
+            assert kind == "E" and fields_of(body)["C"] == "42704"
+    assert len(server.server.engine.sessions) <= before
+    assert lives(port)
+
+
+def test_small_messages_in_a_row_leave_others_their_turn(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that sends many and goes is noticed between them."""
+    count = 20_000
+    with RawClient(port) as opened:
+        opened.send(client.SYNC * count)
+        opened.read()
+    assert lives(port)
+    assert len([r for r in caplog.records if "socket.send" in r.getMessage()]) < count / 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import time
 from decimal import Decimal
@@ -357,3 +358,25 @@ def test_rows_arrive_whole_over_tls(tmp_path: Path) -> None:
 
 def test_values_go_there_and_back() -> None:
     assert encode("x", 2**70) == msgpack.ExtType(1, str(2**70).encode())
+
+
+@pytest.mark.parametrize(
+    "limit", [{"memory": -1}, {"timeout": -1.0}, {"timeout": math.nan}], ids=str
+)
+def test_limits_that_are_no_amounts(server: ServerThread, limit: dict[str, float]) -> None:
+    """-1 is no limit to the engine, and nothing is later than not-a-number: both would be under
+    every limit of the server's."""
+    for frame in (
+        {"type": "query", "id": 1, "text": "SELECT 1 AS x", **limit},
+        {"type": "many", "id": 1, "text": "SELECT ? AS x", "sets": [[1]], **limit},
+    ):
+        with WireClient(server.server.port) as client:
+            client.send(frame)
+            (error,) = client.message()
+            assert error["id"] is None and error["code"] == "WIRE"
+
+
+@pytest.mark.parametrize("memory", [2**63, 2**64 - 1])
+def test_more_memory_than_there_is_numbers_for(client: WireClient, memory: int) -> None:
+    text = "SELECT COUNT(*) AS n FROM GENERATE_SERIES(1, 10)"
+    assert client.rows(text, memory=memory) == [(10,)]
