@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server.test_serve import Process, serving
+from server_process import Process, serving
 
 from hartonomous import hql
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server.test_serve import serving
+from server_process import serving
 
 from hartonomous import hql
 

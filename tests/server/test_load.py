@@ -10,7 +10,7 @@ from pathlib import Path
 
 import load_clients
 import pytest
-from server.test_serve import Process, serving
+from server_process import Process, serving
 
 from hartonomous import hql
 
