@@ -139,10 +139,8 @@ class Cursor:
     def register(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> None:
         """Makes Arrow rows a table of this cursor. A reader can be scanned once. Times with a
         zone become the instant in UTC, without one."""
-        try:
+        with _Translating(self, f"register {name}", None):  # which asks the rows what they are
             self._connection.register(name, _without_zones(rows))
-        except _FOREIGN_ERRORS as error:  # a Ctrl-C while it asked what rows they are
-            raise self.fault(error, f"register {name}", None) from error
         self._names.append(name)
 
     def unregister(self, name: str) -> None:
@@ -161,19 +159,19 @@ class Cursor:
         (render has put a cast around each). `plan` is what errors are placed by. Batches of few
         rows are those of large ones, of which little is computed ahead."""
         text = inline(sql, parameters or {})
-        if batch_rows <= FEW_ROWS and not self._reads_little:
-            self._connection.execute(f"SET streaming_buffer_size = '{AHEAD_BYTES}B'")
-            self._reads_little = True
+        reader: Any = None
         try:
-            reader = self._connection.sql(text).to_arrow_reader(batch_rows)
-        except _FOREIGN_ERRORS as error:
-            raise self.fault(error, text, plan) from error
-        except RuntimeError as error:
-            if str(error) != _SIGNALLED:
-                raise
-            raise KeyboardInterrupt from error
-        stream = Stream(self, reader, text, plan)
-        self._streams.add(stream)
+            with _Translating(self, text, plan):
+                if batch_rows <= FEW_ROWS and not self._reads_little:
+                    self._connection.execute(f"SET streaming_buffer_size = '{AHEAD_BYTES}B'")
+                    self._reads_little = True
+                reader = self._connection.sql(text).to_arrow_reader(batch_rows)
+            stream = Stream(self, reader, text, plan)
+            self._streams.add(stream)
+        except KeyboardInterrupt:
+            if reader is not None:
+                reader.close()  # the cursor cannot be closed while its result is open
+            raise
         return stream
 
     def explain(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
@@ -239,6 +237,24 @@ class Cursor:
         self.close()
 
 
+class _Translating:
+    """What the engine raises inside leaves as ours, Ctrl-C that it saw before Python as itself."""
+
+    __slots__ = ("_cursor", "_plan", "_sql")
+
+    def __init__(self, cursor: Cursor, sql: str, plan: Any) -> None:
+        self._cursor, self._sql, self._plan = cursor, sql, plan
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> None:
+        if isinstance(error, _FOREIGN_ERRORS):
+            raise self._cursor.fault(error, self._sql, self._plan) from error
+        if isinstance(error, RuntimeError) and str(error) == _SIGNALLED:
+            raise KeyboardInterrupt from error
+
+
 class Stream:
     """A result being read: as pa.RecordBatchReader, but errors are ours."""
 
@@ -256,19 +272,15 @@ class Stream:
         """The next rows; StopIteration after the last."""
         if self._reader is None:
             raise StopIteration
-        try:
+        with _Translating(self._cursor, self._sql, self._plan):
             return self._reader.read_next_batch()
-        except _FOREIGN_ERRORS as error:
-            raise self._cursor.fault(error, self._sql, self._plan) from error
 
     def read_all(self) -> pa.Table:
         """All rows that are left."""
         if self._reader is None:
             return self.schema.empty_table()
-        try:
+        with _Translating(self._cursor, self._sql, self._plan):
             return self._reader.read_all()
-        except _FOREIGN_ERRORS as error:
-            raise self._cursor.fault(error, self._sql, self._plan) from error
 
     def close(self) -> None:
         """No more rows are wanted. Idempotent."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from hartonomous import hql
-from hartonomous.hql.engine.relational import engine
+from hartonomous.hql.engine.relational import FEW_ROWS, Cursor, Stream, engine
 from hartonomous.hql.engine.watchdog import Watchdog
 from hartonomous.storage.disk import Disk
 from hartonomous.storage.interrupts import Interrupts
@@ -159,3 +159,39 @@ def test_ctrl_c_while_the_engine_is_given_rows_is_ctrl_c() -> None:
     """It asks them what they are, and makes an error of its own of what that raises."""
     with engine().cursor() as cursor, pytest.raises(KeyboardInterrupt):
         cursor.register("rows", _Pressed())  # type: ignore[arg-type]
+
+
+class _Connection:
+    """An engine's connection that is interrupted at whatever it is asked."""
+
+    def register(self, name: str, rows: object) -> None:
+        raise RuntimeError("Query interrupted")
+
+    def execute(self, sql: str) -> None:
+        raise RuntimeError("Query interrupted")
+
+    sql = execute
+
+
+def test_ctrl_c_that_the_engine_sees_first_is_ctrl_c_everywhere() -> None:
+    cursor = Cursor(_Connection())
+    with pytest.raises(KeyboardInterrupt):
+        cursor.register("rows", pa.table({"a": [1]}))
+    for batch_rows in (FEW_ROWS, FEW_ROWS + 1):
+        with pytest.raises(KeyboardInterrupt):
+            cursor.stream("SELECT 1", batch_rows=batch_rows)
+
+
+def test_ctrl_c_once_a_result_is_open_lets_the_cursor_be_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def pressed(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    cursor = engine().cursor()
+    cursor.register("rows", pa.table({"a": range(10)}))
+    monkeypatch.setattr(Stream, "__init__", pressed)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        cursor.stream("SELECT a FROM rows")
+    cursor.close()  # while the error with its frames is still there
+    assert caught.value is not None
