@@ -13,9 +13,10 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hartonomous.server.settings import ServerSettings, make_settings, read_settings
+from hartonomous.server.settings import NONE, ServerSettings, make_settings, read_settings
 
 if TYPE_CHECKING:
     from hartonomous.server.app import Server
@@ -111,11 +112,11 @@ def _say(sentence: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """The command's words: those below, and a setting's name with - for any other setting."""
+    """The command's words: a setting's name with - for _."""
     parser = argparse.ArgumentParser(
         prog="hql serve",
         description="Serves a database to many clients.",
-        epilog="Every other setting of docs/SERVER.md is a word too: --statement-timeout 30.",
+        epilog="In FILE a setting has _ for -: idle_timeout = 600. docs/SERVER.md says more.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -129,31 +130,77 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _kind(field: dataclasses.Field[Any]) -> dict[str, Any]:
-    """How a setting's word is read."""
-    text = str(field.type)
-    shown = {"help": argparse.SUPPRESS} if field.name not in _HELP else {"help": _HELP[field.name]}
+    """How a setting's word is read and what is said of it."""
+    text, name = str(field.type), field.name
+    said = _HELP[name]
     if text == "bool":
-        return {"action": argparse.BooleanOptionalAction, **shown}
+        return {"action": argparse.BooleanOptionalAction, "help": said}
     if text.startswith("tuple"):
-        return {"action": "append", "metavar": "TEXT", **shown}
-    kind = {"int": int, "float": float}.get(text.removesuffix(" | None"), str)
-    return {"type": kind, "metavar": kind.__name__.upper(), **shown}
+        return {"action": "append", "metavar": _METAVARS[name], "help": f"{said}; again for more"}
+    if field.default is not None:
+        default = field.default
+        said += f" ({default:g})" if isinstance(default, float) else f" ({default})"
+    plain = text.removesuffix(" | None")
+    kind = {"int": int, "float": float}.get(plain, str)
+    metavar = _METAVARS.get(name) or {"int": "N", "float": "SECONDS"}[plain]
+    return {"type": _or_none(kind) if plain != text else kind, "metavar": metavar, "help": said}
 
+
+def _or_none(kind: type) -> Callable[[str], Any]:
+    """Reads a setting that may be `none`."""
+
+    def read(word: str) -> Any:
+        return NONE if word == NONE else kind(word)
+
+    read.__name__ = kind.__name__  # which argparse names where a word is none
+    return read
+
+
+_METAVARS = {
+    **{name: "FILE" for name in ("certificate", "key", "log_file")},
+    **{name: "FOLDER" for name in ("read_folders", "write_folders")},
+    **{name: "BYTES" for name in ("statement_memory", "memory", "message_bytes_max")},
+    **{name: "BYTES" for name in ("upload_bytes_max", "notice_bytes_max", "body_bytes_max")},
+    "host": "ADDRESS",
+    "port": "PORT",
+    "postgres_port": "PORT",
+    "hosts": "NAME",
+    "origins": "ORIGIN",
+    "log_level": "LEVEL",
+}
 
 _HELP = {
-    "host": "address to listen on (127.0.0.1); other machines' only with users",
-    "port": "port for HQL and HTTP (7433); 0: any that is free",
-    "postgres_port": "port for PostgreSQL's clients",
+    "host": "address to listen on; other machines' only with users",
+    "port": "for HQL and HTTP; 0: any that is free",
+    "postgres_port": "for PostgreSQL's clients",
+    "hosts": "a name that the server is reached by",
+    "origins": "an origin whose pages may ask, as https://app.example.com",
     "certificate": "PEM file: turns TLS on",
     "key": "PEM file of the certificate's key",
-    "workers": "processes that serve reading statements",
-    "threads": "threads that run statements (4)",
+    "failures_max": "failed log-ins of a name within a minute before more are refused",
+    "login_timeout": "for a client to say who it is",
+    "read_folders": "a folder that statements may read files of",
+    "write_folders": "a folder that statements may write files to",
     "read_only": "never take the writer's lock",
-    "memory": "bytes that all statements together may take (60 % of the machine's)",
-    "statement_timeout": "seconds that a statement may take",
-    "read_folders": "a folder that statements may read files of; again for more",
-    "write_folders": "a folder that statements may write files to; again for more",
-    "origins": "an origin whose pages may ask (https://app.example.com); again for more",
-    "hosts": "a name that the server is reached by; again for more",
-    "grace": "seconds that running statements have when the server stops (10)",
+    "threads": "that run statements",
+    "queued_max": "statements that wait for a thread",
+    "workers": "processes that serve reading statements",
+    "statement_timeout": "that a statement may take",
+    "statement_memory": "that a statement may take",
+    "memory": "that all statements together may take (60 %% of the machine's)",
+    "sessions_max": "sessions",
+    "connections_max": "connections, those that have not logged in included",
+    "idle_timeout": "after which a session that asks nothing is closed, or none",
+    "statements_max": "statements of a session that are open at once",
+    "prepared_max": "prepared statements of a session",
+    "frames_max": "frames of variables of a session",
+    "message_bytes_max": "one message of a client",
+    "upload_bytes_max": "what a session has uploaded and not used",
+    "notice_bytes_max": "messages of a statement that its client has not taken",
+    "body_bytes_max": "body of an HTTP request",
+    "request_timeout": "for a client to send an HTTP request",
+    "log_file": "JSON lines (standard error)",
+    "log_level": "debug, info, warning or error",
+    "slow_statement": "after which a statement is logged, or none",
+    "grace": "for running statements when the server stops",
 }

@@ -12,6 +12,8 @@ from typing import Any, get_args, get_type_hints
 from hartonomous.hql.errors import ConfigurationFault, FileFault
 
 MIB = 1 << 20
+#: how "no limit" is written where there is one by default
+NONE = "none"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,6 +129,8 @@ BOUNDS = {"threads": (1, 256), "port": (0, 65_535), "postgres_port": (0, 65_535)
 def _checked(name: str, value: Any, kind: Any) -> Any:
     """The value in the form of its field."""
     allowed = get_args(kind) or (kind,)
+    if value == NONE and type(None) in allowed:
+        return None
     if str in allowed and Ellipsis in allowed:  # a tuple of texts
         if isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
             return tuple(value)

@@ -37,6 +37,25 @@ def test_every_setting_is_a_word() -> None:
         assert getattr(settings, field.name) != field.default or field.name == "log_level", word
 
 
+def test_what_has_no_limit(tmp_path: Path) -> None:
+    _, settings = settings_of(["db", "--idle-timeout", "none", "--statement-timeout", "none"])
+    assert (settings.idle_timeout, settings.statement_timeout) == (None, None)
+    path = tmp_path / "server.toml"
+    path.write_text('slow_statement = "none"\n')
+    assert settings_of(["db", "--config", str(path)])[1].slow_statement is None
+    with pytest.raises(hql_errors.ConfigurationFault):
+        make_settings({"threads": "none"})
+
+
+def test_every_setting_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    said = capsys.readouterr().out
+    for field in dataclasses.fields(ServerSettings):
+        word = re.escape("--" + field.name.replace("_", "-"))
+        assert re.search(rf"^  {word}[ ,][^\n]*\n? +\w", said, re.MULTILINE), field.name
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
