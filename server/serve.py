@@ -115,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     """The command's words: a setting's name with - for _."""
     parser = argparse.ArgumentParser(
         prog="hql serve",
+        usage="hql serve [options] [DB]",
         description="Serves a database to many clients.",
         epilog="In FILE a setting has _ for -: idle_timeout = 600. docs/SERVER.md says more.",
         allow_abbrev=False,

@@ -97,7 +97,8 @@ def read_settings(path: str | Path, given: Mapping[str, Any]) -> ServerSettings:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
-        raise FileFault(f'"{path}" cannot be read: {fault}') from fault
+        reason = getattr(fault, "strerror", None) or fault
+        raise FileFault(f'"{path}" cannot be read: {reason}') from fault
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
