@@ -25,7 +25,7 @@ def _run(shell: Shell, given: Arguments) -> None:
 CONNECT = Command(
     ("c", "connect"),
     "[DB]",
-    "go over to another database",
+    "go over to another database, or a server by its URL",
     "Connection",
     _run,
     completes="database",
