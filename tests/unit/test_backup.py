@@ -127,6 +127,18 @@ def test_only_into_an_empty_folder(database: Database, tmp_path: Path) -> None:
         database.backup(tmp_path / "empty")
 
 
+def test_not_into_itself(database: Database, tmp_path: Path) -> None:
+    """What is in the way of its own files would be swept, or be taken for one of them."""
+    with_table(database, (1, "a"))
+    assert database.folder is not None
+    inside = database.folder.path
+    (tmp_path / "way").symlink_to(inside)
+    for target in (inside, inside / "copy", inside / "objects" / "tmp" / "x", tmp_path / "way/y"):
+        with pytest.raises(AlreadyExists, match="itself"):
+            database.backup(target)
+        assert target == inside or not target.exists()
+
+
 def test_an_unfinished_one_is_no_database(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
