@@ -69,9 +69,9 @@ class Moment:
 
 
 def backup(database: Database, target: Path, progress: Progress | None = None) -> Backup:
-    """Raises AlreadyExists if there is anything in `target` or it lies in the database itself, whose
-    files come and go, DiskFault, Corruption. What a failure leaves in `target` is no database and
-    can be removed."""
+    """Raises AlreadyExists if there is anything in `target`, or if it lies in the database itself,
+    whose files come and go; DiskFault, Corruption. What a failure leaves in `target` is no database
+    and can be removed."""
     assert database.folder is not None and database.objects is not None
     disk, source, objects = database.disk, database.folder, database.objects
     if target.resolve().is_relative_to(source.path.resolve()):
