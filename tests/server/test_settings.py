@@ -94,11 +94,19 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
         read_settings(tmp_path / "bad.toml", {})
 
 
+@pytest.fixture
+def has_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command runs in this process, whose engine is there already and stays as it is."""
+    monkeypatch.setattr("hartonomous.hql.engine.relational.limit_memory", lambda memory_bytes: None)
+
+
+@pytest.mark.usefixtures("has_an_engine")
 def test_an_address_that_cannot_be_listened_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", ":memory:", "--host", "0.0.0.0", "--port", "0"]) == 1
     assert "this database has no users" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("has_an_engine")
 def test_a_port_that_is_taken_leaves_the_database_free(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
