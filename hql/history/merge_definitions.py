@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Set
 from dataclasses import replace
 
+from hartonomous.hql.errors import NotSupported
 from hartonomous.hql.frozen import frozen
 from hartonomous.hql.history.applying import in_order, with_history
 from hartonomous.hql.history.comparing import (
@@ -96,7 +97,7 @@ def merge_definitions(
             continue
         conflicts.append(DefinitionConflict(before, None, kept))
         if take == "THEIRS":
-            adopted.append(kept)
+            _refuse_dropped(kept)
     return Definitions(tuple(adopted), tuple(replaced), tuple(dropped), tuple(conflicts))
 
 
@@ -155,6 +156,7 @@ def _taken(conflict: DefinitionConflict, partings: tuple[Parting, Parting]) -> O
     if conflict.theirs is None:
         return None, None, conflict.ours
     if conflict.ours is None:
+        _refuse_dropped(conflict.theirs)
         return conflict.theirs, None, None
     if conflict.base is None:
         return conflict.theirs, None, conflict.ours
@@ -163,6 +165,18 @@ def _taken(conflict: DefinitionConflict, partings: tuple[Parting, Parting]) -> O
         shared = min(p.shared(conflict.base, conflict.theirs) for p in partings)
         return None, renumbered(conflict.theirs, conflict.ours, shared), None
     return None, conflict.theirs, None
+
+
+def _refuse_dropped(theirs: Entry) -> None:
+    """A table that this branch dropped has an end here, in its rows' history and in its Merkle log;
+    a second life under its id would be taken for the first."""
+    if isinstance(theirs, TableEntry):
+        name = theirs.name
+        raise NotSupported(
+            f'not supported yet: TAKE THEIRS of table "{name}", which this branch dropped',
+            hint="MERGE BRANCH … TAKE OURS, then "
+            f"SELECT * INTO {name} FROM {name} FOR SYSTEM_TIME AS OF BRANCH …",
+        )
 
 
 def apply_definitions(transaction: Transaction, definitions: Definitions) -> None:
