@@ -83,7 +83,7 @@ def outside(path: str, *, to_write: bool = False) -> PermissionFault:
     verb = "write" if to_write else "read"
     return PermissionFault(
         f"permission denied: this server may not {verb} '{path}'",
-        hint=f"the folders it may {verb} are in its settings",
+        hint=f"its setting {verb}_folders says where it may",
     )
 
 
