@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from hartonomous.hql.run import Prepared
     from hartonomous.hql.session import Session
     from hartonomous.storage.database import Database
-    from hartonomous.storage.errors import Error
 
 _NUMBERS = itertools.count(1)
 
@@ -38,7 +37,7 @@ class Watched:
         "activity",
         "at_us",
         "begun",
-        "error",
+        "code",
         "number",
         "prepared",
         "rows",
@@ -53,7 +52,8 @@ class Watched:
         self.at_us = at_us
         self.begun = time.monotonic()
         self.rows = 0
-        self.error: Error | None = None
+        #: of the error that it ended with
+        self.code: str | None = None
         self._idle = 0.0
         self._paused: float | None = None
 

@@ -136,7 +136,7 @@ class Limits:
     def note_error(self, error: Error) -> None:
         """The statement failed, as those who watch it will hear."""
         if self.watched is not None:
-            self.watched.error = error
+            self.watched.code = error.code  # the error itself would hold itself, by its frames
 
     def tighten(self, *, timeout: float | None = None, memory_bytes: int | None = None) -> None:
         """Lower the limits to a statement's own (OPTION (TIMEOUT …, MEMORY …)); never raises

@@ -92,10 +92,9 @@ class QueryLog:
         session, prepared = watched.session, watched.prepared
         if session is None:
             return
-        code = None if watched.error is None else watched.error.code
-        executions = self._executions(prepared.skipped, seconds, code)
+        executions = self._executions(prepared.skipped, seconds, watched.code)
         if executions:
-            made = (watched.at_us, watched.kind, seconds, watched.rows, code, executions)
+            made = (watched.at_us, watched.kind, seconds, watched.rows, watched.code, executions)
             self._keep(session, prepared.text, *made)
 
     def _executions(self, skipped: list[int], seconds: float, code: str | None) -> int:

@@ -191,7 +191,10 @@ class Stream:
         """Raises the error that ended the text, and Cancelled if its results were closed."""
         error, self.error = self.error, None
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                error = None  # its frames, of which this is one, go when nobody has it any more
         if self.is_over:
             raise Cancelled("the result was closed before all its rows were read")
 

@@ -136,7 +136,10 @@ class Running:
         self.session.engine.end(self, error)
         self.session.forget(self)
         if error is not None:
-            raise self._shown(error)
+            try:
+                raise self._shown(error)
+            finally:
+                error = None  # its frames, of which this is one, go when nobody has it any more
         return True
 
     def _note_speed(self) -> None:
@@ -308,7 +311,10 @@ class Running:
             self.session.engine.end(self, error)
             self.session.forget(self)
         if error is not None:
-            raise self._shown(error)
+            try:
+                raise self._shown(error)
+            finally:
+                error = None  # see at_once
         raise StopAsyncIteration
 
     def _shown(self, error: Error) -> Error:

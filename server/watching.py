@@ -165,7 +165,7 @@ class Watching:
 
     def on_statement(self, watched: Watched, seconds: float) -> None:
         """A statement ended (hql/activity.py)."""
-        code = None if watched.error is None else watched.error.code
+        code = watched.code
         self.figures.statement(watched.kind, seconds, watched.rows, code)
         if self.slow_seconds is not None and seconds >= self.slow_seconds:
             self._log_slow(watched, seconds, code)

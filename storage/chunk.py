@@ -154,6 +154,7 @@ class Chunk:
     """
 
     __slots__ = (
+        "__weakref__",
         "_births",
         "_id_order",
         "_latest",
@@ -187,7 +188,7 @@ class Chunk:
         self.indexes: dict[int, ChunkIndex] = {}
         #: where a manifest keeps the first so many deaths
         self.stored_deaths: tuple[PackPart, int] | None = None
-        self._latest: Selection | None = None
+        self._latest: tuple[int, Mapping[int, Hidden]] = (0, {})  # Selection's, the newest
         self._id_order: tuple[Int64, Int64] | None = None
 
     @property
@@ -219,21 +220,18 @@ class Chunk:
         return min(BATCH_ROWS, self.count - (batch << BATCH_BITS))
 
     def selection(self, sequence: int) -> Selection:
-        """The rows visible at `sequence`; the newest selection is kept and grown."""
+        """The rows visible at `sequence`; what the newest selection hides is kept and grown."""
         if self.newest_birth > sequence:
             mask = self.births_at(slice(None)) > sequence
             mask[self.deaths.offsets(0, self.deaths.prefix(sequence))] = True
             return Selection.hiding(self, mask)
-        latest = self._latest
-        if latest is None:
-            latest = self._latest = Selection(self, 0, {})
-        seen = self.deaths.prefix(sequence)
-        if latest.deaths == seen:
-            return latest
-        if latest.deaths > seen:
+        seen, (deaths, hidden) = self.deaths.prefix(sequence), self._latest
+        if deaths == seen:
+            return Selection(self, deaths, hidden)
+        if deaths > seen:
             return Selection(self, 0, {}).without(self.deaths.offsets(0, seen), seen)
-        grown = latest.without(self.deaths.offsets(latest.deaths, seen), seen)
-        self._latest = grown
+        grown = Selection(self, deaths, hidden).without(self.deaths.offsets(deaths, seen), seen)
+        self._latest = seen, grown.hidden
         return grown
 
     def fork(self, sequence: int) -> Chunk | None:
@@ -260,8 +258,8 @@ class Chunk:
             stored, latest = self.stored_deaths, self._latest
             if stored is not None and stored[1] == count:
                 fork.stored_deaths = stored
-            if latest is not None and latest.deaths <= count:
-                fork._latest = Selection(fork, latest.deaths, latest.hidden)
+            if latest[0] <= count:
+                fork._latest = latest
         return fork
 
     def detach(self) -> None:

@@ -12,6 +12,7 @@ index (`ascending`), and nothing is kept.
 from __future__ import annotations
 
 import uuid
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -123,7 +124,7 @@ class ChunkKey:
     """One key of one chunk. `hashes` ascending uint64[M], `offsets` int64[M], M <= rows: rows with
     a NULL in the key are left out. `load` brings the index from the object `stored`."""
 
-    __slots__ = ("_ascending", "_index", "_load", "chunk", "key", "range", "stored")
+    __slots__ = ("_ascending", "_chunk", "_index", "_load", "key", "range", "stored")
 
     def __init__(
         self,
@@ -133,10 +134,17 @@ class ChunkKey:
         index: tuple[UInt64, Int64] | None,
         load: Callable[[], tuple[UInt64, Int64]] | None = None,
     ) -> None:
-        self.chunk, self.key, self.range = chunk, key, range_
+        self._chunk, self.key, self.range = weakref.ref(chunk), key, range_
         self._index, self._load = index, load
         self.stored: ObjectRef | None = None
         self._ascending: Int64 | bool | None = None  # None: not looked yet; False: it does not
+
+    @property
+    def chunk(self) -> Chunk:
+        """The chunk, which has this key; whoever asks has the chunk."""
+        chunk = self._chunk()
+        assert chunk is not None, "a key is asked whose chunk is gone"
+        return chunk
 
     @property
     def ascending(self) -> Int64 | None:
