@@ -46,10 +46,12 @@ def test_visible_from_birth_until_death() -> None:
 
 def test_a_death_beyond_the_snapshot_changes_nothing_and_copies_nothing() -> None:
     c = chunk([1, 2, 3])
+    c.deaths.append(4, np.array([0]))
     before = c.selection(4)
     c.deaths.append(5, np.array([1]))
-    assert c.selection(4) is before
-    assert c.selection(5).row_count == 2
+    after = c.selection(4)
+    assert after.row_count == 2 and after.hidden is before.hidden
+    assert c.selection(5).row_count == 1
 
 
 def test_one_delete_leaves_the_other_batches_as_they_are() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hartonomous import hql
-from hartonomous.hql import queries, session
+from hartonomous.hql import queries, texts
 from hartonomous.hql.context import VARIANTS_MAX
 from hartonomous.hql.limits import Limits
 from hartonomous.hql.scripts.message_format import MessageFormat, format_message
@@ -212,7 +212,7 @@ def test_a_long_declare_binds_its_values_once(db: Any, monkeypatch: pytest.Monke
 
 
 def test_a_long_function_is_read_once(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    remark = "-" * 2 + "x" * session.TEXT_CHARACTERS_MAX
+    remark = "-" * 2 + "x" * texts.TEXT_CHARACTERS_MAX
     db.execute(
         f"CREATE FUNCTION f(@a INT) RETURNS INT AS BEGIN {remark}\n"
         "DECLARE @b INT = @a; RETURN @b END"
