@@ -114,7 +114,7 @@ class FragmentOperator:
     def batch_rows(self) -> int:
         """How many rows leave the engine at once: a power of two, whole vectors of the engine."""
         texts = [f.type.a or LENGTH for f in self.plan.fields if f.type.has_length]
-        rows = BATCH_BYTES // sum(texts) if texts else BATCH_ROWS
+        rows = max(1, BATCH_BYTES // sum(texts)) if texts else BATCH_ROWS
         return max(VECTOR_ROWS, min(BATCH_ROWS, 1 << rows.bit_length() - 1))
 
     def open(self, execution: Execution) -> tuple[Cursor, dict[str, Any]]:
