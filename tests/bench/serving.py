@@ -188,7 +188,7 @@ def bulk(db: Any, embedded: Any, flight: Any, pg: Any, count: int, repeat: int) 
 
 
 def benchmark(full: bool) -> str:
-    count, turns, each, repeat = (1_000_000, 9, 4_000, 3) if full else (20_000, 2, 200, 1)
+    count, turns, each, repeat = (1_000_000, 40, 4_000, 9) if full else (20_000, 2, 200, 1)
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for name in ("served", "embedded"):
