@@ -232,7 +232,7 @@ def played(seed: int, count: int, caplog: pytest.LogCaptureFixture) -> Counter[s
 
 def test_some(caplog: pytest.LogCaptureFixture) -> None:
     told = played(1, 400, caplog)
-    assert {"WIRE", "PARAMETER", "SYNTAX"} <= told.keys(), told
+    assert {"WIRE", "PARAMETER", "TRANSACTION"} <= told.keys(), told
 
 
 @pytest.mark.slow
