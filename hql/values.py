@@ -237,14 +237,13 @@ FEW_ROWS = 16
 def to_python(array: pa.Array, type_: Type) -> list[Any]:
     """A column as Python values: whole columns at once, no Arrow scalars."""
     convert = _COLUMNS.get(type_.kind)
-    if convert is None or array.null_count == len(array):
+    is_little = len(array) <= FEW_ROWS and convert in (_numbers, _objects)
+    if convert is None or is_little or array.null_count == len(array):
         return array.to_pylist()  # type: ignore[no-any-return]
     return convert(array)
 
 
 def _numbers(array: pa.Array) -> list[Any]:
-    if len(array) <= FEW_ROWS:
-        return array.to_pylist()  # type: ignore[no-any-return]
     if array.null_count == 0:
         return array.to_numpy(zero_copy_only=False).tolist()  # type: ignore[no-any-return]
     out = array.fill_null(0).to_numpy(zero_copy_only=False).astype(object)
@@ -254,8 +253,6 @@ def _numbers(array: pa.Array) -> list[Any]:
 
 def _objects(array: pa.Array) -> list[Any]:
     """Strings, bytes, decimals and truth values: NULL is None already."""
-    if len(array) <= FEW_ROWS:
-        return array.to_pylist()  # type: ignore[no-any-return]
     return array.to_numpy(zero_copy_only=False).tolist()  # type: ignore[no-any-return]
 
 

@@ -12,13 +12,13 @@ from hartonomous.hql.functions.geometry_kernels import (
     array_of_shapes,
     as_array,
     is_scalar,
-    plain,
     rows_of,
     shapes_of,
     valid_rows,
     with_nulls,
 )
 from hartonomous.hql.functions.geometry_methods import check_srid
+from hartonomous.hql.functions.vector_arrays import plain
 from hartonomous.hql.types import GEOMETRY
 from hartonomous.kernels.geometry.layout import HULL, Shapes
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hartonomous.hql.errors import ExecutionFault, ResourceFault
+from hartonomous.hql.functions.vector_arrays import plain
 from hartonomous.hql.types import GEOMETRY
 from hartonomous.kernels.geometry.layout import Shapes
 
@@ -28,13 +29,6 @@ _POINT_WORDS = 6
 
 
 # --- between Arrow and arrays --------------------------------------------------------------------
-
-
-def plain(value: Any) -> Any:
-    """A chunked array as an array."""
-    import pyarrow as pa
-
-    return value.combine_chunks() if isinstance(value, pa.ChunkedArray) else value
 
 
 def is_scalar(value: Any) -> bool:

@@ -19,13 +19,13 @@ from hartonomous.hql.functions.geometry_kernels import (
     array_of_shapes,
     given,
     is_scalar,
-    plain,
     rows_of,
     shapes_of,
     srid_mismatch,
     srids_of,
     with_nulls,
 )
+from hartonomous.hql.functions.vector_arrays import plain
 from hartonomous.hql.limits import current
 from hartonomous.hql.types import GEOMETRY
 from hartonomous.kernels.geometry import measures

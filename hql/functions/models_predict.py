@@ -25,6 +25,7 @@ from hartonomous.hql.functions.models import (
     values_of,
 )
 from hartonomous.hql.functions.resolve import P, anything, scalar
+from hartonomous.hql.functions.vector_arrays import plain
 from hartonomous.hql.models.using import Models
 from hartonomous.hql.types import FLOAT, INT, Type, vector
 
@@ -111,7 +112,7 @@ def _column(given: Any, rows: int) -> pa.Array:
 
     if isinstance(given, pa.Scalar):
         return pa.array([given.as_py()] * rows, given.type)
-    return given.combine_chunks() if isinstance(given, pa.ChunkedArray) else given
+    return plain(given)
 
 
 def _matrix(

@@ -16,6 +16,7 @@ from hartonomous.hql import spaces
 from hartonomous.hql.errors import BindFault, ExecutionFault
 from hartonomous.hql.functions.base import Function, Resolver, Specialiser
 from hartonomous.hql.functions.resolve import P, anything, exactly, scalar
+from hartonomous.hql.functions.vector_arrays import plain
 from hartonomous.hql.types import BIGINT, GEOMETRY, NVARCHAR, Type, vector
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _array(values: Any) -> pa.Array:
 
     if isinstance(values, pa.Scalar):
         return pa.array([values.as_py()], values.type)
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return plain(values)
 
 
 def _check_finite(points: npt.NDArray[np.float64]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from hartonomous.hql import plan as p
+from hartonomous.hql.functions.vector_arrays import plain
 from hartonomous.hql.operators.base import Execution
 from hartonomous.hql.operators.other_rows import other_rows, rows_of_a_key
 from hartonomous.hql.operators.scanned import batches_of
@@ -136,7 +137,7 @@ def _distinct(rows: pa.Table, names: list[str]) -> pa.Table:
 
 def _converted(column: pa.ChunkedArray, wanted: pa.DataType) -> tuple[pa.Array, Any]:
     """Values as a column of another integer type has them, and bool[N]: which of them it has."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    array = plain(column)
     if isinstance(array, pa.ChunkedArray):  # without chunks
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.nulls(0, wanted)
     if array.type.equals(wanted):

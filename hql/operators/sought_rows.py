@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from hartonomous.hql import plan as p
 from hartonomous.hql.frozen import frozen
+from hartonomous.hql.functions.vector_arrays import plain
 from hartonomous.hql.operators.base import BATCH_ROWS, Execution, Figures, Operator
 from hartonomous.hql.operators.scan import ScanOperator
 from hartonomous.hql.operators.values import as_array, column_value
@@ -51,7 +52,7 @@ class SoughtRows:
         found = self.scan.sought(names, execution)
         if found is None:
             return None
-        columns, count = dict(zip(names, map(_whole, found.columns), strict=True)), found.count
+        columns, count = dict(zip(names, map(plain, found.columns), strict=True)), found.count
         for bound in known:
             keep = bound.holds(columns[bound.column])
             if not keep.all():
@@ -77,10 +78,6 @@ def _batches(rows: pa.RecordBatch, execution: Execution) -> Iterator[pa.RecordBa
     for start in range(0, rows.num_rows, BATCH_ROWS):
         execution.limits.check()
         yield rows.slice(start, BATCH_ROWS)
-
-
-def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def _repeated(expr: p.Expr, count: int, execution: Execution) -> pa.Array:
